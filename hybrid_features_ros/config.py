@@ -1,0 +1,214 @@
+"""Every default of the package, once: nested frozen dataclasses whose fields carry their meaning.
+
+Nodes declare their ROS parameters from these classes (``features.max_keypoints`` and so on), command
+lines and Python callers build them directly. A value outside its range is refused where it is set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from hybrid_features_ros.errors import InputError
+
+
+def option(
+    default: Any,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field with its description and its closed range or list of choices."""
+    return field(
+        default=default,
+        metadata={"description": description, "low": low, "high": high, "choices": choices},
+    )
+
+
+class _Checked:
+    def __post_init__(self) -> None:
+        for f in fields(self):  # type: ignore[arg-type]
+            if f.metadata:
+                _check(f.name, getattr(self, f.name), f.default, f.metadata)
+
+
+@dataclass(frozen=True)
+class FeatureConfig(_Checked):
+    """Image to features."""
+
+    extractor: str = option("sift", "Local feature to extract.", choices=("sift",))
+    max_keypoints: int = option(1000, "Most keypoints kept per image, best first.", low=1, high=20000)
+    contrast_threshold: float = option(
+        0.01, "SIFT: least contrast of a keypoint, grey values in [0, 1].", low=0.0, high=1.0
+    )
+    edge_threshold: float = option(
+        10.0, "SIFT: most elongated keypoint kept (ratio of principal curvatures).", low=1.0, high=100.0
+    )
+    threads: int = option(
+        0, "Threads of the image library; 0 leaves its own choice (all cores).", low=0, high=256
+    )
+
+
+@dataclass(frozen=True)
+class MatchingConfig(_Checked):
+    """Features to correspondences."""
+
+    ratio: float = option(
+        0.9, "Most distance to the best match as a share of the second best; 1 = off.", low=0.1, high=1.0
+    )
+    min_score: float = option(0.0, "Least similarity of two matched descriptors.", low=0.0, high=1.0)
+
+
+@dataclass(frozen=True)
+class TwoViewConfig(_Checked):
+    """Correspondences to a motion."""
+
+    threshold_px: float = option(
+        1.5, "Largest error of an inlier, in pixels of the image as it came.", low=0.1, high=20.0
+    )
+    confidence: float = option(
+        0.9999, "Probability that one random sample holds inliers only.", low=0.5, high=0.999999
+    )
+    max_iterations: int = option(1000, "Most random samples drawn.", low=10, high=100000)
+    min_inliers: int = option(20, "Fewest inliers that make a motion.", low=8, high=10000)
+    min_inlier_share: float = option(0.2, "Least share of matches that must agree.", low=0.0, high=1.0)
+
+
+@dataclass(frozen=True)
+class KeyframeConfig(_Checked):
+    """When an image becomes the new reference."""
+
+    min_inlier_share: float = option(
+        0.45, "New keyframe below this share of the inliers that the keyframe began with.", low=0.0, high=1.0
+    )
+    max_rotation_deg: float = option(
+        25.0, "New keyframe beyond this rotation out of the optical axis [deg].", low=1.0, high=180.0
+    )
+    max_parallax_deg: float = option(
+        6.0, "New keyframe beyond this median parallax [deg].", low=0.1, high=90.0
+    )
+    min_parallax_deg: float = option(
+        1.0, "Least parallax that determines the depth of a point [deg].", low=0.05, high=30.0
+    )
+    min_landmarks: int = option(
+        15, "Fewest points of known depth that determine the camera's position.", low=6, high=10000
+    )
+    assumed_depth: float = option(
+        2.0, "Median depth of the scene taken for granted where nothing measures it [m].", low=0.01, high=1e4
+    )
+    max_lost_s: float = option(
+        0.3, "Longest time without an estimate before the state is LOST [s].", low=0.0, high=10.0
+    )
+
+
+@dataclass(frozen=True)
+class OdometryConfig(_Checked):
+    """Features to a trajectory."""
+
+    matching: MatchingConfig = field(default_factory=MatchingConfig)
+    two_view: TwoViewConfig = field(default_factory=TwoViewConfig)
+    keyframe: KeyframeConfig = field(default_factory=KeyframeConfig)
+    seed: int = option(0, "Seed of every random draw, so that a replay repeats itself.", low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class FrameConfig(_Checked):
+    """Names of coordinate frames (REP-105) and what is broadcast."""
+
+    odom: str = option("odom", "Frame of the odometry: continuous, drifts.")
+    base: str = option(
+        "", "Frame of the robot whose pose is published, e.g. base_link; empty: the camera's own frame."
+    )
+    publish_tf: bool = option(True, "Broadcast odom -> base on /tf.")
+    path_length: int = option(2000, "Poses kept on the path topic; 0 = no path.", low=0, high=1000000)
+
+
+@dataclass(frozen=True)
+class InputConfig(_Checked):
+    """How images arrive."""
+
+    transport: str = option("raw", "Image topic: raw = `image`, compressed = `image/compressed`.",
+                            choices=("raw", "compressed"))
+    rectified: bool = option(False, "The image is rectified: use P of camera_info and no distortion.")
+    depth: bool = option(
+        False, "Subscribe to `depth/image`, registered to the image, and give every feature its depth."
+    )
+    max_interval_s: float = option(
+        0.02, "Longest time between an image and the depth image paired with it [s].", low=0.0, high=1.0
+    )
+    queue: int = option(
+        1, "Images that may wait; the oldest is dropped first. 1 = always the newest.", low=1, high=1000
+    )
+    silence_s: float = option(3.0, "Warn after this time without an image [s].", low=0.1, high=3600.0)
+
+
+@dataclass(frozen=True)
+class Config(_Checked):
+    """Everything a node can be told."""
+
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    odometry: OdometryConfig = field(default_factory=OdometryConfig)
+    frames: FrameConfig = field(default_factory=FrameConfig)
+    input: InputConfig = field(default_factory=InputConfig)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One leaf of a configuration: its dotted name, value and documentation."""
+
+    name: str
+    value: bool | int | float | str
+    description: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+
+
+def options(config: Any, prefix: str = "") -> Iterator[Option]:
+    """All leaves of a configuration, depth first, in the order of their declaration."""
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if is_dataclass(value):
+            yield from options(value, f"{prefix}{f.name}.")
+        else:
+            m = f.metadata
+            yield Option(f"{prefix}{f.name}", value, m["description"], m["low"], m["high"], m["choices"])
+
+
+def with_options(config: Any, values: Mapping[str, Any]) -> Any:
+    """A copy of ``config`` with the leaves named by dotted names replaced.
+
+    Raises:
+        InputError: a name does not exist, or a value has the wrong type or lies out of range.
+    """
+    known = [o.name for o in options(config)]
+    changes: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise InputError(f"unknown parameter {name!r}; known are {', '.join(known)}")
+        head, _, rest = name.partition(".")
+        if rest:
+            nested.setdefault(head, {})[rest] = value
+        else:
+            changes[head] = value
+    for head, inner in nested.items():
+        changes[head] = with_options(getattr(config, head), inner)
+    return replace(config, **changes)
+
+
+def _check(name: str, value: Any, default: Any, rule: Mapping[str, Any]) -> None:
+    kind = type(default)
+    if kind is float and type(value) is int:
+        return _check(name, float(value), default, rule)
+    if type(value) is not kind:
+        raise InputError(f"{name} = {value!r}: give a {kind.__name__}, such as {default!r}")
+    if rule["choices"] and value not in rule["choices"]:
+        raise InputError(f"{name} = {value!r}: choose one of {', '.join(rule['choices'])}")
+    low, high = rule["low"], rule["high"]
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise InputError(f"{name} = {value}: must lie in [{low}, {high}]")
+    return None

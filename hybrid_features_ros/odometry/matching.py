@@ -1,0 +1,71 @@
+"""Features to correspondences: mutual nearest neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_features_ros.config import MatchingConfig
+from hybrid_features_ros.types import Features, Float32, Matches, Metric
+
+NO_MATCHES = Matches(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+
+
+def match(a: Features, b: Features, config: MatchingConfig) -> Matches:
+    """Pairs that are each other's nearest descriptor and clearly nearer than the second nearest.
+
+    The ratio test is Lowe's (2004), in both directions. A score is 1 for equal descriptors and falls
+    linearly with the distance, to 0 for orthogonal (L2) or half-different (Hamming) ones.
+
+    Raises:
+        ValueError: the two sets come from different descriptors.
+    """
+    if a.format.descriptor != b.format.descriptor or a.descriptors.shape[1] != b.descriptors.shape[1]:
+        raise ValueError(f"cannot match {a.format.descriptor!r} with {b.format.descriptor!r}")
+    if len(a) == 0 or len(b) == 0:
+        return NO_MATCHES
+    distance = _hamming(a, b) if a.format.metric is Metric.HAMMING else _euclidean(a, b)
+    best_b, nearest, second_b = _two_nearest(distance)
+    best_a, _, second_a = _two_nearest(distance.T)
+    mutual = best_a[best_b] == np.arange(len(a))
+    distinct = (nearest < config.ratio * np.minimum(second_b, second_a[best_b])) | (config.ratio == 1)
+    score = np.clip(1 - nearest / _unrelated(a), 0, 1)
+    keep = np.flatnonzero(mutual & distinct & (score >= config.min_score))
+    return Matches(keep.astype(np.int32), best_b[keep].astype(np.int32), score[keep].astype(np.float32))
+
+
+def _two_nearest(distance: Float32) -> tuple[NDArray[np.intp], Float32, Float32]:
+    """Of every row: the column of its least value, that value, and the second least (inf if none)."""
+    rows = np.arange(len(distance))
+    best = distance.argmin(axis=1)
+    nearest = distance[rows, best]
+    distance[rows, best] = np.inf
+    second = distance.min(axis=1)
+    distance[rows, best] = nearest
+    return best, nearest, second
+
+
+def _euclidean(a: Features, b: Features) -> Float32:
+    u, v = _values(a), _values(b)
+    squared = (u**2).sum(1)[:, None] + (v**2).sum(1)[None] - 2 * u @ v.T
+    return np.asarray(np.sqrt(np.maximum(squared, 0)), dtype=np.float32)
+
+
+def _hamming(a: Features, b: Features) -> Float32:
+    u = np.unpackbits(a.descriptors, axis=1).astype(np.float32)
+    v = np.unpackbits(b.descriptors, axis=1).astype(np.float32)
+    return np.asarray(u.sum(1)[:, None] + v.sum(1)[None] - 2 * u @ v.T, dtype=np.float32)
+
+
+def _values(features: Features) -> Float32:
+    f = features.format
+    if features.descriptors.dtype == np.uint8:
+        return features.descriptors * np.float32(f.quantisation_scale) + np.float32(f.quantisation_offset)
+    return np.asarray(features.descriptors, dtype=np.float32)
+
+
+def _unrelated(features: Features) -> float:
+    """Distance of two descriptors that have nothing in common."""
+    if features.format.metric is Metric.HAMMING:
+        return features.descriptors.shape[1] * 4.0
+    return float(np.sqrt(2.0) * np.linalg.norm(_values(features), axis=1).mean()) or 1.0

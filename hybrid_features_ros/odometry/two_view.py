@@ -1,0 +1,262 @@
+"""Two views to a motion: a pure rotation or a rotation with a translation, whichever explains more.
+
+A camera that only turns fits every essential matrix, so an estimator that knows nothing else invents a
+translation. Here both models are fitted and compared by Torr's geometric robust information criterion
+(GRIC; Torr, "An assessment of information criteria for motion model selection", 1997): a model pays for
+its residuals, for the dimension of its manifold and for its parameters, and the cheaper one wins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from hybrid_features_ros import pose
+from hybrid_features_ros.config import TwoViewConfig
+from hybrid_features_ros.types import Bool, Float64, MotionEstimate, MotionModel, Scale
+
+HELD_ROTATION = np.pi**2  # variance of an angle that nothing is known about [rad^2]
+UNIT_TRANSLATION = 1.0  # variance of a coordinate of a unit vector of unknown direction
+GRIC_OUTLIER = 2.0  # lambda_3: cost limit of one correspondence, per residual dimension
+_IRLS_STEPS = 6
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Corresponding rays with their uncertainty.
+
+    Attributes:
+        rays_a, rays_b: (M, 3) unit vectors in the two camera frames.
+        sigmas: (M,) standard deviation of the angle between a ray and its partner [rad].
+    """
+
+    rays_a: Float64
+    rays_b: Float64
+    sigmas: Float64
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One fitted model: ``rays_a ~ R rays_b``, plus a unit translation of b in a unless it is zero.
+
+    ``errors`` (M,) are squared residuals divided by their variance, ``codimension`` is the number of
+    independent constraints that one correspondence puts on the model.
+    """
+
+    model: MotionModel
+    R: Float64
+    t: Float64
+    errors: Float64
+    parameters: int
+    codimension: int
+
+    def gric(self, noise: float) -> float:
+        """Torr's criterion (lower is better) for residuals inflated by ``noise`` over their sigmas."""
+        n, dimension = len(self.errors), 4 - self.codimension
+        cost = np.minimum(self.errors / noise**2, GRIC_OUTLIER * self.codimension).sum()
+        return float(cost + np.log(4) * dimension * n + np.log(4 * n) * self.parameters)
+
+
+def estimate_motion(pairs: Pairs, threshold: float, config: TwoViewConfig, seed: int) -> MotionEstimate:
+    """Explain correspondences by a rotation alone or by an essential matrix.
+
+    Args:
+        pairs: at least ``config.min_inliers`` corresponding rays, outliers among them.
+        threshold: largest residual of an inlier [rad].
+        seed: of the rotation's random sampling; OpenCV's MAGSAC always starts from the same seed.
+
+    Returns:
+        The better model with its covariance; NONE if neither has enough inliers.
+    """
+    if len(pairs.sigmas) < config.min_inliers:
+        return no_motion(len(pairs.sigmas))
+    rotation = fit_rotation(pairs, threshold, config, seed)
+    essential = fit_essential(pairs, threshold, config, rotation.R)
+    noise = min(_noise(rotation), _noise(essential))
+    chosen = min(rotation, essential, key=lambda h: h.gric(noise))
+    inliers = chosen.errors * pairs.sigmas**2 < threshold**2
+    if inliers.sum() < max(config.min_inliers, config.min_inlier_share * len(inliers)):
+        return no_motion(len(inliers))
+    return MotionEstimate(
+        model=chosen.model,
+        T_a_b=pose.make(chosen.R, chosen.t),
+        covariance=_covariance(chosen, pairs, inliers),
+        scale=Scale.UNKNOWN,
+        inliers=inliers,
+        parallax=median_parallax(pairs, chosen.R, inliers),
+    )
+
+
+def no_motion(matches: int) -> MotionEstimate:
+    """The estimate that says that nothing is known."""
+    variances = [UNIT_TRANSLATION] * 3 + [HELD_ROTATION] * 3
+    return MotionEstimate(
+        MotionModel.NONE, np.eye(4), np.diag(variances), Scale.UNKNOWN, np.zeros(matches, np.bool_), 0.0
+    )
+
+
+def fit_rotation(pairs: Pairs, threshold: float, config: TwoViewConfig, seed: int) -> Hypothesis:
+    """Rotation of the rays alone: two-point RANSAC, all samples at once, then reweighted Kabsch."""
+    a, b = pairs.rays_a, pairs.rays_b
+    draws = np.random.default_rng(seed).integers(len(a), size=(min(config.max_iterations, 200), 2))
+    hypotheses = _triad(a[draws]) @ _triad(b[draws]).transpose(0, 2, 1)
+    squared = 2 - 2 * np.einsum("mi,hij,mj->hm", a, hypotheses, b, optimize=True)
+    R = hypotheses[np.minimum(squared, threshold**2).sum(axis=1).argmin()]
+    for _ in range(_IRLS_STEPS):
+        errors = ((a - b @ R.T) ** 2).sum(axis=1)
+        weights = (errors < threshold**2) / (pairs.sigmas**2 + errors)
+        if np.count_nonzero(weights) < 2:
+            break
+        R = np.asarray(Rotation.align_vectors(a, b, weights=weights)[0].as_matrix())
+    errors = ((a - b @ R.T) ** 2).sum(axis=1) / pairs.sigmas**2
+    return Hypothesis(MotionModel.ROTATION_ONLY, R, np.zeros(3), errors, parameters=3, codimension=2)
+
+
+def fit_essential(pairs: Pairs, threshold: float, config: TwoViewConfig, R0: Float64) -> Hypothesis:
+    """Essential matrix from two starts, each refined: five-point MAGSAC, and the best pure rotation.
+
+    An essential matrix has two rotations, half a turn about the baseline apart, with the same errors.
+    Points in front of both cameras tell them apart, but not while the baseline is tiny: of two
+    motions that explain the rays about equally, the one with less parallax is taken.
+    """
+    starts = [(R0, _baseline(R0, pairs, threshold)), *_five_point(pairs, threshold, config)]
+    hypotheses = []
+    for start in starts:
+        R, t = _refine_essential(*start, pairs, threshold)
+        errors = sampson(R, t, pairs) / pairs.sigmas**2
+        hypotheses.append(Hypothesis(MotionModel.ESSENTIAL, R, _forward(R, t, pairs), errors, 5, 1))
+    costs = [np.minimum(h.errors, GRIC_OUTLIER).sum() for h in hypotheses]
+    rivals = [h for h, cost in zip(hypotheses, costs, strict=True) if cost <= 1.05 * min(costs)]
+    return min(rivals, key=lambda h: median_parallax(pairs, h.R, h.errors < GRIC_OUTLIER))
+
+
+def _five_point(pairs: Pairs, threshold: float, config: TwoViewConfig) -> list[tuple[Float64, Float64]]:
+    """Rotation and unit translation by OpenCV's MAGSAC; none if it finds nothing."""
+    front = (pairs.rays_a[:, 2] > 0.05) & (pairs.rays_b[:, 2] > 0.05)
+    if front.sum() < config.min_inliers:
+        return []
+    a, b = (r[front, :2] / r[front, 2:] for r in (pairs.rays_a, pairs.rays_b))
+    E, mask = cv2.findEssentialMat(
+        b, a, np.eye(3), method=cv2.USAC_MAGSAC, prob=config.confidence, threshold=threshold,
+        maxIters=config.max_iterations,
+    )
+    if E is None or E.shape != (3, 3):
+        return []
+    _, R, t, _ = cv2.recoverPose(E, b, a, np.eye(3), mask=mask)
+    return [(R, t.ravel())]
+
+
+def _baseline(R: Float64, pairs: Pairs, threshold: float) -> Float64:
+    """Unit translation that the rays support best once the rotation is undone, robustly reweighted."""
+    normals = np.cross(pairs.rays_b @ R.T, pairs.rays_a)
+    weights = 1 / (threshold**2 + (normals**2).sum(axis=1))
+    for _ in range(2):
+        t = np.linalg.eigh((normals * weights[:, None]).T @ normals)[1][:, 0]
+        weights = 1 / (threshold**2 + (normals @ t) ** 2)
+    return np.asarray(t)
+
+
+def _forward(R: Float64, t: Float64, pairs: Pairs) -> Float64:
+    """``t`` or ``-t``, whichever puts more of the points in front of the cameras."""
+    a, c = pairs.rays_a, pairs.rays_b @ R.T
+    cos = (a * c).sum(axis=1)
+    along = a @ t - cos * (c @ t)
+    return t if (along > 0).sum() * 2 >= len(along) else -t
+
+
+def sampson(R: Float64, t: Float64, pairs: Pairs) -> Float64:
+    """Squared epipolar errors (M,) [rad^2] on the unit sphere, to first order.
+
+    Of ``e = a . (t x R b)``: e^2 over its squared gradient along both spheres.
+    """
+    e, _, gradient = _epipolar(R, t, pairs)
+    return np.asarray(2 * e**2 / gradient)
+
+
+def median_parallax(pairs: Pairs, R: Float64, inliers: Bool) -> float:
+    """Median angle [rad] between the rays of an inlier once the rotation is undone."""
+    if not inliers.any():
+        return 0.0
+    gap = np.linalg.norm(pairs.rays_a[inliers] - pairs.rays_b[inliers] @ R.T, axis=1)
+    return float(np.median(2 * np.arcsin(np.minimum(gap / 2, 1))))
+
+
+def _noise(h: Hypothesis) -> float:
+    """By how much the inliers of a model scatter beyond their sigmas, robustly; never below 1."""
+    expected = {1: 0.4549, 2: 1.3863}[h.codimension]  # medians of chi-square
+    return max(1.0, float(np.sqrt(np.median(h.errors) / expected)))
+
+
+def _triad(rays: Float64) -> Float64:
+    """(H, 3, 3) orthonormal frames spanned by pairs of rays (H, 2, 3)."""
+    along = rays[:, 0] + rays[:, 1]
+    normal = np.cross(rays[:, 0], rays[:, 1])
+    along, normal = (v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-12) for v in (along, normal))
+    return np.stack([along, normal, np.cross(along, normal)], axis=2)
+
+
+def _epipolar(R: Float64, t: Float64, pairs: Pairs) -> tuple[Float64, Float64, Float64]:
+    """Residual ``a . (t x R b)`` (M,), its Jacobian (M, 6) and its squared gradient in the rays (M,)."""
+    a, c = pairs.rays_a, pairs.rays_b @ R.T
+    normal_a = np.cross(t, c)
+    normal_c = np.cross(a, t)
+    e = (a * normal_a).sum(axis=1)
+    J = np.concatenate([np.cross(c, a), np.cross(c, normal_c)], axis=1)
+    gradient = (normal_a**2).sum(1) + (normal_c**2).sum(1) - 2 * e**2
+    return e, J, np.maximum(gradient, 1e-12)
+
+
+def _information(R: Float64, t: Float64, pairs: Pairs, weights: Float64) -> tuple[Float64, Float64]:
+    """Normal equations (5, 5), (5,) in (two directions across t, left rotation) and their basis (6, 5)."""
+    e, J, _ = _epipolar(R, t, pairs)
+    J = J @ _tangent(t)
+    return (J * weights[:, None]).T @ J, (J * weights[:, None]).T @ e
+
+
+def _tangent(t: Float64) -> Float64:
+    """(6, 5) basis: a unit translation can move across itself only, a rotation in every way."""
+    basis = np.zeros((6, 5))
+    basis[:3, :2] = np.linalg.svd(t[None])[2][1:].T
+    basis[3:, 2:] = np.eye(3)
+    return basis
+
+
+def _refine_essential(R: Float64, t: Float64, pairs: Pairs, threshold: float) -> tuple[Float64, Float64]:
+    """Gauss-Newton on Sampson errors with Cauchy weights, on the product of rotations and directions."""
+    for _ in range(_IRLS_STEPS):
+        e, _, gradient = _epipolar(R, t, pairs)
+        squared = 2 * e**2 / gradient
+        weights = (squared < 4 * threshold**2) * 2 / (gradient * (pairs.sigmas**2 + squared))
+        H, g = _information(R, t, pairs, weights)
+        step = -_tangent(t) @ (np.linalg.pinv(H, rcond=1e-9, hermitian=True) @ g)
+        t = (t + step[:3]) / np.linalg.norm(t + step[:3])
+        R = np.asarray(Rotation.from_rotvec(step[3:]).as_matrix()) @ R
+    return R, t
+
+
+def _covariance(h: Hypothesis, pairs: Pairs, inliers: Bool) -> Float64:
+    """(6, 6) of a right perturbation, from the information of the inliers, scaled by their scatter.
+
+    What two views cannot tell has the variance of a unit vector of unknown direction: the whole
+    translation of a pure rotation, the length of an essential matrix's.
+    """
+    noise = _noise(h) ** 2
+    weights = inliers / pairs.sigmas**2
+    C = np.zeros((6, 6))
+    if h.model is MotionModel.ROTATION_ONLY:
+        a = pairs.rays_a
+        information = weights.sum() * np.eye(3) - (a * weights[:, None]).T @ a
+        C[3:, 3:] = np.linalg.pinv(information, hermitian=True) * noise
+        C[:3, :3] = UNIT_TRANSLATION * np.eye(3)
+    else:
+        _, _, gradient = _epipolar(h.R, h.t, pairs)
+        H, _ = _information(h.R, h.t, pairs, 2 * weights / gradient)
+        basis = _tangent(h.t)
+        C = basis @ np.linalg.pinv(H, hermitian=True) @ basis.T * noise
+        C[:3, :3] += UNIT_TRANSLATION * np.outer(h.t, h.t)
+    into_b = np.kron(np.eye(2), h.R.T)  # perturbations above are in the axes of a
+    C = into_b @ C @ into_b.T
+    return np.asarray((C + C.T) / 2)

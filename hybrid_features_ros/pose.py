@@ -1,0 +1,109 @@
+"""Rigid motions as 4x4 matrices.
+
+``T_a_b`` maps homogeneous coordinates in frame b to frame a, so ``T_a_c = T_a_b @ T_b_c``. A twist
+``xi`` is a 6-vector ``(rho, phi)``, translation first as in REP-103 covariances, in metres and radians.
+Perturbations are on the right, in the axes of the moving frame: ``T = T_mean @ exp(xi)``.
+
+Formulas: Sola, Deray, Atchuthan, "A micro Lie theory for state estimation in robotics" (2018).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+Array = NDArray[np.float64]
+
+
+def make(rotation: ArrayLike, translation: ArrayLike) -> Array:
+    """Join a (3, 3) rotation matrix and a (3,) translation [m] to a (4, 4) motion."""
+    T = np.eye(4)
+    T[:3, :3] = rotation
+    T[:3, 3] = translation
+    return T
+
+
+def inverse(T: Array) -> Array:
+    """The inverse motion: ``inverse(T_a_b)`` is ``T_b_a``."""
+    R = T[:3, :3].T
+    return make(R, -R @ T[:3, 3])
+
+
+def skew(v: ArrayLike) -> Array:
+    """The (3, 3) matrix of the cross product: ``skew(v) @ w == cross(v, w)``."""
+    x, y, z = np.asarray(v, dtype=np.float64)
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
+def exp(xi: ArrayLike) -> Array:
+    """The motion reached by following the twist ``xi`` (6,) for unit time (Sola et al., eq. 172)."""
+    xi = np.asarray(xi, dtype=np.float64)
+    return make(Rotation.from_rotvec(xi[3:]).as_matrix(), left_jacobian(xi[3:]) @ xi[:3])
+
+
+def log(T: Array) -> Array:
+    """The twist (6,) whose ``exp`` is ``T``; its angle is at most pi (Sola et al., eq. 173)."""
+    phi = rotation_vector(T[:3, :3])
+    return np.concatenate([np.linalg.solve(left_jacobian(phi), T[:3, 3]), phi])
+
+
+def adjoint(T: Array) -> Array:
+    """The (6, 6) map of twists: ``T @ exp(xi) == exp(adjoint(T) @ xi) @ T`` (Sola et al., eq. 175)."""
+    R = T[:3, :3]
+    A = np.zeros((6, 6))
+    A[:3, :3] = A[3:, 3:] = R
+    A[:3, 3:] = skew(T[:3, 3]) @ R
+    return A
+
+
+def rotation_vector(R: Array) -> Array:
+    """Axis times angle (3,) [rad] of a rotation matrix."""
+    vector: Any = Rotation.from_matrix(R).as_rotvec()
+    return np.asarray(vector, dtype=np.float64)
+
+
+def rotation_angle(R: Array) -> float:
+    """Angle of a rotation matrix in [0, pi] [rad]."""
+    return float(np.linalg.norm(rotation_vector(R)))
+
+
+def to_quaternion(T: Array) -> Array:
+    """Unit quaternion ``(x, y, z, w)`` of the rotation, with w >= 0."""
+    q: Any = Rotation.from_matrix(T[:3, :3]).as_quat()
+    return np.asarray(-q if q[3] < 0 else q, dtype=np.float64)
+
+
+def from_quaternion(xyzw: ArrayLike, translation: ArrayLike = (0.0, 0.0, 0.0)) -> Array:
+    """Motion from a quaternion ``(x, y, z, w)`` of any non-zero length and a translation [m].
+
+    Raises:
+        ValueError: the quaternion is zero or not finite.
+    """
+    q = np.asarray(xyzw, dtype=np.float64)
+    if not np.isfinite(q).all() or not q.any():
+        raise ValueError(f"quaternion {q.tolist()} is no rotation: it must be finite and not zero")
+    return make(Rotation.from_quat(q).as_matrix(), translation)
+
+
+def to_parent_axes(covariance: Array, T: Array) -> Array:
+    """Turn a covariance of ``xi`` (moving axes) into the axes of the parent frame.
+
+    ``nav_msgs/Odometry`` and ``geometry_msgs/PoseWithCovariance`` express the uncertainty of position
+    and of rotation in the fixed axes of the header's frame.
+    """
+    B = np.kron(np.eye(2), T[:3, :3])
+    return np.asarray(B @ covariance @ B.T)
+
+
+def left_jacobian(phi: Array) -> Array:
+    """Left Jacobian of SO(3) at the rotation vector ``phi`` (Sola et al., eq. 145)."""
+    angle = float(np.linalg.norm(phi))
+    S = skew(phi)
+    if angle < 1e-4:  # third-order terms fall below 1e-16
+        return np.asarray(np.eye(3) + 0.5 * S + S @ S / 6.0)
+    return np.asarray(
+        np.eye(3) + (1 - np.cos(angle)) / angle**2 * S + (angle - np.sin(angle)) / angle**3 * S @ S
+    )

@@ -1,0 +1,91 @@
+"""Mutual nearest neighbours."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthetic import World
+from hybrid_features_ros.config import MatchingConfig
+from hybrid_features_ros.odometry.matching import match
+from hybrid_features_ros.types import DescriptorFormat, Metric
+
+FEATURES = World.random(count=600).seen_from(np.eye(4))
+ANY = MatchingConfig(ratio=1.0)
+
+
+def chosen(features, index):
+    index = np.asarray(index, int)
+    columns = {name: getattr(features, name)[index] for name in ("points", "scores", "scales", "angles", "sigmas")}
+    return replace(features, descriptors=features.descriptors[index], **columns)
+
+
+@given(st.permutations(range(30)))
+def test_finds_every_permutation(order):
+    matches = match(chosen(FEATURES, range(30)), chosen(FEATURES, order), ANY)
+    assert np.array_equal(np.asarray(order)[matches.index_b], matches.index_a)
+    assert len(matches) == 30
+    assert np.allclose(matches.scores, 1, atol=1e-3)
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_equals_brute_force_and_is_symmetric(n, m):
+    rng = np.random.default_rng([n, m])
+    a, b = (
+        replace(chosen(FEATURES, range(k)), descriptors=rng.normal(size=(k, 8)).astype(np.float32)) for k in (n, m)
+    )
+    distance = np.linalg.norm(a.descriptors[:, None] - b.descriptors[None], axis=2)
+    expected = {
+        (i, j) for i in range(n) for j in range(m)
+        if distance[i, j] == distance[i].min() == distance[:, j].min()
+    }  # fmt: skip
+    there, back = match(a, b, ANY), match(b, a, ANY)
+    assert set(zip(there.index_a.tolist(), there.index_b.tolist(), strict=True)) == expected
+    assert set(zip(back.index_b.tolist(), back.index_a.tolist(), strict=True)) == expected
+
+
+def test_ratio_removes_ambiguous_matches():
+    twice = chosen(FEATURES, [0, 1, 2, 2])
+    matches = match(chosen(FEATURES, [0, 1, 2]), twice, MatchingConfig(ratio=0.8))
+    assert matches.index_a.tolist() == [0, 1]
+
+
+def test_least_score():
+    noise = np.random.default_rng(1).uniform(0, 0.1, FEATURES.descriptors.shape).astype(np.float32)
+    noisy = replace(FEATURES, descriptors=FEATURES.descriptors + noise)
+    scores = match(FEATURES, noisy, ANY).scores
+    strict = match(FEATURES, noisy, MatchingConfig(ratio=1.0, min_score=float(np.median(scores))))
+    assert 0.4 < len(strict) / len(scores) < 0.6
+
+
+def test_binary_descriptors():
+    rng = np.random.default_rng(3)
+    form = DescriptorFormat("orb", "orb", metric=Metric.HAMMING)
+    a = replace(
+        FEATURES, descriptors=rng.integers(0, 256, (len(FEATURES), 32), dtype=np.uint8), format=form
+    )
+    flipped = a.descriptors.copy()
+    flipped[:, 0] ^= 0b111
+    matches = match(a, replace(a, descriptors=flipped), ANY)
+    assert np.array_equal(matches.index_a, matches.index_b) and len(matches) == len(a)
+    assert np.allclose(matches.scores, 1 - 3 / 128)
+
+
+def test_quantised_descriptors_compare_by_value():
+    q = np.clip(np.rint((FEATURES.descriptors + 1) * 127.5), 0, 255).astype(np.uint8)
+    form = replace(FEATURES.format, quantisation_scale=1 / 127.5, quantisation_offset=-1.0)
+    quantised = replace(FEATURES, descriptors=q, format=form)
+    matches = match(FEATURES, quantised, ANY)
+    assert np.array_equal(matches.index_a, matches.index_b) and len(matches) == len(FEATURES)
+
+
+def test_nothing_matches_nothing():
+    assert len(match(chosen(FEATURES, []), FEATURES, ANY)) == 0
+
+
+def test_different_descriptors_are_refused():
+    other = replace(FEATURES, format=DescriptorFormat("sift", "rootsift"))
+    with pytest.raises(ValueError, match="cannot match 'synthetic' with 'rootsift'"):
+        match(FEATURES, other, ANY)

@@ -1,0 +1,170 @@
+"""The chain of keyframes, on scenes with exact truth."""
+
+import numpy as np
+import pytest
+
+from synthetic import CAMERA, World, turn
+from hybrid_features_ros import pose
+from hybrid_features_ros.config import OdometryConfig
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.odometry import Odometry
+from hybrid_features_ros.types import MotionModel, Scale, State
+
+FRAME_NS = 50_000_000
+WORLD = World.random()
+
+
+def along(poses, *, odometry=None, noise_px=0.3, with_depth=False, start=1):
+    """Results for the views at the given poses, 20 per second."""
+    odometry = odometry or Odometry(OdometryConfig())
+    return [
+        odometry.process(
+            (start + i) * FRAME_NS,
+            WORLD.seen_from(T, noise_px=noise_px, seed=i, with_depth=with_depth),
+            CAMERA,
+        )
+        for i, T in enumerate(poses)
+    ]
+
+
+def sideways(count, step=0.03):
+    return [pose.make(turn(z=3.0 * i)[:3, :3], [step * i, 0, 0]) for i in range(count)]
+
+
+def rotation_errors(results, poses):
+    first = pose.inverse(results[0].T_world_camera) @ poses[0]
+    return [
+        np.degrees(pose.rotation_angle((pose.inverse(r.T_world_camera) @ T @ pose.inverse(first))[:3, :3]))
+        for r, T in zip(results, poses, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("axis", "xyz")
+def test_turning_on_the_spot_moves_nothing(axis):
+    """A whole turn and more at 100 deg/s: orientation follows, the position stays, and it says so."""
+    poses = [turn(**{axis: 5.0 * i}) for i in range(80)]
+    results = along(poses)
+    assert max(rotation_errors(results, poses)) < 2.0
+    assert all(r.motion.model is MotionModel.ROTATION_ONLY for r in results[1:])
+    assert all(r.state is State.INITIALIZING and "not moved enough" in r.reason for r in results[1:])
+    assert not np.array([r.T_world_camera[:3, 3] for r in results]).any()
+
+
+def test_translation_then_rotation_then_translation():
+    there = sideways(25)
+    spin = [there[-1] @ turn(z=6.0 * i) for i in range(1, 20)]
+    back = [pose.make(spin[-1][:3, :3], [0.72 - 0.03 * i, 0, 0]) for i in range(1, 20)]
+    poses = there + spin + back
+    results = along(poses)
+    states = [r.state for r in results]
+    assert states[0] is State.INITIALIZING
+    assert State.TRACKING in states[5:25]
+    assert states[-1] is State.TRACKING
+    assert max(rotation_errors(results, poses)) < 2.0
+    assert results[-1].scale is Scale.ASSUMED and results[-1].resets == 0
+    travelled = [np.linalg.norm(results[i].T_world_camera[:3, 3]) for i in (24, 43, 62)]
+    assert travelled[1] == pytest.approx(travelled[0], rel=0.1)
+    assert travelled[2] < 0.35 * travelled[0]
+
+
+def test_measured_depth_gives_metres():
+    poses = sideways(40)
+    results = along(poses, with_depth=True)
+    assert results[-1].scale is Scale.METRIC
+    assert np.allclose(results[-1].T_world_camera[:3, 3], poses[-1][:3, 3], atol=0.05)
+    assert results[-1].motion.model is MotionModel.PNP
+
+
+def test_velocity_in_the_cameras_own_axes():
+    poses = sideways(30)
+    twist = np.median([r.twist for r in along(poses, with_depth=True)[15:]], axis=0)
+    expected = np.median([pose.log(pose.inverse(a) @ b) for a, b in zip(poses[14:], poses[15:])], axis=0) / 0.05
+    assert np.allclose(twist[3:], expected[3:], atol=0.05)
+    assert np.linalg.norm(twist[:3]) == pytest.approx(0.6, rel=0.25)
+
+
+def in_the_dark(poses, odometry):
+    """Results of 12 images that show five points only."""
+    dark = World(WORLD.points[:5], WORLD.descriptors[:5])
+    return [odometry.process((31 + i) * FRAME_NS, dark.seen_from(poses[30]), CAMERA) for i in range(12)]
+
+
+def test_darkness_holds_the_pose_and_says_so():
+    poses = sideways(60)
+    odometry = Odometry(OdometryConfig())
+    before = along(poses[:30], odometry=odometry)
+    during = in_the_dark(poses, odometry)
+    assert [r.state for r in during[:5]] == [State.DEGRADED] * 5
+    assert all(r.state is State.LOST for r in during[6:])
+    assert "keypoints" in during[-1].reason
+    for r in during:
+        assert np.array_equal(r.T_world_camera, before[-1].T_world_camera)
+    assert np.trace(during[-1].covariance) > np.trace(during[0].covariance) > np.trace(before[-1].covariance)
+
+
+def test_light_where_it_was_before_finds_the_old_keyframe():
+    poses = sideways(60)
+    odometry = Odometry(OdometryConfig())
+    before = along(poses[:30], odometry=odometry)
+    in_the_dark(poses, odometry)
+    after = along(poses[42:], odometry=odometry, start=43)
+    assert after[0].state is State.RECOVERING
+    assert after[-1].state is State.TRACKING
+    assert after[-1].resets == 0
+    assert max(rotation_errors(before + after, poses[:30] + poses[42:])) < 2.0
+
+
+def test_light_somewhere_else_starts_anew_from_the_last_pose():
+    poses = sideways(60)
+    odometry = Odometry(OdometryConfig())
+    before = along(poses[:30], odometry=odometry)
+    in_the_dark(poses, odometry)
+    elsewhere = [T @ turn(y=180) for T in poses[42:]]
+    after = along(elsewhere, odometry=odometry, start=43)
+    assert after[0].state is State.LOST
+    assert State.RECOVERING in [r.state for r in after[:3]]
+    assert after[-1].state in (State.TRACKING, State.ROTATION_ONLY)
+    assert after[-1].resets == 1
+    assert np.linalg.norm(after[1].T_world_camera[:3, 3] - before[-1].T_world_camera[:3, 3]) < 0.1
+
+
+def test_reset_continues_from_the_last_pose():
+    odometry = Odometry(OdometryConfig())
+    before = along(sideways(20), odometry=odometry)[-1]
+    odometry.reset()
+    after = odometry.process(FRAME_NS, WORLD.seen_from(np.eye(4)), CAMERA)
+    assert np.array_equal(after.T_world_camera, before.T_world_camera)
+    assert after.resets == before.resets + 1
+    assert after.scale is Scale.UNKNOWN
+
+
+def test_covariance_is_always_a_covariance():
+    for r in along(sideways(40)):
+        for C in (r.covariance, r.twist_covariance, r.motion.covariance):
+            assert np.isfinite(C).all()
+            assert np.allclose(C, C.T)
+            assert np.linalg.eigvalsh(C).min() > -1e-12
+
+
+def test_a_replay_repeats_itself():
+    a, b = along(sideways(15)), along(sideways(15))
+    assert all(np.array_equal(x.T_world_camera, y.T_world_camera) for x, y in zip(a, b, strict=True))
+
+
+def test_every_stage_is_timed():
+    result = along(sideways(3))[-1]
+    assert set(result.milliseconds) == {"match", "estimate", "keyframe"}
+    assert all(t >= 0 for t in result.milliseconds.values())
+
+
+def test_stale_stamp_is_refused_and_changes_nothing():
+    odometry = Odometry(OdometryConfig())
+    along(sideways(3), odometry=odometry)
+    with pytest.raises(InputError, match="is not after the previous"):
+        odometry.process(FRAME_NS, WORLD.seen_from(np.eye(4)), CAMERA)
+    assert along(sideways(4)[3:], odometry=odometry, start=4)[0].state is not State.LOST
+
+
+def test_image_of_another_size_is_refused():
+    with pytest.raises(InputError, match="image is 640x480 but the calibration is for 320x240"):
+        Odometry(OdometryConfig()).process(1, WORLD.seen_from(np.eye(4)), CAMERA.scaled(0.5))

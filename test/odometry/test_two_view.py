@@ -1,0 +1,119 @@
+"""A pure rotation is called one, a translation is found, and both come with an honest covariance."""
+
+import numpy as np
+import pytest
+
+from synthetic import CAMERA, World, turn
+from hybrid_features_ros import pose
+from hybrid_features_ros.config import TwoViewConfig
+from hybrid_features_ros.odometry.two_view import Pairs, estimate_motion, sampson
+from hybrid_features_ros.types import MotionModel, Scale
+
+CONFIG = TwoViewConfig()
+THRESHOLD = CONFIG.threshold_px / CAMERA.focal
+
+
+def seen_twice(T_a_b, *, noise_px=0.5, outliers=0.3, count=300, seed=0):
+    """Rays of random points in two views, a share of them paired wrongly."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.uniform([0, 0], [CAMERA.width, CAMERA.height], (count, 2))
+    points = CAMERA.bearings(pixels) * rng.uniform(2, 8, (count, 1))
+    rays = []
+    for T in (np.eye(4), pose.inverse(T_a_b)):
+        local = points @ T[:3, :3].T + T[:3, 3]
+        local /= np.linalg.norm(local, axis=1, keepdims=True)
+        local += rng.normal(size=local.shape) * noise_px / CAMERA.focal
+        rays.append(local / np.linalg.norm(local, axis=1, keepdims=True))
+    wrong = rng.permutation(count)[: int(outliers * count)]
+    rays[1][wrong] = rays[1][rng.permutation(wrong)]
+    sigma = np.sqrt(2) * noise_px / CAMERA.focal
+    return Pairs(rays[0], rays[1], np.full(count, sigma)), wrong
+
+
+def angle_between(R, S):
+    return np.degrees(pose.rotation_angle(R.T @ S))
+
+
+ROTATIONS = [("x", 2), ("x", 15), ("y", 2), ("y", 15), ("z", 0), ("z", 2), ("z", 15), ("z", 80), ("z", 179)]
+
+
+@pytest.mark.parametrize(("axis", "degrees"), ROTATIONS)
+def test_pure_rotation_is_not_a_translation(axis, degrees):
+    T = turn(**{axis: degrees})
+    pairs, wrong = seen_twice(T, seed=degrees)
+    motion = estimate_motion(pairs, THRESHOLD, CONFIG, seed=1)
+    assert motion.model is MotionModel.ROTATION_ONLY
+    assert not motion.T_a_b[:3, 3].any()
+    assert angle_between(motion.T_a_b[:3, :3], T[:3, :3]) < 0.05
+    assert motion.inliers.mean() > 0.5
+    assert motion.inliers[wrong].mean() < 0.05
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_translation_is_found_with_its_direction(seed):
+    T = pose.exp(np.array([0.3, 0.1, -0.2, 0.1, -0.15, 0.8]))
+    pairs, _ = seen_twice(T, seed=seed)
+    motion = estimate_motion(pairs, THRESHOLD, CONFIG, seed=1)
+    assert motion.model is MotionModel.ESSENTIAL
+    assert motion.scale is Scale.UNKNOWN
+    assert angle_between(motion.T_a_b[:3, :3], T[:3, :3]) < 0.15
+    direction = T[:3, 3] / np.linalg.norm(T[:3, 3])
+    assert motion.T_a_b[:3, 3] @ direction > np.cos(np.radians(3))
+
+
+@pytest.mark.parametrize(("baseline", "model"), [(0.0, "ROTATION_ONLY"), (0.3, "ESSENTIAL")])
+def test_covariance_is_consistent(baseline, model):
+    """Normalised squared errors over repeated draws average to their degrees of freedom (NEES)."""
+    T = pose.make(turn(z=20, y=5)[:3, :3], np.array([0.8, 0.0, 0.6]) * baseline)
+    nees = []
+    for seed in range(60):
+        pairs, _ = seen_twice(T, seed=seed, outliers=0.0)
+        motion = estimate_motion(pairs, THRESHOLD, CONFIG, seed=seed)
+        assert motion.model.name == model
+        error = pose.rotation_vector(motion.T_a_b[:3, :3].T @ T[:3, :3])
+        nees.append(error @ np.linalg.solve(motion.covariance[3:, 3:], error))
+    assert 3 * 0.6 < np.mean(nees) < 3 * 1.6
+
+
+def test_sampson_error_vanishes_for_the_true_motion():
+    T = pose.exp(np.array([0.3, 0.1, -0.2, 0.1, -0.15, 0.8]))
+    pairs, _ = seen_twice(T, noise_px=0.0, outliers=0.0)
+    pairs = Pairs(pairs.rays_a, pairs.rays_b, np.ones(len(pairs.rays_a)))
+    t = T[:3, 3] / np.linalg.norm(T[:3, 3])
+    assert sampson(T[:3, :3], t, pairs).max() < 1e-25
+    assert sampson(T[:3, :3], np.roll(t, 1), pairs).max() > 1e-4
+
+
+def test_chance_is_no_motion():
+    rng = np.random.default_rng(0)
+    rays = [CAMERA.bearings(rng.uniform([0, 0], [640, 480], (200, 2))) for _ in range(2)]
+    motion = estimate_motion(Pairs(*rays, np.full(200, 1e-3)), THRESHOLD, CONFIG, seed=1)
+    assert motion.model is MotionModel.NONE
+    assert not motion.inliers.any()
+    assert np.linalg.eigvalsh(motion.covariance).min() > 0.5
+
+
+def test_too_few_matches_are_no_motion():
+    pairs, _ = seen_twice(np.eye(4), count=CONFIG.min_inliers - 1)
+    assert estimate_motion(pairs, THRESHOLD, CONFIG, seed=1).model is MotionModel.NONE
+
+
+def test_the_same_seed_gives_the_same_motion():
+    pairs, _ = seen_twice(turn(z=30))
+    a, b = (estimate_motion(pairs, THRESHOLD, CONFIG, seed=5) for _ in range(2))
+    assert np.array_equal(a.T_a_b, b.T_a_b) and np.array_equal(a.covariance, b.covariance)
+
+
+def test_covariance_is_symmetric_and_positive_where_something_is_known():
+    for T in (turn(z=10), pose.exp(np.array([0.3, 0, 0, 0, 0, 0.2]))):
+        pairs, _ = seen_twice(T)
+        C = estimate_motion(pairs, THRESHOLD, CONFIG, seed=1).covariance
+        assert np.array_equal(C, C.T)
+        assert np.linalg.eigvalsh(C).min() > 0
+
+
+def test_world_is_random_enough():
+    """The fixture of the other tests fills the image."""
+    features = World.random().seen_from(np.eye(4))
+    assert len(features) > 200
+    assert features.points.std(axis=0).min() > 100

@@ -1,0 +1,61 @@
+"""Synthetic scenes with exact truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_features_ros import pose
+from hybrid_features_ros.camera import Camera
+from hybrid_features_ros.types import DescriptorFormat, Features, Float64
+
+CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+FORMAT = DescriptorFormat(detector="synthetic", descriptor="synthetic")
+
+
+@dataclass(frozen=True)
+class World:
+    """Points (N, 3) around the origin, each with a descriptor (N, 32) of its own."""
+
+    points: Float64
+    descriptors: NDArray[np.float32]
+
+    @staticmethod
+    def random(seed: int = 0, count: int = 4000, near: float = 2.0, far: float = 8.0) -> World:
+        rng = np.random.default_rng(seed)
+        direction = rng.normal(size=(count, 3))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        descriptors = rng.normal(size=(count, 32)).astype(np.float32)
+        descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
+        return World(direction * rng.uniform(near, far, (count, 1)), descriptors)
+
+    def seen_from(
+        self, T_world_camera: Float64, *, noise_px: float = 0.0, seed: int = 0, with_depth: bool = False
+    ) -> Features:
+        """Features of the points inside the image of ``CAMERA``, with Gaussian noise on positions."""
+        local = self.points @ T_world_camera[:3, :3] - T_world_camera[:3, 3] @ T_world_camera[:3, :3]
+        pixels = CAMERA.project(local)
+        with np.errstate(invalid="ignore"):
+            inside = ((pixels >= 0) & (pixels <= [CAMERA.width - 1, CAMERA.height - 1])).all(axis=1)
+        pixels = pixels[inside] + np.random.default_rng(seed).normal(size=(inside.sum(), 2)) * noise_px
+        n = len(pixels)
+        ones = np.ones(n, np.float32)
+        return Features(
+            points=pixels.astype(np.float32),
+            scores=ones,
+            scales=ones,
+            angles=np.zeros(n, np.float32),
+            sigmas=ones * np.float32(max(noise_px, 0.05)),
+            descriptors=self.descriptors[inside],
+            format=FORMAT,
+            width=CAMERA.width,
+            height=CAMERA.height,
+            depths=local[inside, 2].astype(np.float32) if with_depth else None,
+        )
+
+
+def turn(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Float64:
+    """A pure rotation about the camera's axes [deg]."""
+    return pose.exp(np.concatenate([np.zeros(3), np.radians([x, y, z])]))
