@@ -111,7 +111,9 @@ class OdometryConfig(_Checked):
     matching: MatchingConfig = field(default_factory=MatchingConfig)
     two_view: TwoViewConfig = field(default_factory=TwoViewConfig)
     keyframe: KeyframeConfig = field(default_factory=KeyframeConfig)
-    seed: int = option(0, "Seed of every random draw, so that a replay repeats itself.", low=0, high=2**31 - 1)
+    seed: int = option(
+        0, "Seed of every random draw, so that a replay repeats itself.", low=0, high=2**31 - 1
+    )
 
 
 @dataclass(frozen=True)
@@ -130,8 +132,9 @@ class FrameConfig(_Checked):
 class InputConfig(_Checked):
     """How images arrive."""
 
-    transport: str = option("raw", "Image topic: raw = `image`, compressed = `image/compressed`.",
-                            choices=("raw", "compressed"))
+    transport: str = option(
+        "raw", "Image topic: raw = `image`, compressed = `image/compressed`.", choices=("raw", "compressed")
+    )
     rectified: bool = option(False, "The image is rectified: use P of camera_info and no distortion.")
     depth: bool = option(
         False, "Subscribe to `depth/image`, registered to the image, and give every feature its depth."

@@ -52,8 +52,8 @@ def _euclidean(a: Features, b: Features) -> Float32:
 
 
 def _hamming(a: Features, b: Features) -> Float32:
-    u = np.unpackbits(a.descriptors, axis=1).astype(np.float32)
-    v = np.unpackbits(b.descriptors, axis=1).astype(np.float32)
+    u = np.unpackbits(a.descriptors.view(np.uint8), axis=1).astype(np.float32)
+    v = np.unpackbits(b.descriptors.view(np.uint8), axis=1).astype(np.float32)
     return np.asarray(u.sum(1)[:, None] + v.sum(1)[None] - 2 * u @ v.T, dtype=np.float32)
 
 
@@ -67,5 +67,6 @@ def _values(features: Features) -> Float32:
 def _unrelated(features: Features) -> float:
     """Distance of two descriptors that have nothing in common."""
     if features.format.metric is Metric.HAMMING:
-        return features.descriptors.shape[1] * 4.0
-    return float(np.sqrt(2.0) * np.linalg.norm(_values(features), axis=1).mean()) or 1.0
+        return 4.0 * int(features.descriptors.shape[1])
+    lengths = np.linalg.norm(_values(features), axis=1)
+    return float(np.sqrt(2.0) * np.mean(lengths)) if np.any(lengths) else 1.0

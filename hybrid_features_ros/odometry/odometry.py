@@ -32,6 +32,7 @@ from hybrid_features_ros.types import (
 
 _DRIFT = np.diag([0.5**2] * 3 + [0.5**2] * 3)  # growth per second while nothing is seen [m^2/s, rad^2/s]
 
+_HELD = (State.DEGRADED, State.LOST)  # the pose was not estimated
 _LEAST_RATIOS = 4  # depths that outvote the scene's usual one
 
 
@@ -317,14 +318,17 @@ class Odometry:
 
         Both images were compared with a keyframe, so both comparisons add to its uncertainty.
         """
-        if self._previous is None or MotionModel.NONE in (motion.model, self._previous.motion.model):
+        previous = self._previous
+        if previous is None or motion.model is MotionModel.NONE or previous.state in _HELD:
             return np.zeros(6), _DRIFT
-        seconds = (view.stamp - self._previous.stamp) * 1e-9
-        step = pose.log(pose.inverse(self._previous.T_world_camera) @ view.T_world_camera)
-        return step / seconds, (motion.covariance + self._previous.motion.covariance) / seconds**2
+        seconds = (view.stamp - previous.stamp) * 1e-9
+        step = pose.log(pose.inverse(previous.T_world_camera) @ view.T_world_camera)
+        covariance = motion.covariance
+        if previous.motion.model is not MotionModel.NONE:
+            covariance = covariance + previous.motion.covariance
+        return step / seconds, covariance / seconds**2
 
 
 def _pairs(a: View, b: View, matches: Matches, focal: float) -> Pairs:
     i, j = matches.index_a, matches.index_b
     return Pairs(a.rays[i], b.rays[j], np.hypot(a.features.sigmas[i], b.features.sigmas[j]) / focal)
-

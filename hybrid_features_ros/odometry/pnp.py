@@ -34,8 +34,14 @@ def estimate_pnp(
     xy = rays[front, :2] / rays[front, 2:]
     K, D = np.eye(3), np.zeros(4)
     found, rvec, tvec, index = cv2.solvePnPRansac(
-        points[front], xy, K, D, iterationsCount=200, reprojectionError=threshold,
-        confidence=config.confidence, flags=cv2.SOLVEPNP_AP3P,
+        points[front],
+        xy,
+        K,
+        D,
+        iterationsCount=200,
+        reprojectionError=threshold,
+        confidence=config.confidence,
+        flags=cv2.SOLVEPNP_AP3P,
     )
     if not found or index is None or len(index) < _LEAST:
         return None

@@ -22,6 +22,9 @@ HELD_ROTATION = np.pi**2  # variance of an angle that nothing is known about [ra
 UNIT_TRANSLATION = 1.0  # variance of a coordinate of a unit vector of unknown direction
 GRIC_OUTLIER = 2.0  # lambda_3: cost limit of one correspondence, per residual dimension
 _IRLS_STEPS = 6
+_CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gaussian errors
+_REFINE_STEPS, _CONVERGED = 20, 1e-5
+_TWIN = 2.0  # difference of costs below which two motions explain the rays equally well
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def fit_rotation(pairs: Pairs, threshold: float, config: TwoViewConfig, seed: in
     R = hypotheses[np.minimum(squared, threshold**2).sum(axis=1).argmin()]
     for _ in range(_IRLS_STEPS):
         errors = ((a - b @ R.T) ** 2).sum(axis=1)
-        weights = (errors < threshold**2) / (pairs.sigmas**2 + errors)
+        weights = (errors < threshold**2) / (_CAUCHY**2 * pairs.sigmas**2 + errors)
         if np.count_nonzero(weights) < 2:
             break
         R = np.asarray(Rotation.align_vectors(a, b, weights=weights)[0].as_matrix())
@@ -128,9 +131,10 @@ def fit_essential(pairs: Pairs, threshold: float, config: TwoViewConfig, R0: Flo
         R, t = _refine_essential(*start, pairs, threshold)
         errors = sampson(R, t, pairs) / pairs.sigmas**2
         hypotheses.append(Hypothesis(MotionModel.ESSENTIAL, R, _forward(R, t, pairs), errors, 5, 1))
-    costs = [np.minimum(h.errors, GRIC_OUTLIER).sum() for h in hypotheses]
-    rivals = [h for h, cost in zip(hypotheses, costs, strict=True) if cost <= 1.05 * min(costs)]
-    return min(rivals, key=lambda h: median_parallax(pairs, h.R, h.errors < GRIC_OUTLIER))
+    noise = min(map(_noise, hypotheses))
+    costs = [h.gric(noise) for h in hypotheses]
+    rivals = [h for h, cost in zip(hypotheses, costs, strict=True) if cost <= min(costs) + _TWIN]
+    return min(rivals, key=lambda h: median_parallax(pairs, h.R, h.errors < GRIC_OUTLIER * noise**2))
 
 
 def _five_point(pairs: Pairs, threshold: float, config: TwoViewConfig) -> list[tuple[Float64, Float64]]:
@@ -140,7 +144,12 @@ def _five_point(pairs: Pairs, threshold: float, config: TwoViewConfig) -> list[t
         return []
     a, b = (r[front, :2] / r[front, 2:] for r in (pairs.rays_a, pairs.rays_b))
     E, mask = cv2.findEssentialMat(
-        b, a, np.eye(3), method=cv2.USAC_MAGSAC, prob=config.confidence, threshold=threshold,
+        b,
+        a,
+        np.eye(3),
+        method=cv2.USAC_MAGSAC,
+        prob=config.confidence,
+        threshold=threshold,
         maxIters=config.max_iterations,
     )
     if E is None or E.shape != (3, 3):
@@ -225,15 +234,20 @@ def _tangent(t: Float64) -> Float64:
 
 
 def _refine_essential(R: Float64, t: Float64, pairs: Pairs, threshold: float) -> tuple[Float64, Float64]:
-    """Gauss-Newton on Sampson errors with Cauchy weights, on the product of rotations and directions."""
-    for _ in range(_IRLS_STEPS):
+    """Gauss-Newton on Sampson errors with Cauchy weights, on the product of rotations and directions.
+
+    A plane that fills the image makes the valley long: hence many steps, most of them rarely needed.
+    """
+    for _ in range(_REFINE_STEPS):
         e, _, gradient = _epipolar(R, t, pairs)
         squared = 2 * e**2 / gradient
-        weights = (squared < 4 * threshold**2) * 2 / (gradient * (pairs.sigmas**2 + squared))
+        weights = (squared < 4 * threshold**2) * 2 / (gradient * (_CAUCHY**2 * pairs.sigmas**2 + squared))
         H, g = _information(R, t, pairs, weights)
         step = -_tangent(t) @ (np.linalg.pinv(H, rcond=1e-9, hermitian=True) @ g)
         t = (t + step[:3]) / np.linalg.norm(t + step[:3])
         R = np.asarray(Rotation.from_rotvec(step[3:]).as_matrix()) @ R
+        if np.abs(step).max() < _CONVERGED:
+            break
     return R, t
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from synthetic import CAMERA
+
 from hybrid_features_ros import pose
 from hybrid_features_ros.odometry.mapping import carry_depths, points_at, triangulate
 from hybrid_features_ros.odometry.two_view import Pairs
@@ -32,7 +32,9 @@ def test_no_depth_without_parallax(points):
     pairs = Pairs(rays(points, np.eye(4)), rays(points, pose.inverse(T_A_B)), np.ones(100))
     least = np.radians(6)
     local = points - T_A_B[:3, 3]
-    angle = np.arccos((local * points).sum(1) / np.linalg.norm(local, axis=1) / np.linalg.norm(points, axis=1))
+    angle = np.arccos(
+        (local * points).sum(1) / np.linalg.norm(local, axis=1) / np.linalg.norm(points, axis=1)
+    )
     assert np.array_equal(np.isfinite(triangulate(pairs, T_A_B, least)), angle > least)
 
 
@@ -45,4 +47,6 @@ def test_rays_that_meet_behind_have_no_depth(points):
 def test_depths_move_with_the_camera(points):
     assert np.allclose(points_at(rays(points, np.eye(4)), points[:, 2]), points)
     ahead = pose.make(np.eye(3), [0, 0, -3.0])
-    assert np.allclose(carry_depths(points, ahead), np.where(points[:, 2] > 3, points[:, 2] - 3, np.nan), equal_nan=True)
+    assert np.allclose(
+        carry_depths(points, ahead), np.where(points[:, 2] > 3, points[:, 2] - 3, np.nan), equal_nan=True
+    )

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from synthetic import World
+
 from hybrid_features_ros.config import MatchingConfig
 from hybrid_features_ros.odometry.matching import match
 from hybrid_features_ros.types import DescriptorFormat, Metric
@@ -18,7 +18,9 @@ ANY = MatchingConfig(ratio=1.0)
 
 def chosen(features, index):
     index = np.asarray(index, int)
-    columns = {name: getattr(features, name)[index] for name in ("points", "scores", "scales", "angles", "sigmas")}
+    columns = {
+        name: getattr(features, name)[index] for name in ("points", "scores", "scales", "angles", "sigmas")
+    }
     return replace(features, descriptors=features.descriptors[index], **columns)
 
 
@@ -34,7 +36,8 @@ def test_finds_every_permutation(order):
 def test_equals_brute_force_and_is_symmetric(n, m):
     rng = np.random.default_rng([n, m])
     a, b = (
-        replace(chosen(FEATURES, range(k)), descriptors=rng.normal(size=(k, 8)).astype(np.float32)) for k in (n, m)
+        replace(chosen(FEATURES, range(k)), descriptors=rng.normal(size=(k, 8)).astype(np.float32))
+        for k in (n, m)
     )
     distance = np.linalg.norm(a.descriptors[:, None] - b.descriptors[None], axis=2)
     expected = {
@@ -63,9 +66,7 @@ def test_least_score():
 def test_binary_descriptors():
     rng = np.random.default_rng(3)
     form = DescriptorFormat("orb", "orb", metric=Metric.HAMMING)
-    a = replace(
-        FEATURES, descriptors=rng.integers(0, 256, (len(FEATURES), 32), dtype=np.uint8), format=form
-    )
+    a = replace(FEATURES, descriptors=rng.integers(0, 256, (len(FEATURES), 32), dtype=np.uint8), format=form)
     flipped = a.descriptors.copy()
     flipped[:, 0] ^= 0b111
     matches = match(a, replace(a, descriptors=flipped), ANY)

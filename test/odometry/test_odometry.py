@@ -1,9 +1,11 @@
 """The chain of keyframes, on scenes with exact truth."""
 
+import itertools
+
 import numpy as np
 import pytest
-
 from synthetic import CAMERA, World, turn
+
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import OdometryConfig
 from hybrid_features_ros.errors import InputError
@@ -78,7 +80,8 @@ def test_measured_depth_gives_metres():
 def test_velocity_in_the_cameras_own_axes():
     poses = sideways(30)
     twist = np.median([r.twist for r in along(poses, with_depth=True)[15:]], axis=0)
-    expected = np.median([pose.log(pose.inverse(a) @ b) for a, b in zip(poses[14:], poses[15:])], axis=0) / 0.05
+    steps = [pose.log(pose.inverse(a) @ b) for a, b in itertools.pairwise(poses[14:])]
+    expected = np.median(steps, axis=0) / 0.05
     assert np.allclose(twist[3:], expected[3:], atol=0.05)
     assert np.linalg.norm(twist[:3]) == pytest.approx(0.6, rel=0.25)
 

@@ -1,8 +1,8 @@
 """Known points to a motion."""
 
 import numpy as np
-
 from synthetic import CAMERA
+
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import TwoViewConfig
 from hybrid_features_ros.odometry.mapping import points_at

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from synthetic import CAMERA, World, turn
+
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import TwoViewConfig
 from hybrid_features_ros.odometry.two_view import Pairs, estimate_motion, sampson
