@@ -1,0 +1,201 @@
+"""The ``hybrid-features`` command: the core without ROS."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from hybrid_features_ros.config import Config, FeatureConfig, options, with_options
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.bags import make_bag
+from hybrid_features_ros.evaluation.draw import draw_features, draw_matches
+from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
+from hybrid_features_ros.evaluation.render import render_sequence
+from hybrid_features_ros.evaluation.run import run, trajectory
+from hybrid_features_ros.evaluation.sources import open_source
+from hybrid_features_ros.evaluation.trajectory import write_tum
+from hybrid_features_ros.features import make_extractor
+from hybrid_features_ros.odometry.matching import match
+from hybrid_features_ros.types import State
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run one command; bad input prints one line and exits with status 1."""
+    given = _parser().parse_args(args)
+    try:
+        given.command(given)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def _extract(given: argparse.Namespace) -> None:
+    image = _read(given.image)
+    features = make_extractor(_config(given).features).extract(image)
+    _write(given.out, draw_features(image, features))
+    print(f"{len(features)} {features.format.detector} features in {given.image}; picture: {given.out}")
+
+
+def _match(given: argparse.Namespace) -> None:
+    config = _config(given)
+    images = [_read(path) for path in (given.a, given.b)]
+    extractor = make_extractor(config.features)
+    a, b = (extractor.extract(image) for image in images)
+    matches = match(a, b, config.odometry.matching)
+    _write(given.out, draw_matches(images[0], images[1], a, b, matches))
+    print(f"{len(matches)} matches of {len(a)} and {len(b)} features; picture: {given.out}")
+
+
+def _evaluate(given: argparse.Namespace) -> None:
+    source = open_source(given.sequence)
+    config = _config(given)
+    if given.mode == "rgbd":
+        config = with_options(config, {"input.depth": True})
+    frames = len(source.stamps[:: given.every])
+    results = list(tqdm(run(source, config, given.every), total=frames, unit="frame", disable=None))
+    stages = {name for r in results for name in r.milliseconds}
+    times = {s: np.array([r.milliseconds[s] for r in results if s in r.milliseconds]) for s in sorted(stages)}
+    report: dict[str, Any] = {
+        "protocol": {"sequence": source.name, "mode": given.mode, "every": given.every,
+                     "config": {o.name: o.value for o in options(config)}},
+        "frames": len(results),
+        "with_orientation": sum(r.state not in (State.WAITING, State.LOST) for r in results),
+        "with_translation": sum(r.state is State.TRACKING for r in results),
+        "resets": results[-1].resets if results else 0,
+        "states": dict(Counter(r.state.name for r in results)),
+        "ms": {
+            stage: {"median": float(np.median(t)), "p95": float(np.percentile(t, 95))}
+            for stage, t in times.items()
+        },
+        "nees_mean": None,
+    }  # fmt: skip
+    if source.ground_truth is not None:
+        metrics = evaluate_trajectory(
+            trajectory(results),
+            source.ground_truth,
+            alignment="sim3" if given.mode == "mono" else "se3",
+            delta_frames=max(1, 30 // given.every),
+        )
+        figures = asdict(metrics)
+        report["protocol"]["metrics"] = figures.pop("protocol")
+        report.update(figures)
+    if given.tum:
+        write_tum(given.tum, trajectory(results))
+    text = json.dumps(report, indent=1)
+    if given.json:
+        given.json.write_text(text + "\n")
+    print(text)
+
+
+def _make_bag(given: argparse.Namespace) -> None:
+    make_bag(open_source(given.sequence), given.out, compressed=given.compressed, storage=given.storage)
+    print(f"bag: {given.out}")
+
+
+def _render(given: argparse.Namespace) -> None:
+    print(f"sequence: {render_sequence(given.out)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hybrid-features", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    extract = _command(commands, "extract", _extract, "draw the features of an image")
+    extract.add_argument("image", type=Path)
+    extract.add_argument("--out", type=Path, default=Path("features.png"), help="picture to write")
+
+    match_ = _command(commands, "match", _match, "draw the matches of two images")
+    match_.add_argument("a", type=Path)
+    match_.add_argument("b", type=Path)
+    match_.add_argument("--out", type=Path, default=Path("matches.png"), help="picture to write")
+
+    evaluate = _command(commands, "evaluate", _evaluate, "odometry of a sequence or bag against its truth")
+    evaluate.add_argument("sequence", type=Path)
+    evaluate.add_argument("--mode", choices=("mono", "rgbd"), default="mono", help="use depth images or not")
+    evaluate.add_argument("--every", type=_positive, default=1, metavar="N", help="use every N-th frame")
+    evaluate.add_argument("--json", type=Path, help="file for the report")
+    evaluate.add_argument("--tum", type=Path, help="file for the trajectory, TUM format")
+
+    bag = commands.add_parser("bag", help="recordings").add_subparsers(required=True, metavar="COMMAND")
+    make = bag.add_parser("make", help="write a sequence as a rosbag2")
+    make.set_defaults(command=_make_bag)
+    make.add_argument("sequence", type=Path)
+    make.add_argument("out", type=Path)
+    make.add_argument("--compressed", action="store_true", help="CompressedImage instead of Image")
+    make.add_argument("--storage", choices=("sqlite3", "mcap"), default="sqlite3")
+
+    render = commands.add_parser("render", help="render the demo's rotation-heavy sequence with exact truth")
+    render.set_defaults(command=_render)
+    render.add_argument("out", type=Path)
+    return parser
+
+
+def _command(commands: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:
+    """A command that takes the configuration."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text)
+    parser.set_defaults(command=function)
+    choices = FeatureConfig.__dataclass_fields__["extractor"].metadata["choices"]
+    parser.add_argument("--extractor", choices=choices, help="local feature")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any parameter of the nodes, such as odometry.matching.ratio=0.8",
+    )
+    return parser
+
+
+def _config(given: argparse.Namespace) -> Config:
+    kinds = {o.name: type(o.value) for o in options(Config())}
+    values: dict[str, Any] = {}
+    for text in given.set:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text}: write NAME=VALUE")
+        values[name] = _parse(name, value, kinds.get(name, str))
+    if given.extractor:
+        values["features.extractor"] = given.extractor
+    config: Config = with_options(Config(), values)
+    return config
+
+
+def _parse(name: str, value: str, kind: type) -> Any:
+    try:
+        return {"true": True, "false": False}[value.lower()] if kind is bool else kind(value)
+    except (KeyError, ValueError):
+        raise InputError(f"{name} = {value!r}: give a {kind.__name__}") from None
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 1")
+    return number
+
+
+def _read(path: Path) -> Any:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+    if image is None:
+        raise InputError(f"{path}: {'not an image that OpenCV reads' if path.exists() else 'no such file'}")
+    return image
+
+
+def _write(path: Path, image: Any) -> None:
+    if not path.suffix or not cv2.imwrite(str(path), image):
+        raise InputError(
+            f"{path}: cannot write; give a folder that exists and a name that ends in .png or .jpg"
+        )
+
+
+if __name__ == "__main__":
+    main()

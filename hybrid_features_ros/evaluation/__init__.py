@@ -1,0 +1,1 @@
+"""Sequences, bags, trajectories and their errors: everything that measures, nothing that runs on a robot."""

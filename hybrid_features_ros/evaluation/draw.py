@@ -1,0 +1,66 @@
+"""Features and matches drawn into images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_features_ros.types import Features, Matches, UInt8
+
+_SHIFT = 4  # OpenCV draws at 1/16 pixel
+_GAP = 8  # white pixels between two images
+
+
+def draw_features(image: NDArray[Any], features: Features) -> UInt8:
+    """The image (H, W, 3) with a circle of each feature's scale and a line in its direction.
+
+    Colours run from dark to bright by the rank of the score.
+    """
+    canvas = _colour(image)
+    if not len(features):
+        return canvas
+    rank = features.scores.argsort().argsort() / max(len(features) - 1, 1)
+    colours = cv2.applyColorMap((255 * rank).astype(np.uint8)[:, None], cv2.COLORMAP_VIRIDIS)[:, 0]
+    radius = np.maximum(2 * features.scales, 2.0)
+    angle = np.nan_to_num(features.angles)
+    tip = features.points + radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    for p, q, r, c, known in zip(
+        features.points, tip, radius, colours.tolist(), np.isfinite(features.angles), strict=True
+    ):
+        cv2.circle(canvas, _fixed(p), int(r * 2**_SHIFT), c, 1, cv2.LINE_AA, _SHIFT)
+        if known:
+            cv2.line(canvas, _fixed(p), _fixed(q), c, 1, cv2.LINE_AA, _SHIFT)
+    return canvas
+
+
+def draw_matches(
+    image_a: NDArray[Any], image_b: NDArray[Any], a: Features, b: Features, matches: Matches
+) -> UInt8:
+    """Both images side by side, each match a line whose colour tells its direction."""
+    left, right = _colour(image_a), _colour(image_b)
+    height = max(len(left), len(right))
+    width = left.shape[1] + _GAP + right.shape[1]
+    canvas = np.full((height, width, 3), 255, np.uint8)
+    canvas[: len(left), : left.shape[1]] = left
+    canvas[: len(right), left.shape[1] + _GAP :] = right
+    starts = a.points[matches.index_a]
+    ends = b.points[matches.index_b] + np.array([left.shape[1] + _GAP, 0], np.float32)
+    hue = np.degrees(np.arctan2(*(ends - starts).T[::-1])) % 180
+    hsv = np.stack([hue, np.full_like(hue, 200), np.full_like(hue, 255)], axis=-1).astype(np.uint8)
+    colours = cv2.cvtColor(hsv[:, None], cv2.COLOR_HSV2BGR)[:, 0].tolist() if len(matches) else []
+    for p, q, c in zip(starts, ends, colours, strict=True):
+        cv2.line(canvas, _fixed(p), _fixed(q), c, 1, cv2.LINE_AA, _SHIFT)
+    return canvas
+
+
+def _colour(image: NDArray[Any]) -> UInt8:
+    colour = image.copy() if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    return np.asarray(colour, dtype=np.uint8)
+
+
+def _fixed(point: NDArray[Any]) -> tuple[int, int]:
+    x, y = np.rint(np.asarray(point) * 2**_SHIFT).astype(int)
+    return int(x), int(y)

@@ -1,0 +1,275 @@
+"""Sequences that are folders of images: TUM RGB-D, EuRoC, KITTI, and the plain layout of this package.
+
+The plain layout: ``calib.json`` (width, height, K, dist, model), ``rgb.txt`` (stamp [s], file), and
+where known ``depth.txt`` (stamp, 16-bit PNG, metres = value / 5000), ``groundtruth.txt`` (TUM format,
+camera to world, optical axes), ``imu.csv`` (EuRoC format). A stereo pair is two sibling folders
+``NAME_left`` and ``NAME_right``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from hybrid_features_ros import pose
+from hybrid_features_ros.camera import Camera
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.source import Frame, Imu
+from hybrid_features_ros.evaluation.trajectory import (
+    parse_stamp,
+    read_kitti_poses,
+    read_rows,
+    read_tum,
+)
+from hybrid_features_ros.types import Float32, Float64, Trajectory
+
+DEPTH_UNITS = 5000.0  # of a TUM depth image, per metre
+DEPTH_INTERVAL_NS = 20_000_000  # longest time between an image and its depth
+PATTERNS = ("*.png", "*.jpg", "*.jpeg", "*.pgm", "*.bmp")
+# Published calibrations of the three TUM RGB-D cameras: fx fy cx cy, k1 k2 p1 p2 k3.
+TUM_CAMERAS = {
+    "freiburg1": (517.3, 516.5, 318.6, 255.3, 0.2624, -0.9531, -0.0054, 0.0026, 1.1633),
+    "freiburg2": (520.9, 521.0, 325.1, 249.7, 0.2312, -0.7849, -0.0033, -0.0001, 0.9172),
+    "freiburg3": (535.4, 539.2, 320.1, 247.6, 0.0, 0.0, 0.0, 0.0, 0.0),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class FolderSource:
+    """A :class:`~hybrid_features_ros.evaluation.source.Source` made of image files.
+
+    ``depths`` holds the depth image of every image, or None where there is none.
+    """
+
+    name: str
+    camera: Camera
+    stamps: NDArray[np.int64]
+    images: Sequence[Path]
+    depths: Sequence[Path | None] = ()
+    ground_truth: Trajectory | None = None
+    imu: Imu | None = None
+    right: FolderSource | None = None
+    baseline: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for i, (stamp, path) in enumerate(zip(self.stamps.tolist(), self.images, strict=True)):
+            depth = self.depths[i] if self.depths else None
+            yield Frame(stamp, _read(path), None if depth is None else self._depth(depth))
+
+    def _depth(self, path: Path) -> Float32:
+        """Depth at every pixel of the image: of the nearest pixel of a smaller depth image."""
+        raw = _read(path).astype(np.float32) / np.float32(DEPTH_UNITS)
+        raw[raw == 0] = np.nan
+        rows, columns = (
+            np.rint(np.arange(n) * (m / n)).astype(int).clip(0, m - 1)
+            for n, m in zip((self.camera.height, self.camera.width), raw.shape, strict=True)
+        )
+        return np.asarray(raw[rows][:, columns])
+
+
+def open_plain(path: Path) -> FolderSource:
+    """The layout described above; without ``rgb.txt`` the images count 30 per second."""
+    calibration, camera = _calibration(path / "calib.json")
+    if (path / "rgb.txt").exists():
+        stamps, images = _listed(path, "rgb.txt")
+    else:
+        images = sorted(p for pattern in PATTERNS for p in path.glob(pattern))
+        stamps = np.arange(len(images), dtype=np.int64) * 1_000_000_000 // 30
+    truth = path / "groundtruth.txt"
+    right = None
+    if path.name.endswith("_left") and path.with_name(f"{path.name[:-5]}_right").is_dir():
+        right = open_plain(path.with_name(f"{path.name[:-5]}_right"))
+    return _checked(
+        FolderSource(
+            name=path.name,
+            camera=camera,
+            stamps=stamps,
+            images=images,
+            depths=_depths(path, stamps),
+            ground_truth=read_tum(truth) if truth.exists() else None,
+            imu=_read_imu(path / "imu.csv"),
+            right=right,
+            baseline=float(calibration.get("baseline_m", 0.0)) if right else 0.0,
+        )
+    )
+
+
+def open_tum(path: Path) -> FolderSource:
+    """A folder as the TUM RGB-D benchmark publishes it; the camera is told by its name (freiburg1 ...)."""
+    key = next((k for k in TUM_CAMERAS if k in path.name), None)
+    if key is None:
+        raise InputError(f"{path}: which TUM camera? Keep freiburg1, 2 or 3 in the name, or add a calib.json")
+    fx, fy, cx, cy, *distortion = TUM_CAMERAS[key]
+    stamps, images = _listed(path, "rgb.txt")
+    truth = path / "groundtruth.txt"
+    return _checked(
+        FolderSource(
+            name=path.name,
+            camera=Camera.from_calibration(
+                640, 480, [fx, 0, cx, 0, fy, cy, 0, 0, 1], "plumb_bob", distortion
+            ),
+            stamps=stamps,
+            images=images,
+            depths=_depths(path, stamps),
+            ground_truth=read_tum(truth) if truth.exists() else None,
+        )
+    )
+
+
+def open_euroc(path: Path) -> FolderSource:
+    """A folder as EuRoC publishes it, or its ``mav0``; the truth of the body is moved to camera 0."""
+    root = path / "mav0" if (path / "mav0").is_dir() else path
+    left, T_body_camera = _euroc_camera(root / "cam0", path.name)
+    truth_file = root / "state_groundtruth_estimate0" / "data.csv"
+    truth = None
+    if truth_file.exists():
+        rows = read_rows(truth_file, 8, "t px py pz qw qx qy qz")
+        values = np.array([[float(v) for v in r[1:8]] for r in rows])
+        bodies = [pose.from_quaternion(v[[4, 5, 6, 3]], v[:3]) for v in values]
+        stamps = np.array([int(r[0]) for r in rows], dtype=np.int64)
+        truth = Trajectory(stamps, np.array(bodies) @ T_body_camera)
+    return _checked(
+        FolderSource(
+            name=left.name,
+            camera=left.camera,
+            stamps=left.stamps,
+            images=left.images,
+            ground_truth=truth,
+            imu=_read_imu(root / "imu0" / "data.csv"),
+        )
+    )
+
+
+def open_kitti(path: Path) -> FolderSource:
+    """A numbered folder of the KITTI odometry benchmark; the truth is ``poses/NN.txt`` two folders up."""
+    left, right = _kitti_camera(path, 0), None
+    baseline = 0.0
+    if (path / "image_1").is_dir():
+        right = _kitti_camera(path, 1)
+        P1 = _kitti_projection(path, 1)
+        baseline = -P1[0, 3] / P1[0, 0]
+    truth_file = path.parent.parent / "poses" / f"{path.name}.txt"
+    truth = None
+    if truth_file.exists():
+        poses = read_kitti_poses(truth_file)
+        n = min(len(poses), len(left))
+        truth = Trajectory(left.stamps[:n], poses[:n])
+    return _checked(
+        FolderSource(
+            name=f"kitti_{path.name}",
+            camera=left.camera,
+            stamps=left.stamps,
+            images=left.images,
+            ground_truth=truth,
+            right=right,
+            baseline=float(baseline),
+        )
+    )
+
+
+def _kitti_camera(path: Path, number: int) -> FolderSource:
+    images = sorted((path / f"image_{number}").glob("*.png"))
+    if not images:
+        raise InputError(f"{path / f'image_{number}'}: no PNG images in it")
+    P = _kitti_projection(path, number)
+    height, width = _read(images[0]).shape[:2]
+    seconds = [r[0] for r in read_rows(path / "times.txt", 1, "a stamp in seconds")]
+    stamps = np.array([round(float(s) * 1e9) for s in seconds[: len(images)]], dtype=np.int64)
+    camera = Camera(width, height, P[0, 0], P[1, 1], P[0, 2], P[1, 2])
+    return FolderSource(f"image_{number}", camera, stamps, images)
+
+
+def _kitti_projection(path: Path, number: int) -> Float64:
+    for row in read_rows(path / "calib.txt", 13, "P0: and 12 numbers"):
+        if row[0] == f"P{number}:":
+            return np.array([float(v) for v in row[1:13]]).reshape(3, 4)
+    raise InputError(f"{path / 'calib.txt'}: no line P{number}:")
+
+
+def _euroc_camera(path: Path, name: str) -> tuple[FolderSource, Float64]:
+    sensor = path / "sensor.yaml"
+    if not sensor.is_file():
+        raise InputError(f"{sensor}: no such file; give a EuRoC sequence (with mav0/cam0)")
+    text = "\n".join(line for line in sensor.read_text().splitlines() if not line.startswith("%"))
+    content = yaml.safe_load(text)
+    fx, fy, cx, cy = content["intrinsics"]
+    width, height = content["resolution"]
+    model = {"radial-tangential": "plumb_bob", "equidistant": "equidistant"}.get(
+        content["distortion_model"], content["distortion_model"]
+    )
+    K = [fx, 0, cx, 0, fy, cy, 0, 0, 1]
+    camera = Camera.from_calibration(width, height, K, model, content["distortion_coefficients"])
+    rows = read_rows(path / "data.csv", 2, "stamp [ns], file")
+    stamps = np.array([int(r[0]) for r in rows], dtype=np.int64)
+    images = [path / "data" / r[1] for r in rows]
+    T_body_camera = np.array(content["T_BS"]["data"], dtype=float).reshape(4, 4)
+    return FolderSource(name, camera, stamps, images), T_body_camera
+
+
+def _calibration(path: Path) -> tuple[dict[str, Any], Camera]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; write width, height, K (3x3), dist and model into it")
+    try:
+        content = json.loads(path.read_text())
+        model = {"pinhole": "none", "radtan": "plumb_bob"}.get(content["model"], content["model"])
+        K = np.ravel(content["K"]).tolist()
+        return content, Camera.from_calibration(
+            content["width"], content["height"], K, model, content["dist"]
+        )
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: needs width, height, K (3x3), dist and model ({error!r})") from None
+
+
+def _listed(path: Path, name: str) -> tuple[NDArray[np.int64], list[Path]]:
+    rows = read_rows(path / name, 2, "stamp [s] and file")
+    try:
+        stamps = np.array([parse_stamp(r[0]) for r in rows], dtype=np.int64)
+    except ValueError as error:
+        raise InputError(f"{path / name}: not stamps and files: {error}") from None
+    return stamps, [path / r[1] for r in rows]
+
+
+def _depths(path: Path, stamps: NDArray[np.int64]) -> list[Path | None]:
+    """The depth image nearest in time to every image, if near enough."""
+    if not (path / "depth.txt").exists():
+        return []
+    known, files = _listed(path, "depth.txt")
+    if not len(known):
+        return []
+    nearest = np.abs(known[None] - stamps[:, None]).argmin(axis=1)
+    near = np.abs(known[nearest] - stamps) <= DEPTH_INTERVAL_NS
+    return [files[i] if ok else None for i, ok in zip(nearest, near, strict=True)]
+
+
+def _read_imu(path: Path) -> Imu | None:
+    if not path.exists():
+        return None
+    rows = read_rows(path, 7, "stamp [ns], angular velocity, acceleration")
+    values = np.array([[float(v) for v in r[1:7]] for r in rows]).reshape(-1, 6)
+    return Imu(np.array([int(r[0]) for r in rows], dtype=np.int64), values[:, :3], values[:, 3:])
+
+
+def _checked(source: FolderSource) -> FolderSource:
+    if not source.images:
+        raise InputError(f"{source.name}: no images; expected a list in rgb.txt or image files")
+    if not (np.diff(source.stamps) > 0).all():
+        raise InputError(f"{source.name}: the stamps of the images must increase strictly")
+    return source
+
+
+def _read(path: Path) -> NDArray[Any]:
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+    if image is None:
+        raise InputError(f"{path}: {'not an image that OpenCV reads' if path.exists() else 'no such file'}")
+    return np.asarray(image[..., :3] if image.ndim == 3 else image)

@@ -1,0 +1,104 @@
+"""Errors of a trajectory, each with the protocol it was measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from hybrid_features_ros import pose
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.trajectory import align, associate
+from hybrid_features_ros.types import Float64, Trajectory
+
+
+@dataclass(frozen=True)
+class TrajectoryMetrics:
+    """Absolute and relative errors (Sturm et al., "A benchmark for the evaluation of RGB-D SLAM", 2012).
+
+    Attributes:
+        ate_rmse_m, ate_median_m: distance of aligned positions [m].
+        rpe_trans_30f_median_m: error of the translation over ``delta`` frames, after scaling [m].
+        rot_rpe_30f_median_deg, rot_rpe_30f_p95_deg: angle between the estimated and the true rotation
+            over ``delta`` frames; needs no alignment [deg].
+        scale: factor that the alignment found; 1 for SE(3).
+        protocol: how all this was measured.
+    """
+
+    ate_rmse_m: float
+    ate_median_m: float
+    rpe_trans_30f_median_m: float
+    rot_rpe_30f_median_deg: float
+    rot_rpe_30f_p95_deg: float
+    scale: float
+    protocol: Mapping[str, str | int]
+
+
+def evaluate_trajectory(
+    estimate: Trajectory,
+    truth: Trajectory,
+    *,
+    alignment: Literal["se3", "sim3"],
+    delta_frames: int = 30,
+) -> TrajectoryMetrics:
+    """Compare camera poses with the truth, interpolated at their stamps.
+
+    Raises:
+        InputError: fewer than three poses lie within the truth's time.
+    """
+    found, true = associate(estimate, truth)
+    if len(found) < 3:
+        raise InputError(
+            f"{len(found)} of {len(estimate)} poses lie within the ground truth's time; "
+            "at least 3 are needed: are both from the same recording?"
+        )
+    similarity = align(found.poses[:, :3, 3], true.poses[:, :3, 3], alignment == "sim3")
+    aligned = similarity.apply(found)
+    errors = np.linalg.norm(aligned.poses[:, :3, 3] - true.poses[:, :3, 3], axis=1)
+    delta = min(delta_frames, len(found) - 1)
+    moved = _relative(aligned.poses, delta)
+    moved_true = _relative(true.poses, delta)
+    translation = np.linalg.norm(moved[:, :3, 3] - moved_true[:, :3, 3], axis=1)
+    rotation = rotation_errors_deg(moved, moved_true)
+    return TrajectoryMetrics(
+        ate_rmse_m=float(np.sqrt((errors**2).mean())),
+        ate_median_m=float(np.median(errors)),
+        rpe_trans_30f_median_m=float(np.median(translation)),
+        rot_rpe_30f_median_deg=float(np.median(rotation)),
+        rot_rpe_30f_p95_deg=float(np.percentile(rotation, 95)),
+        scale=similarity.scale,
+        protocol={
+            "alignment": f"{alignment} (Umeyama, all poses)",
+            "association": "truth interpolated at the estimate's stamps, gaps over 0.1 s left out",
+            "relative errors": f"over {delta} frames, all pairs",
+            "poses": len(estimate),
+            "poses with truth": len(found),
+        },
+    )
+
+
+def rotation_errors_deg(a: Float64, b: Float64) -> Float64:
+    """Angles (N,) [deg] between the rotations of poses (N, 4, 4) and (N, 4, 4)."""
+    difference = a[:, :3, :3].transpose(0, 2, 1) @ b[:, :3, :3]
+    return np.asarray(np.degrees(Rotation.from_matrix(difference).magnitude()))
+
+
+def mean_nees(estimates: Float64, covariances: Float64, truths: Float64) -> float:
+    """Average normalised estimation error squared of poses; about 6 for an honest covariance.
+
+    Args:
+        estimates, truths: (N, 4, 4).
+        covariances: (N, 6, 6) of a right perturbation, ``truth = estimate @ exp(xi)``.
+
+    Source: Bar-Shalom, Li, Kirubarajan, "Estimation with applications to tracking and navigation" (2001).
+    """
+    errors = np.array([pose.log(pose.inverse(E) @ T) for E, T in zip(estimates, truths, strict=True)])
+    solved = np.linalg.solve(covariances, errors[..., None])[..., 0]
+    return float((errors * solved).sum(axis=1).mean())
+
+
+def _relative(poses: Float64, delta: int) -> Float64:
+    return np.linalg.inv(poses[:-delta]) @ poses[delta:]

@@ -1,0 +1,166 @@
+"""Every layout gives the same kind of source."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import sequences
+from sequences import BEGIN, HEIGHT, STEP, WIDTH
+
+from hybrid_features_ros import pose
+from hybrid_features_ros.camera import Distortion
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.sources import open_source
+
+
+def test_plain_folder(tmp_path):
+    source = open_source(sequences.plain(tmp_path / "walk", depth=True))
+    frames = list(source)
+    assert source.name == "walk"
+    assert np.array_equal(source.stamps, sequences.stamps())
+    assert [f.stamp for f in frames] == sequences.stamps().tolist()
+    assert all(np.array_equal(f.image, sequences.image(i)) for i, f in enumerate(frames))
+    assert np.allclose(source.ground_truth.poses, sequences.truth().poses, atol=1e-8)
+    assert source.camera.distortion is Distortion.NONE
+    assert source.right is None and source.imu is None and source.baseline == 0
+
+
+def test_half_size_depth_covers_the_image(tmp_path):
+    frames = list(open_source(sequences.plain(tmp_path / "walk", depth=True)))
+    assert frames[2].depth.shape == (HEIGHT, WIDTH)
+    assert (frames[2].depth[:, : WIDTH // 2 - 1] == 3.0).all()
+    assert np.isnan(frames[2].depth[:, WIDTH // 2 :]).all()
+
+
+def test_stereo_pair(tmp_path):
+    left = sequences.plain(tmp_path / "walk_left")
+    assert open_source(left).right is None
+    shutil.copytree(left, tmp_path / "walk_right")
+    source = open_source(left)
+    assert source.baseline == 0.25
+    assert source.right.name == "walk_right"
+    assert len(source.right) == len(source)
+
+
+def test_folder_of_images_alone(tmp_path):
+    path = sequences.plain(tmp_path / "walk")
+    for i in range(3):
+        shutil.move(path / f"images/{i}.png", path / f"{i}.png")
+    (path / "rgb.txt").unlink()
+    source = open_source(path)
+    assert len(source) == 3
+    assert source.stamps[1] == pytest.approx(1e9 / 30, abs=1)
+
+
+def test_tum(tmp_path):
+    path = sequences.plain(tmp_path / "rgbd_dataset_freiburg2_desk", depth=True)
+    (path / "calib.json").unlink()
+    source = open_source(path)
+    assert source.camera.fx == 520.9
+    assert source.camera.distortion is Distortion.RADTAN
+    assert next(iter(source)).image.shape == (HEIGHT, WIDTH)
+    unknown = tmp_path / "desk"
+    path.rename(unknown)
+    with pytest.raises(InputError, match="which TUM camera"):
+        open_source(unknown)
+
+
+def euroc(path):
+    cam = path / "mav0" / "cam0"
+    (cam / "data").mkdir(parents=True)
+    rows = ["#timestamp [ns],filename"]
+    for i, stamp in enumerate(sequences.stamps()):
+        cv2.imwrite(str(cam / "data" / f"{stamp}.png"), sequences.image(i))
+        rows.append(f"{stamp},{stamp}.png")
+    (cam / "data.csv").write_text("\n".join(rows))
+    T_body_camera = pose.exp([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    (cam / "sensor.yaml").write_text(
+        f"%YAML:1.0\nT_BS:\n  data: {T_body_camera.ravel().tolist()}\nresolution: [{WIDTH}, {HEIGHT}]\n"
+        "intrinsics: [50.0, 50.0, 31.5, 23.5]\ndistortion_model: radial-tangential\n"
+        "distortion_coefficients: [-0.28, 0.07, 0.0002, 0.00002]\n"
+    )
+    estimate = path / "mav0" / "state_groundtruth_estimate0"
+    estimate.mkdir()
+    lines = ["#timestamp, p, q, v, bw, ba"]
+    for stamp, T in zip(
+        sequences.stamps(), sequences.truth().poses @ pose.inverse(T_body_camera), strict=True
+    ):
+        x, y, z, w = pose.to_quaternion(T)
+        lines.append(
+            ",".join(map(repr, [int(stamp), *T[:3, 3].tolist(), float(w), float(x), float(y), float(z), 0.0]))
+        )
+    (estimate / "data.csv").write_text("\n".join(lines))
+    imu = path / "mav0" / "imu0"
+    imu.mkdir()
+    (imu / "data.csv").write_text(f"#t,w,a\n{BEGIN},0.1,0.2,0.3,9,8,7\n{BEGIN + STEP},0,0,0,1,2,3\n")
+    return path
+
+
+def test_euroc(tmp_path):
+    source = open_source(euroc(tmp_path / "V1_01"))
+    assert np.array_equal(source.stamps, sequences.stamps())
+    assert np.allclose(source.ground_truth.poses, sequences.truth().poses, atol=1e-9)
+    assert source.imu.gyro[0].tolist() == [0.1, 0.2, 0.3]
+    assert source.imu.accel[1].tolist() == [1, 2, 3]
+    assert np.array_equal(next(iter(source)).image, sequences.image(0))
+
+
+def test_kitti(tmp_path):
+    path = tmp_path / "dataset" / "sequences" / "07"
+    for camera in (0, 1):
+        (path / f"image_{camera}").mkdir(parents=True)
+        for i in range(3):
+            cv2.imwrite(str(path / f"image_{camera}" / f"{i:06d}.png"), sequences.image(i))
+    (path / "times.txt").write_text("0.000000e+00\n1.036224e-01\n2.072449e-01\n")
+    projection = "50 0 31.5 {} 0 50 23.5 0 0 0 1 0"
+    (path / "calib.txt").write_text(f"P0: {projection.format(0)}\nP1: {projection.format(-27)}\n")
+    poses = tmp_path / "dataset" / "poses"
+    poses.mkdir()
+    rows = [" ".join(map(repr, T[:3].ravel().tolist())) for T in sequences.truth(3).poses]
+    (poses / "07.txt").write_text("\n".join(rows) + "\n")
+    source = open_source(path)
+    assert source.stamps.tolist() == [0, 103622400, 207244900]
+    assert source.baseline == pytest.approx(0.54)
+    assert np.allclose(source.ground_truth.poses, sequences.truth(3).poses)
+
+
+def broken(tmp_path, change):
+    path = sequences.plain(tmp_path / "walk")
+    change(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: (p / "rgb.txt").write_text("# empty\n"), "walk: no images"),
+        (lambda p: (p / "rgb.txt").write_text("1.0 a.png\n1.0 b.png\n"), "increase strictly"),
+        (lambda p: (p / "rgb.txt").write_text("soon a.png\n"), "not stamps and files"),
+        (lambda p: (p / "rgb.txt").write_text("1.0\n"), "rgb.txt:1: 1 values"),
+        (lambda p: (p / "calib.json").write_text("{}"), "needs width, height, K"),
+        (lambda p: (p / "calib.json").write_text("{"), "needs width, height, K"),
+        (lambda p: (p / "calib.json").write_text(json.dumps(
+            {"width": 1, "height": 1, "K": [0] * 9, "dist": [], "model": "radtan"})), "uncalibrated"),
+    ],
+)  # fmt: skip
+def test_broken_folders(tmp_path, change, message):
+    with pytest.raises(InputError, match=message):
+        open_source(broken(tmp_path, change))
+
+
+def test_a_missing_image_is_named(tmp_path):
+    source = open_source(broken(tmp_path, lambda p: (p / "images/2.png").unlink()))
+    with pytest.raises(InputError, match=r"images/2\.png: no such file"):
+        list(source)
+
+
+def test_wrong_paths(tmp_path):
+    with pytest.raises(InputError, match="no such file or folder"):
+        open_source(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="no known layout; expected calib"):
+        open_source(tmp_path)
+    (tmp_path / "movie.mp4").write_text("")
+    with pytest.raises(InputError, match="neither a bag"):
+        open_source(tmp_path / "movie.mp4")

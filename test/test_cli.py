@@ -1,0 +1,89 @@
+"""The command line: what it makes, and what it says when it cannot."""
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "evaluation"))
+import sequences
+
+from hybrid_features_ros.cli import main
+from hybrid_features_ros.evaluation.bags import topics
+
+KEYS = {
+    "protocol", "frames", "with_orientation", "with_translation", "resets", "states", "ate_rmse_m",
+    "rpe_trans_30f_median_m", "rot_rpe_30f_median_deg", "rot_rpe_30f_p95_deg", "nees_mean", "ms",
+}  # fmt: skip
+
+
+@pytest.fixture
+def photo(tmp_path, photograph):
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), photograph)
+    return path
+
+
+def test_extract(photo, tmp_path, capsys):
+    main(["extract", str(photo), "--out", str(tmp_path / "f.png"), "--set", "features.max_keypoints=30"])
+    assert "30 sift features" in capsys.readouterr().out
+    assert cv2.imread(str(tmp_path / "f.png")).shape == (240, 320, 3)
+
+
+def test_match_finds_the_turned_image(photo, tmp_path, photograph, capsys):
+    cv2.imwrite(str(tmp_path / "turned.png"), np.rot90(photograph))
+    main(["match", str(photo), str(tmp_path / "turned.png"), "--out", str(tmp_path / "m.png")])
+    found = int(capsys.readouterr().out.split()[0])
+    assert found > 100
+    assert cv2.imread(str(tmp_path / "m.png")).shape == (320, 320 + 8 + 240, 3)
+
+
+def test_evaluate_reports_every_figure_with_its_protocol(tmp_path, photograph, capsys):
+    path = sequences.plain(tmp_path / "walk")
+    for i in range(5):
+        turn = cv2.getRotationMatrix2D((159.5, 119.5), 3.0 * i, 1)
+        cv2.imwrite(str(path / f"images/{i}.png"), cv2.warpAffine(photograph, turn, (320, 240)))
+    calibration = json.loads((path / "calib.json").read_text())
+    K = [300, 0, 159.5, 0, 300, 119.5, 0, 0, 1]
+    (path / "calib.json").write_text(json.dumps({**calibration, "width": 320, "height": 240, "K": K}))
+    main(["evaluate", str(path), "--json", str(tmp_path / "r.json"), "--tum", str(tmp_path / "t.tum")])
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert set(report) >= KEYS
+    assert report == json.loads(capsys.readouterr().out)
+    assert report["frames"] == sum(report["states"].values()) == 5
+    assert report["protocol"]["mode"] == "mono"
+    assert report["protocol"]["metrics"]["alignment"].startswith("sim3")
+    assert set(report["ms"]["match"]) == {"median", "p95"}
+    assert len((tmp_path / "t.tum").read_text().splitlines()) == 6
+
+
+def test_bag_make(tmp_path, capsys):
+    path = sequences.plain(tmp_path / "walk", depth=True)
+    main(["bag", "make", str(path), str(tmp_path / "bag"), "--storage", "mcap", "--compressed"])
+    assert "/camera/image_raw/compressed" in topics(tmp_path / "bag")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["extract", "none.png"], "none.png: no such file"),
+        (["extract", "PHOTO", "--out", "nowhere/f.png"], "cannot write"),
+        (["extract", "PHOTO", "--out", "f"], "cannot write"),
+        (["extract", "PHOTO", "--set", "features.max_keypoints"], "write NAME=VALUE"),
+        (["extract", "PHOTO", "--set", "features.max_keypoints=many"], "'many': give a int"),
+        (["extract", "PHOTO", "--set", "features.max_keypoints=0"], "must lie in"),
+        (["extract", "PHOTO", "--set", "features.keypoints=1"], "unknown parameter 'features.keypoints'"),
+        (["evaluate", "nowhere"], "nowhere: no such file or folder"),
+        (["bag", "make", "nowhere", "out"], "nowhere: no such file or folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_one(photo, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main([str(photo) if a == "PHOTO" else a for a in arguments])
+    text = str(stopped.value)
+    assert text.startswith("error: ") and message in text
+    assert "\n" not in text
