@@ -1,0 +1,29 @@
+# Two ways to run: with a sourced ROS 2 (`source /opt/ros/jazzy/setup.bash`) everything below uses it;
+# without, `make setup` builds .venv with ROS 2 from PyPI. See scripts/setup_ros.py.
+.PHONY: help setup test format demo clean
+.DEFAULT_GOAL := help
+
+env := scripts/ros_env.sh
+sources := hybrid_features_ros test scripts overlay launch setup.py
+
+help:  ## List these targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 16
+
+setup:  ## Build the package (and, without a sourced ROS 2, the environment .venv)
+	@python3 scripts/setup_ros.py
+
+test: setup  ## Formatter, linter, types, tests
+	@$(env) ruff format --check $(sources)
+	@$(env) ruff check $(sources)
+	@$(env) mypy
+	@$(env) python3 -m pytest
+
+format: setup  ## Format the sources and mend what the linter can mend
+	@$(env) ruff check --fix $(sources)
+	@$(env) ruff format $(sources)
+
+demo: setup  ## Replay a sequence through the nodes and print its errors; DATA=PATH takes yours
+	@$(env) python3 -m hybrid_features_ros.nodes.demo $(if $(DATA),--data "$(DATA)") --out results/demo
+
+clean:  ## Delete what `make setup` built
+	rm -rf .venv build install log

@@ -1,0 +1,8 @@
+"""The pip door: library and command line without ROS. Metadata lives in pyproject.toml.
+
+On a robot, build with colcon instead (package.xml, CMakeLists.txt): only that makes messages and nodes.
+"""
+
+from setuptools import setup
+
+setup()
