@@ -1,0 +1,157 @@
+"""Replay a bag over DDS where rosbag2 is not installed, or in lock-step where results must repeat."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+from rclpy.utilities import remove_ros_args
+from rosgraph_msgs.msg import Clock
+
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.bags import BagMessage, read_messages, topics
+from hybrid_features_ros.msg import OdometryStatus
+from hybrid_features_ros.nodes import conversions
+
+LISTENER_S = 10.0  # how long to wait for somebody to subscribe to the images
+ANSWER_S = 5.0  # how long to wait for the odometry of one image in lock-step
+WAITING_TRIES, WAITING_S = 20, 0.05  # how often, and after which pause
+IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+
+
+class BagPlayer(Node):
+    """Publishes the messages of a bag as they are, byte for byte, at the pace of their stamps.
+
+    Args:
+        path: a rosbag2 folder or a ROS 1 file.
+        clock: publish ``/clock``.
+        image: in lock-step, the image topic whose odometry is awaited; default: the bag's first.
+    """
+
+    def __init__(self, path: Path, clock: bool = False, image: str = "", **options: Any) -> None:
+        super().__init__("bag_player", **options)
+        self._path = path
+        names = topics(path)
+        made = {name: self._publisher_for(name, kind) for name, kind in names.items()}
+        self._outputs = {name: publisher for name, publisher in made.items() if publisher}
+        pictures = [name for name, kind in names.items() if kind in IMAGE_TYPES and "depth" not in name]
+        if not pictures or (image and image not in pictures):
+            raise InputError(f"{path}: no image topic {image}; the bag has {', '.join(names) or 'nothing'}")
+        self.image = image or pictures[0]
+        self._clock_publisher = self.create_publisher(Clock, "/clock", 10) if clock else None
+        self._answers: dict[int, int] = {}
+        self.unanswered = 0
+        self.create_subscription(OdometryStatus, "status", self._on_status, 10)
+
+    def play(self, rate: float = 1.0, lock_step: bool = False) -> None:
+        """Publish every message once.
+
+        Args:
+            rate: speed as a multiple of real time; ignored in lock-step.
+            lock_step: after each image wait for the odometry's status of it instead of the time.
+        """
+        self._await(lambda: self._outputs[self.image].get_subscription_count() > 0, LISTENER_S)
+        begin, first = monotonic(), None
+        for message in read_messages(self._path):
+            first = message.stamp if first is None else first
+            if not lock_step:
+                self._pause_until(begin + (message.stamp - first) * 1e-9 / rate)
+            self._publish(message)
+            if lock_step and message.topic == self.image:
+                self._await_answer(message)
+
+    def _publisher_for(self, topic: str, kind: str) -> Publisher | None:
+        package, _, name = kind.split("/")
+        try:
+            message_type = getattr(importlib.import_module(f"{package}.msg"), name)
+        except (ImportError, AttributeError):
+            self.get_logger().warning(f"{topic} is left out: its type {kind} is not installed")
+            return None
+        static = topic.endswith("tf_static")
+        qos = QoSProfile(
+            depth=100,
+            reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if static else DurabilityPolicy.VOLATILE,
+        )
+        return self.create_publisher(message_type, topic, qos)
+
+    def _publish(self, message: BagMessage) -> None:
+        if self._clock_publisher:
+            self._clock_publisher.publish(Clock(clock=conversions.to_time(message.stamp)))
+        if message.topic in self._outputs:
+            self._outputs[message.topic].publish(message.data)
+
+    def _await_answer(self, message: BagMessage) -> None:
+        """Wait for an image's status; show the image again while the odometry waits for its calibration."""
+        kind = self._outputs[message.topic].msg_type
+        stamp = conversions.to_ns(deserialize_message(message.data, kind).header.stamp)
+        for _ in range(WAITING_TRIES):
+            if not self._await(lambda: stamp in self._answers, ANSWER_S):
+                self.unanswered += 1
+                self.get_logger().warning(f"no status for the image at {stamp} ns in {ANSWER_S} s")
+                return
+            if self._answers.pop(stamp) != OdometryStatus.STATE_WAITING:
+                return
+            self._await(lambda: False, WAITING_S)
+            self._publish(message)
+
+    def _await(self, ready: Callable[[], bool], seconds: float) -> bool:
+        deadline = monotonic() + seconds
+        while not ready():
+            if monotonic() > deadline:
+                return False
+            self.spin_once()
+        return True
+
+    def spin_once(self) -> None:
+        """Let callbacks run for a moment."""
+        rclpy.spin_once(self, timeout_sec=0.05)
+
+    def _pause_until(self, instant: float) -> None:
+        sleep(max(0.0, instant - monotonic()))
+
+    def _on_status(self, msg: OdometryStatus) -> None:
+        self._answers[conversions.to_ns(msg.header.stamp)] = msg.state
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Play a bag from the command line."""
+    parser = argparse.ArgumentParser(prog="bag_player", description=__doc__)
+    parser.add_argument("bag", type=Path, help="rosbag2 folder or ROS 1 file")
+    parser.add_argument("--clock", action="store_true", help="publish /clock")
+    parser.add_argument("--rate", type=float, default=1.0, help="multiple of real time (default 1)")
+    parser.add_argument("--loop", action="store_true", help="start again at the end, until interrupted")
+    parser.add_argument(
+        "--lock-step", action="store_true", help="wait for the odometry of every image, so that runs repeat"
+    )
+    parser.add_argument("--image", default="", help="image topic awaited in lock-step (default: the first)")
+    given = parser.parse_args(remove_ros_args(sys.argv if args is None else args)[1:])
+    if given.rate <= 0:
+        parser.error(f"--rate {given.rate:g}: give a number above 0")
+    rclpy.init(args=sys.argv if args is None else args)
+    try:
+        player = BagPlayer(given.bag, given.clock, given.image)
+        player.play(given.rate, given.lock_step)
+        while given.loop:
+            player.play(given.rate, given.lock_step)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()

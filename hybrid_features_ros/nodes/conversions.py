@@ -1,0 +1,328 @@
+"""The only file that knows both worlds: core values on one side, ROS messages on the other.
+
+Flat message arrays are filled from ``array.array``: rclpy takes those without looking at every element,
+and reads come back as views of the message's own memory.
+"""
+
+from __future__ import annotations
+
+import array
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from cv_bridge import CvBridge, CvBridgeError
+from geometry_msgs.msg import Pose, PoseStamped, Transform, TransformStamped
+from nav_msgs.msg import Odometry as OdometryMsg
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+from tf_transformations import quaternion_from_matrix, quaternion_matrix
+
+from hybrid_features_ros import pose
+from hybrid_features_ros.camera import Camera
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus, RelativePose
+from hybrid_features_ros.types import (
+    DescriptorFormat,
+    Features,
+    Float64,
+    Metric,
+    OdometryResult,
+)
+
+OPTICAL_TO_BODY = pose.make([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], [0, 0, 0])
+"""``T_body_optical``: REP-103 axes, x forward, y left, z up, from x right, y down, z forward."""
+
+_BRIDGE = CvBridge()
+_SIXTEEN_BIT = ("mono16", "16UC1", "16SC1")
+
+
+def to_ns(stamp: Time) -> int:
+    """Nanoseconds of a stamp."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def to_time(ns: int) -> Time:
+    """Stamp of nanoseconds."""
+    return Time(sec=ns // 1_000_000_000, nanosec=ns % 1_000_000_000)
+
+
+def image_from_msg(msg: Image | CompressedImage) -> NDArray[np.uint8]:
+    """Pixels (H, W) grey or (H, W, 3) BGR, uint8; 16-bit greys are scaled to their own range.
+
+    Raises:
+        InputError: the encoding is unknown or the data does not fill the image.
+    """
+    if isinstance(msg, CompressedImage):
+        try:
+            image = _BRIDGE.compressed_imgmsg_to_cv2(msg)
+        except (CvBridgeError, ValueError) as error:
+            raise InputError(f"compressed image ({msg.format!r}) cannot be decoded: {error}") from None
+        if image is None:
+            raise InputError(f"compressed image ({msg.format!r}, {len(msg.data)} bytes) cannot be decoded")
+        return np.asarray(image if image.ndim == 2 else image[..., :3], dtype=np.uint8)
+    _check_size(msg)
+    if msg.encoding in _SIXTEEN_BIT:
+        raw = _decode(msg, "passthrough").astype(np.float32)
+        low, high = float(raw.min()), float(raw.max())
+        return np.asarray((raw - low) * (255.0 / max(high - low, 1.0)), dtype=np.uint8)
+    return np.asarray(_decode(msg, "mono8" if msg.encoding in ("mono8", "8UC1") else "bgr8"), dtype=np.uint8)
+
+
+def image_to_msg(image: NDArray[np.uint8], header: Header) -> Image:
+    """Image message of BGR pixels (H, W, 3) uint8."""
+    return _BRIDGE.cv2_to_imgmsg(image, encoding="bgr8", header=header)
+
+
+def depth_from_msg(msg: Image) -> NDArray[np.float32]:
+    """Depth (H, W) float32 [m] of a 16UC1 (millimetres) or 32FC1 (metres) image, as in REP-118.
+
+    Raises:
+        InputError: another encoding.
+    """
+    _check_size(msg)
+    if msg.encoding in ("16UC1", "mono16"):
+        return np.asarray(_decode(msg, "passthrough"), dtype=np.float32) / np.float32(1000)
+    if msg.encoding == "32FC1":
+        return np.asarray(_decode(msg, "passthrough"), dtype=np.float32)
+    raise InputError(f"depth image has encoding {msg.encoding!r}; publish 16UC1 [mm] or 32FC1 [m]")
+
+
+def camera_from_msg(msg: CameraInfo, rectified: bool) -> Camera:
+    """The calibration of the raw image (K and D), or of the rectified one (P).
+
+    Raises:
+        InputError: the camera is not calibrated (K[0] = 0), or the lens model is unknown.
+    """
+    if rectified:
+        P = msg.p
+        K = [P[0], P[1], P[2], P[4], P[5], P[6], P[8], P[9], P[10]]
+        return Camera.from_calibration(msg.width, msg.height, K, "none", ())
+    return Camera.from_calibration(msg.width, msg.height, list(msg.k), msg.distortion_model, list(msg.d))
+
+
+def features_to_msg(features: Features, header: Header) -> FeatureArray:
+    """A message that owns copies of the arrays."""
+    f = features.format
+    return FeatureArray(
+        header=header,
+        width=features.width,
+        height=features.height,
+        rectified=features.rectified,
+        detector=f.detector,
+        descriptor=f.descriptor,
+        model_digest=f.model_digest,
+        x=_floats(features.points[:, 0]),
+        y=_floats(features.points[:, 1]),
+        score=_floats(features.scores),
+        scale=_floats(features.scales),
+        angle=_floats(features.angles),
+        sigma=_floats(features.sigmas),
+        depth=_floats(features.depths),
+        track_id=_packed("i", features.track_ids),
+        descriptor_dtype=_dtype_code(features),
+        descriptor_dim=features.descriptors.shape[1],
+        descriptor_metric=int(f.metric),
+        quantisation_scale=f.quantisation_scale,
+        quantisation_offset=f.quantisation_offset,
+        descriptors=_packed("B", features.descriptors),
+    )
+
+
+def features_from_msg(msg: FeatureArray) -> Features:
+    """Read-only views of the message's arrays.
+
+    Raises:
+        InputError: array lengths contradict each other, or an enumeration has an unknown value.
+    """
+    n, dim = len(msg.x), msg.descriptor_dim
+    dtype = {FeatureArray.DTYPE_FLOAT32: np.float32, FeatureArray.DTYPE_UINT8: np.uint8}.get(
+        msg.descriptor_dtype
+    )
+    if dtype is None or msg.descriptor_metric not in list(Metric):
+        raise InputError(
+            f"features: descriptor_dtype {msg.descriptor_dtype} or metric {msg.descriptor_metric} is unknown"
+        )
+    try:
+        return Features(
+            points=np.stack([_view(msg.x, np.float32), _view(msg.y, np.float32)], axis=1),
+            scores=_view(msg.score, np.float32),
+            scales=_view(msg.scale, np.float32),
+            angles=_view(msg.angle, np.float32),
+            sigmas=_view(msg.sigma, np.float32),
+            descriptors=_view(msg.descriptors, dtype).reshape(n, dim),
+            format=DescriptorFormat(
+                detector=msg.detector,
+                descriptor=msg.descriptor,
+                metric=Metric(msg.descriptor_metric),
+                quantisation_scale=msg.quantisation_scale,
+                quantisation_offset=msg.quantisation_offset,
+                model_digest=msg.model_digest,
+            ),
+            width=msg.width,
+            height=msg.height,
+            rectified=msg.rectified,
+            depths=_view(msg.depth, np.float32) if len(msg.depth) else None,
+            track_ids=_view(msg.track_id, np.int32) if len(msg.track_id) else None,
+        )
+    except ValueError as error:
+        raise InputError(f"features message contradicts itself: {error}") from None
+
+
+def matches_to_msg(result: OdometryResult, header: Header) -> FeatureMatches:
+    """The correspondences of an image with its keyframe."""
+    matches = result.matches
+    return FeatureMatches(
+        header=header,
+        stamp_a=to_time(result.reference_stamp),
+        stamp_b=to_time(result.stamp),
+        index_a=_packed("i", matches.index_a),
+        index_b=_packed("i", matches.index_b),
+        score=_floats(matches.scores),
+        inlier=_packed("B", result.motion.inliers),
+        model=int(result.motion.model),
+    )
+
+
+def relative_pose_to_msg(result: OdometryResult, header: Header) -> RelativePose:
+    """The motion from the keyframe to the image."""
+    motion = result.motion
+    return RelativePose(
+        header=header,
+        stamp_from=to_time(result.reference_stamp),
+        stamp_to=to_time(result.stamp),
+        transform=to_transform(motion.T_a_b),
+        covariance=motion.covariance.ravel(),
+        model=int(motion.model),
+        scale=int(motion.scale),
+        matches=len(result.matches),
+        inliers=int(motion.inliers.sum()),
+        parallax=motion.parallax,
+    )
+
+
+def status_to_msg(result: OdometryResult, header: Header, dropped: int) -> OdometryStatus:
+    """What the odometry did with the image."""
+    return OdometryStatus(
+        header=header,
+        state=int(result.state),
+        scale=int(result.scale),
+        model=int(result.motion.model),
+        keypoints=result.keypoints,
+        matches=len(result.matches),
+        inliers=int(result.motion.inliers.sum()),
+        keyframes=result.keyframes,
+        landmarks=result.landmarks,
+        dropped_frames=dropped,
+        reset_counter=result.resets,
+        stage=list(result.milliseconds),
+        stage_ms=_floats(np.array(list(result.milliseconds.values()), np.float32)),
+        reason=result.reason,
+    )
+
+
+def odometry_to_msg(
+    result: OdometryResult, T_base_camera: Float64, T_odom_world: Float64, header: Header, child: str
+) -> OdometryMsg:
+    """Pose of the base in odom and its velocity in its own axes, both with covariance.
+
+    Args:
+        T_base_camera: where the camera sits on the base.
+        T_odom_world: the first camera's frame in odom.
+        header: with the image's stamp and the frame odom.
+        child: the base's frame.
+    """
+    to_base = pose.adjoint(T_base_camera)
+    T_odom_base = T_odom_world @ result.T_world_camera @ pose.inverse(T_base_camera)
+    covariance = pose.to_parent_axes(to_base @ result.covariance @ to_base.T, T_odom_base)
+    msg = OdometryMsg(header=header, child_frame_id=child)
+    msg.pose.pose = to_pose(T_odom_base)
+    msg.pose.covariance = covariance.ravel()
+    twist = to_base @ result.twist
+    linear, angular = msg.twist.twist.linear, msg.twist.twist.angular
+    linear.x, linear.y, linear.z = map(float, twist[:3])
+    angular.x, angular.y, angular.z = map(float, twist[3:])
+    msg.twist.covariance = (to_base @ result.twist_covariance @ to_base.T).ravel()
+    return msg
+
+
+def to_pose(T: Float64) -> Pose:
+    """Pose message of a motion."""
+    msg = Pose()
+    q = quaternion_from_matrix(T)
+    msg.orientation.x, msg.orientation.y, msg.orientation.z, msg.orientation.w = map(float, q)
+    msg.position.x, msg.position.y, msg.position.z = map(float, T[:3, 3])
+    return msg
+
+
+def to_pose_stamped(msg: OdometryMsg) -> PoseStamped:
+    """The pose of an odometry message alone."""
+    return PoseStamped(header=msg.header, pose=msg.pose.pose)
+
+
+def to_transform(T: Float64) -> Transform:
+    """Transform message of a motion."""
+    msg = Transform()
+    q = quaternion_from_matrix(T)
+    msg.rotation.x, msg.rotation.y, msg.rotation.z, msg.rotation.w = map(float, q)
+    msg.translation.x, msg.translation.y, msg.translation.z = map(float, T[:3, 3])
+    return msg
+
+
+def to_transform_stamped(msg: OdometryMsg) -> TransformStamped:
+    """The transform odom -> base of an odometry message."""
+    transform = TransformStamped(header=msg.header, child_frame_id=msg.child_frame_id)
+    p = msg.pose.pose.position
+    transform.transform.translation.x = p.x
+    transform.transform.translation.y = p.y
+    transform.transform.translation.z = p.z
+    transform.transform.rotation = msg.pose.pose.orientation
+    return transform
+
+
+def pose_from_msg(msg: Pose) -> Float64:
+    """Motion (4, 4) of a pose message."""
+    p, q = msg.position, msg.orientation
+    return pose.make(quaternion_matrix([q.x, q.y, q.z, q.w])[:3, :3], [p.x, p.y, p.z])
+
+
+def transform_from_msg(msg: Transform) -> Float64:
+    """Motion (4, 4) of a transform message."""
+    t, q = msg.translation, msg.rotation
+    return pose.make(quaternion_matrix([q.x, q.y, q.z, q.w])[:3, :3], [t.x, t.y, t.z])
+
+
+def _check_size(msg: Image) -> None:
+    if msg.width == 0 or msg.height == 0 or len(msg.data) < msg.step * msg.height:
+        raise InputError(
+            f"image of {msg.width}x{msg.height} pixels with step {msg.step} holds {len(msg.data)} bytes; "
+            "check the camera driver"
+        )
+
+
+def _decode(msg: Image, encoding: str) -> NDArray[Any]:
+    try:
+        return np.asarray(_BRIDGE.imgmsg_to_cv2(msg, desired_encoding=encoding))
+    except (CvBridgeError, KeyError, ValueError, TypeError) as error:
+        raise InputError(
+            f"image encoding {msg.encoding!r} cannot be used ({error}); "
+            "publish mono8, mono16, bgr8, rgb8, bgra8, rgba8, bayer_* or yuv422"
+        ) from None
+
+
+def _dtype_code(features: Features) -> int:
+    is_bytes = features.descriptors.dtype == np.uint8
+    return int(FeatureArray.DTYPE_UINT8 if is_bytes else FeatureArray.DTYPE_FLOAT32)
+
+
+def _floats(values: NDArray[np.float32] | None) -> array.array[float]:
+    return array.array("f") if values is None else array.array("f", values.tobytes())
+
+
+def _packed(code: str, values: NDArray[Any] | None) -> array.array[int]:
+    return array.array(code) if values is None else array.array(code, values.tobytes())
+
+
+def _view(data: Any, dtype: Any) -> NDArray[Any]:
+    return np.frombuffer(data, dtype=dtype)

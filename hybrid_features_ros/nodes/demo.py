@@ -1,0 +1,172 @@
+"""The main job from end to end: a sequence becomes a bag, the bag is replayed through the real nodes over
+DDS, and their odometry is measured against the truth and drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from nav_msgs.msg import Odometry as OdometryMsg
+
+from hybrid_features_ros.config import Config
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.bags import make_bag
+from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
+from hybrid_features_ros.evaluation.render import render_sequence
+from hybrid_features_ros.evaluation.report import draw_summary
+from hybrid_features_ros.evaluation.sources import Source, open_source
+from hybrid_features_ros.evaluation.trajectory import write_tum
+from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus
+from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.nodes.bag_player import BagPlayer
+from hybrid_features_ros.types import Features, State, Trajectory
+
+IMAGE, CAMERA_INFO = "/camera/image_raw", "/camera/camera_info"
+
+
+class Recorder:
+    """Keeps what the nodes said, and the features of one frame for the picture.
+
+    Args:
+        node: subscribes on its behalf.
+        showcase: stamp of the frame whose features are kept [ns].
+    """
+
+    def __init__(self, node: BagPlayer, showcase: int) -> None:
+        self._showcase = showcase
+        self.poses: dict[int, Any] = {}
+        self.states: dict[int, State] = {}
+        self.resets = 0
+        self.features: Features | None = None
+        self.inliers: np.ndarray[Any, np.dtype[np.int32]] | None = None
+        node.create_subscription(OdometryMsg, "odom", self._on_odom, 100)
+        node.create_subscription(OdometryStatus, "status", self._on_status, 100)
+        node.create_subscription(FeatureArray, "features", self._on_features, 100)
+        node.create_subscription(FeatureMatches, "matches", self._on_matches, 100)
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """Poses of the child frame (the camera) in odom."""
+        stamps = sorted(self.poses)
+        poses = np.array([self.poses[s] for s in stamps]).reshape(-1, 4, 4)
+        return Trajectory(np.array(stamps, dtype=np.int64), poses)
+
+    def _on_odom(self, msg: OdometryMsg) -> None:
+        self.poses[conversions.to_ns(msg.header.stamp)] = conversions.pose_from_msg(msg.pose.pose)
+
+    def _on_status(self, msg: OdometryStatus) -> None:
+        self.states[conversions.to_ns(msg.header.stamp)] = State(msg.state)
+        self.resets = msg.reset_counter
+
+    def _on_features(self, msg: FeatureArray) -> None:
+        if conversions.to_ns(msg.header.stamp) == self._showcase:
+            self.features = conversions.features_from_msg(msg)
+
+    def _on_matches(self, msg: FeatureMatches) -> None:
+        if conversions.to_ns(msg.stamp_b) == self._showcase:
+            self.inliers = np.array(msg.index_b, np.int32)[np.array(msg.inlier, np.bool_)]
+
+
+def demo(data: Path | None, out: Path) -> None:
+    """Run everything and leave ``trajectory.tum`` and ``summary.png`` in ``out``.
+
+    Args:
+        data: a sequence or bag; None renders one.
+        out: folder for all that is made; a bag that is there already is used again.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    source = open_source(data if data else render_sequence(out / "sequence"))
+    bag = data if data and (data / "metadata.yaml").exists() else _bag_of(source, out)
+    showcase = int(source.stamps[len(source) * 2 // 5])
+    rclpy.init()
+    with _visual_odometry():
+        player = BagPlayer(bag)
+        recorder = Recorder(player, showcase)
+        print(
+            f"replaying {len(source)} frames of {source.name} through the nodes, one by one ...", flush=True
+        )
+        player.play(lock_step=True)
+        player.destroy_node()
+    rclpy.try_shutdown()
+    _report(source, recorder, showcase, out)
+
+
+def _bag_of(source: Source, out: Path) -> Path:
+    bag = out / f"{source.name}_bag"
+    if not bag.exists():
+        print(f"writing {bag} ...", flush=True)
+        make_bag(source, bag)
+    return bag
+
+
+@contextmanager
+def _visual_odometry() -> Iterator[None]:
+    """The node composition as its own process, fed reliably so that no image of the lock-step is lost."""
+    reliable = [f"qos_overrides.{IMAGE}.subscription.reliability:=reliable"]
+    remap = [f"image:={IMAGE}", f"camera_info:={CAMERA_INFO}"]
+    command = [sys.executable, "-m", "hybrid_features_ros.nodes.vo_node", "--ros-args"]
+    command += [word for r in remap for word in ("-r", r)] + [word for p in reliable for word in ("-p", p)]
+    process = subprocess.Popen(command)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _report(source: Source, recorder: Recorder, showcase: int, out: Path) -> None:
+    estimate = recorder.trajectory
+    if len(estimate) < 2:
+        raise InputError(f"{source.name}: the nodes published {len(estimate)} poses; see their log above")
+    write_tum(out / "trajectory.tum", estimate)
+    count = {s.name: list(recorder.states.values()).count(s) for s in State}
+    lines = [
+        f"frames {len(source)}, with odometry {len(estimate)}, resets {recorder.resets}",
+        "states " + ", ".join(f"{name} {n}" for name, n in count.items() if n),
+    ]
+    if source.ground_truth is not None:
+        metrics = evaluate_trajectory(estimate, source.ground_truth, alignment="sim3")
+        lines += [
+            f"ATE {metrics.ate_rmse_m:.3f} m rmse (Sim3-aligned: one camera has no scale)",
+            f"rotation error over 30 frames: median {metrics.rot_rpe_30f_median_deg:.2f} deg, "
+            f"95 % {metrics.rot_rpe_30f_p95_deg:.2f} deg",
+        ]
+    image = next(f.image for f in source if f.stamp == showcase)
+    draw_summary(
+        out / "summary.png",
+        estimate=estimate,
+        truth=source.ground_truth,
+        states=sorted(recorder.states.items()),
+        image=image,
+        features=recorder.features,
+        inliers=recorder.inliers,
+        title=f"{source.name}: monocular odometry of the {Config().features.extractor} node graph",
+        lines=lines,
+    )
+    print("\n".join([*lines, f"picture: {out / 'summary.png'}"]))
+
+
+def main() -> None:
+    """Command line of ``make demo``."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--data", type=Path, help="sequence folder or bag (default: render one)")
+    parser.add_argument("--out", type=Path, default=Path("results/demo"), help="folder for the results")
+    given = parser.parse_args()
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    try:
+        demo(given.data, given.out)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

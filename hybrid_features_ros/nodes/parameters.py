@@ -1,0 +1,72 @@
+"""ROS parameters from the configuration dataclasses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from hybrid_features_ros.config import Config, Option, options, with_options
+from hybrid_features_ros.errors import InputError
+
+_FOREIGN = ("use_sim_time", "qos_overrides.", "start_type_description_service")
+
+
+def declare(node: Node, *sections: str) -> Config:
+    """Declare the options of some sections on a node and read what was given for them.
+
+    A name that exists nowhere in the configuration is logged as an error (rclpy would ignore it); names
+    of other sections are not, since one YAML file serves several nodes.
+
+    Raises:
+        InputError: a value has the wrong type or lies out of range.
+    """
+    everything = list(options(Config()))
+    _report_misspelt(node, [o.name for o in everything])
+    mine = [o for o in everything if o.name.split(".")[0] in sections]
+    _accept_whole_numbers(node, mine)
+    values = {}
+    for o in mine:
+        try:
+            values[o.name] = node.declare_parameter(o.name, o.value, descriptor(o)).value
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            raise InputError(f"parameter {o.name}: {error} ({o.description})") from None
+    config: Config = with_options(Config(), values)
+    return config
+
+
+def descriptor(o: Option) -> ParameterDescriptor:
+    """Description, range and choices of an option as ``ros2 param describe`` shows them."""
+    result = ParameterDescriptor(description=o.description, read_only=True)
+    if o.choices:
+        result.additional_constraints = "one of " + ", ".join(o.choices)
+    if o.low is not None and o.high is not None:
+        if isinstance(o.value, float):
+            result.floating_point_range = [
+                FloatingPointRange(from_value=float(o.low), to_value=float(o.high))
+            ]
+        else:
+            result.integer_range = [IntegerRange(from_value=int(o.low), to_value=int(o.high), step=1)]
+    return result
+
+
+def _report_misspelt(node: Node, known: list[str]) -> None:
+    for name in _overrides(node):
+        if name not in known and not name.startswith(_FOREIGN):
+            node.get_logger().error(f"unknown parameter {name!r} is ignored; known: {', '.join(known)}")
+
+
+def _accept_whole_numbers(node: Node, mine: list[Option]) -> None:
+    """Let YAML say ``ratio: 1`` where a float is meant."""
+    given = _overrides(node)
+    for o in mine:
+        if isinstance(o.value, float) and o.name in given and given[o.name].type_ == Parameter.Type.INTEGER:
+            given[o.name] = Parameter(o.name, value=float(given[o.name].value))
+
+
+def _overrides(node: Node) -> dict[str, Any]:
+    overrides: dict[str, Any] = node._parameter_overrides  # rclpy offers no public way to see them
+    return overrides

@@ -1,0 +1,45 @@
+"""How every executable of the package starts, fails and ends."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from hybrid_features_ros.errors import InputError
+
+
+def spin(make_nodes: Callable[[], Sequence[Node]]) -> None:
+    """Make nodes and run them in one executor until interrupted; bad input ends with one line and exit 1."""
+    rclpy.init()
+    nodes: Sequence[Node] = []
+    try:
+        nodes = make_nodes()
+        executor = SingleThreadedExecutor()
+        for node in nodes:
+            executor.add_node(node)
+        executor.spin()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        for node in nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def log_failure(node: Node) -> Callable[[Exception], None]:
+    """A worker's ``failed``: one line for bad input, the traceback for anything else; the node lives on."""
+
+    def log(error: Exception) -> None:
+        if isinstance(error, InputError):
+            node.get_logger().error(str(error), throttle_duration_sec=1.0)
+        else:
+            node.get_logger().error("".join(traceback.format_exception(error)))
+
+    return log

@@ -1,0 +1,113 @@
+"""Visual odometry of one camera: `ros2 launch hybrid_features_ros vo.launch.py image:=/my_camera/image_raw`.
+
+`--show-args` lists every argument.
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    ExecuteProcess,
+    GroupAction,
+    OpaqueFunction,
+    RegisterEventHandler,
+)
+from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node, PushRosNamespace, SetParameter
+
+from launch import LaunchDescription
+
+PACKAGE = "hybrid_features_ros"
+SHARE = Path(get_package_share_directory(PACKAGE))
+
+ARGUMENTS = (
+    ("image", "/camera/image_raw", "Topic of the images (sensor_msgs/Image)."),
+    ("camera_info", "", "Topic of the calibration; empty: `camera_info` beside the image topic."),
+    ("transport", "raw", "raw: images on the image topic; compressed: on <image>/compressed."),
+    ("depth", "", "Topic of depth images registered to the images; empty: one camera without depth."),
+    ("bag", "", "Bag to replay with its clock; everything ends with it. Empty: live."),
+    ("rate", "1.0", "Speed of the replay as a multiple of real time."),
+    ("rviz", "false", "Open RViz with trajectory, TF and images."),
+    ("composed", "true", "true: one process, features handed over in memory; false: a process per node."),
+    ("params_file", str(SHARE / "config" / "vo.yaml"), "YAML file with parameters of the nodes."),
+    ("namespace", "", "Namespace of all nodes and of their output topics, one for each robot."),
+    ("log_level", "info", "debug, info, warn, error or fatal."),
+    ("use_sim_time", "auto", "true: time from /clock; auto: true while a bag is replayed."),
+)
+
+
+def launch_nodes(context):
+    """The actions for the given arguments."""
+    given = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
+    info = given["camera_info"] or f"{given['image'].rpartition('/')[0]}/camera_info"
+    sim_time = given["use_sim_time"] == "true" or (given["use_sim_time"] == "auto" and bool(given["bag"]))
+    parameters = [
+        given["params_file"],
+        {"input.transport": given["transport"], "input.depth": bool(given["depth"])},
+    ]
+    remappings = [
+        ("image", given["image"]),
+        ("image/compressed", f"{given['image']}/compressed"),
+        ("camera_info", info),
+        ("depth/image", given["depth"] or "depth/image"),
+    ]
+    executables = ["vo_node"] if given["composed"] == "true" else ["feature_node", "odometry_node"]
+    nodes = [
+        Node(
+            package=PACKAGE,
+            executable=executable,
+            parameters=parameters,
+            remappings=remappings,
+            arguments=["--ros-args", "--log-level", given["log_level"]],
+            output="screen",
+            on_exit=[EmitEvent(event=Shutdown(reason=f"{executable} ended"))],
+        )
+        for executable in executables
+    ]
+    rviz = Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", str(SHARE / "rviz" / "vo.rviz")],
+        remappings=remappings,
+        condition=IfCondition(given["rviz"]),
+    )
+    group = GroupAction(
+        [PushRosNamespace(given["namespace"]), SetParameter("use_sim_time", sim_time), *nodes, rviz]
+    )
+    return [group, *replay(given["bag"], given["rate"])]
+
+
+def replay(bag, rate):
+    """Play a bag with its clock, by rosbag2 if it is installed, else by this package's player."""
+    if not bag:
+        return []
+    try:
+        get_package_share_directory("ros2bag")
+        player = ExecuteProcess(cmd=["ros2", "bag", "play", bag, "--clock", "--rate", rate], output="screen")
+    except PackageNotFoundError:
+        player = Node(
+            package=PACKAGE,
+            executable="bag_player",
+            arguments=[bag, "--clock", "--rate", rate],
+            output="screen",
+        )
+    ended = OnProcessExit(target_action=player, on_exit=[EmitEvent(event=Shutdown(reason="the bag ended"))])
+    return [player, RegisterEventHandler(ended)]
+
+
+def generate_launch_description():
+    """Declare the arguments, then decide."""
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value=value, description=text)
+                for name, value, text in ARGUMENTS
+            ),
+            OpaqueFunction(function=launch_nodes),
+        ]
+    )

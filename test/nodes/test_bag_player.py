@@ -1,0 +1,76 @@
+"""Bags reach the nodes as they are, at their pace or in lock-step."""
+
+from time import monotonic
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
+
+from nav_msgs.msg import Odometry as OdometryMsg
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image
+
+from hybrid_features_ros.camera import Camera
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.bags import make_bag
+from hybrid_features_ros.evaluation.folders import FolderSource
+from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.nodes.bag_player import BagPlayer
+from hybrid_features_ros.nodes.feature_node import FeatureNode
+from hybrid_features_ros.nodes.odometry_node import OdometryNode
+
+STAMPS = 1_700_000_000_000_000_001 + 50_000_000 * np.arange(6)
+
+
+@pytest.fixture
+def bag(tmp_path, photograph):
+    """Six images of a camera that rolls by 3 degrees a frame."""
+    images = []
+    for i in range(6):
+        turn = cv2.getRotationMatrix2D((159.5, 119.5), 3.0 * i, 1)
+        images.append(tmp_path / f"{i}.png")
+        cv2.imwrite(
+            str(images[-1]), cv2.warpAffine(photograph, turn, (320, 240), borderMode=cv2.BORDER_REFLECT)
+        )
+    source = FolderSource("roll", Camera(320, 240, 300, 300, 159.5, 119.5), STAMPS, images)
+    make_bag(source, tmp_path / "bag")
+    return tmp_path / "bag"
+
+
+def test_lock_step_answers_every_image(graph, bag):
+    remap = ["--ros-args", "-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
+    odometry = graph.add(OdometryNode(composed=True, cli_args=remap))
+    graph.add(FeatureNode(sink=odometry.submit, cli_args=remap))
+    odom = graph.listen(OdometryMsg, "odom")
+    player = BagPlayer(bag)
+    graph.executor.add_node(player)
+    player.spin_once = lambda: graph.executor.spin_once(timeout_sec=0.02)
+    player.play(lock_step=True)
+    assert player.unanswered == 0
+    assert graph.spin_until(lambda: len(odom) == 6)
+    assert [conversions.to_ns(m.header.stamp) for m in odom] == STAMPS.tolist()
+    player.destroy_node()
+
+
+def test_messages_arrive_unchanged_in_order_and_in_time(graph, bag):
+    images = graph.listen(Image, "/camera/image_raw")
+    infos = graph.listen(CameraInfo, "/camera/camera_info")
+    clock = graph.listen(Clock, "/clock")
+    player = BagPlayer(bag, clock=True)
+    assert graph.spin_until(lambda: player.count_subscribers("/camera/image_raw"))
+    begin = monotonic()
+    player.play(rate=2.0)
+    lasted = monotonic() - begin
+    assert graph.spin_until(lambda: len(images) == len(infos) == 6 and len(clock) == 12)
+    assert 0.11 < lasted < 2.0, "six images 50 ms apart at twice the speed"
+    assert [conversions.to_ns(m.header.stamp) for m in images] == STAMPS.tolist()
+    assert [conversions.to_ns(m.clock) for m in clock] == sorted(STAMPS.tolist() * 2)
+    assert infos[0].k[0] == 300
+    player.destroy_node()
+
+
+def test_a_bag_without_the_wanted_images(graph, bag):
+    with pytest.raises(InputError, match="no image topic /front; the bag has /camera/camera_info"):
+        BagPlayer(bag, image="/front")

@@ -1,0 +1,107 @@
+"""Which part of the package may know which: read from the source, nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "hybrid_features_ros"
+ROS = {
+    *("ament_index_python", "cv_bridge", "launch", "launch_ros", "message_filters", "rclpy"),
+    *("rcl_interfaces", "tf2_py", "tf2_ros", "tf_transformations", "std_srvs", "builtin_interfaces"),
+}
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name and file of every module of the package."""
+    found = {}
+    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imported(name: str, source: str, is_package: bool = False) -> set[str]:
+    """Dotted names that a module imports, wherever in its text; relative ones resolved."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                here = name.split(".")
+                here = here[: len(here) - node.level + is_package]
+                base = ".".join([*here, *filter(None, [node.module])])
+            names |= {f"{base}.{alias.name}" for alias in node.names} | {base}
+    return names
+
+
+def imports_of(name: str) -> set[str]:
+    path = MODULES[name]
+    return imported(name, path.read_text(), path.name == "__init__.py")
+
+
+def inside(name: str, *parts: str) -> bool:
+    """Whether a dotted name lies in one of the given parts of this package."""
+    return any(name == f"{PACKAGE}.{p}" or name.startswith(f"{PACKAGE}.{p}.") for p in parts)
+
+
+def is_ros(name: str) -> bool:
+    top = name.split(".")[0]
+    return top in ROS or top.endswith("_msgs") or inside(name, "msg")
+
+
+def test_the_reader_sees_every_form_of_import() -> None:
+    source = "import a.b\nfrom c import d\ndef f():\n    from ..msg import E\n    from . import g\n"
+    assert {"a.b", "c.d", f"{PACKAGE}.msg.E", f"{PACKAGE}.x.g"} <= imported(f"{PACKAGE}.x.y", source)
+    assert f"{PACKAGE}.x.h" in imported(f"{PACKAGE}.x", "from . import h", is_package=True)
+    assert is_ros("sensor_msgs.msg.Image")
+    assert is_ros(f"{PACKAGE}.msg.FeatureArray")
+    assert not is_ros(f"{PACKAGE}.types")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_nodes_know_ros(module: str) -> None:
+    if not inside(module, "nodes"):
+        assert not {name for name in imports_of(module) if is_ros(name)}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_nodes_and_the_command_line_know_nodes(module: str) -> None:
+    if not inside(module, "nodes", "cli"):
+        assert not {name for name in imports_of(module) if inside(name, "nodes")}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_features_and_odometry_do_not_know_each_other(module: str) -> None:
+    if inside(module, "features"):
+        forbidden = {name for name in imports_of(module) if inside(name, "odometry", "evaluation")}
+        assert not forbidden
+    if inside(module, "odometry"):
+        assert not {name for name in imports_of(module) if inside(name, "features", "evaluation")}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nobody_imports_training(module: str) -> None:
+    if not inside(module, "training", "cli"):
+        assert not {name for name in imports_of(module) if inside(name, "training")}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_torch_stays_in_training_and_the_engine(module: str) -> None:
+    if not inside(module, "training", "features.engine"):
+        assert not {name for name in imports_of(module) if name.split(".")[0] in ("torch", "torchvision")}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m.count(".") == 1])
+def test_the_seams_depend_on_nothing_above_them(module: str) -> None:
+    if inside(module, "types", "camera", "pose", "config", "errors"):
+        above = {n for n in imports_of(module) if inside(n, "features", "odometry", "evaluation", "cli")}
+        assert not above

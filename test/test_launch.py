@@ -1,0 +1,105 @@
+"""Launch file, default parameters and RViz configuration fit the nodes."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hybrid_features_ros.config import Config, options, with_options
+
+ROOT = Path(__file__).parents[1]
+
+
+def flattened(tree, prefix=""):
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from flattened(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def test_the_default_parameters_are_known_and_valid():
+    content = yaml.safe_load((ROOT / "config" / "vo.yaml").read_text())
+    values = dict(flattened(content["/**"]["ros__parameters"]))
+    assert {"frames.base", "features.max_keypoints"} <= set(values)
+    assert with_options(Config(), values) == Config(), "the file and config.py disagree about a default"
+    assert set(values) <= {o.name for o in options(Config())}
+
+
+def test_rviz_shows_trajectory_tf_and_features():
+    content = yaml.safe_load((ROOT / "rviz" / "vo.rviz").read_text())
+    manager = content["Visualization Manager"]
+    shown = {d["Class"].split("/")[1]: d.get("Topic", {}).get("Value") for d in manager["Displays"]}
+    assert {"TF", "Path", "Odometry", "Image"} <= set(shown)
+    topics = [d["Topic"]["Value"] for d in manager["Displays"] if "Topic" in d]
+    assert topics == ["path", "odom", "image", "image_features"]
+    assert manager["Global Options"]["Fixed Frame"] == "odom"
+
+
+@pytest.fixture
+def launched():
+    """Nodes and processes that the launch file starts for some arguments."""
+    pytest.importorskip("launch_ros", reason="launch is not installed: it comes with ROS 2, not from PyPI")
+    from launch.actions import DeclareLaunchArgument, ExecuteProcess, GroupAction, OpaqueFunction
+    from launch_ros.actions import Node
+
+    from launch import LaunchContext
+
+    spec = importlib.util.spec_from_file_location("vo_launch", ROOT / "launch" / "vo.launch.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def start(**arguments):
+        context = LaunchContext()
+        context.launch_configurations.update({k: str(v) for k, v in arguments.items()})
+        found = []
+
+        def visit(action):
+            if isinstance(action, DeclareLaunchArgument):
+                assert action.description.endswith("."), action.name
+                action.execute(context)
+            elif isinstance(action, (GroupAction, OpaqueFunction)):
+                inner = (
+                    action.get_sub_entities() if isinstance(action, GroupAction) else action.execute(context)
+                )
+                for entity in inner or []:
+                    visit(entity)
+            elif isinstance(action, (Node, ExecuteProcess)):
+                found.append(action)
+
+        for entity in module.generate_launch_description().entities:
+            visit(entity)
+        return found, context
+
+    return start
+
+
+def names(found):
+    return [n.node_executable for n in found if hasattr(n, "node_executable")]
+
+
+def test_composed_and_separate(launched):
+    assert names(launched()[0])[:1] == ["vo_node"]
+    assert names(launched(composed="false")[0])[:2] == ["feature_node", "odometry_node"]
+
+
+def test_a_bag_is_played(launched):
+    found, _ = launched(bag="some.mcap", rate="2.0")
+    assert len(found) == len(launched()[0]) + 1
+
+
+def remappings(node, context):
+    from launch.utilities import perform_substitutions
+
+    return {
+        perform_substitutions(context, list(a)): perform_substitutions(context, list(b))
+        for a, b in node.expanded_remapping_rules or node._Node__remappings
+    }
+
+
+def test_camera_info_lies_beside_the_image(launched):
+    found, context = launched(image="/cam/left/image_raw")
+    assert remappings(found[0], context)["camera_info"] == "/cam/left/camera_info"
+    found, context = launched(image="/cam/left/image_raw", camera_info="/calibration")
+    assert remappings(found[0], context)["camera_info"] == "/calibration"

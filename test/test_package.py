@@ -1,0 +1,168 @@
+"""The files that describe the package tell the same story."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no tomllib")
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "hybrid_features_ros"
+CMAKE = (ROOT / "CMakeLists.txt").read_text()
+MANIFEST = ET.parse(ROOT / "package.xml").getroot()
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+# Where a package lives whose import name is not its rosdep key.
+KEYS = {
+    "cv2": "python3-opencv",
+    "matplotlib": "python3-matplotlib",
+    "numpy": "python3-numpy",
+    "rosbags": "python3-rosbags-pip",
+    "scipy": "python3-scipy",
+    "tqdm": "python3-tqdm",
+    "yaml": "python3-yaml",
+}
+PIP_NAMES = {"cv2": "opencv-python-headless", "yaml": "PyYAML"}
+# Imported inside functions by parts that say what to install: training, the demo's photographs.
+OPTIONAL = {"onnxruntime", "rclpy", "skimage", "sklearn", "torch", "torchvision"}
+
+
+def dependencies(*kinds: str) -> set[str]:
+    """Names under the tags of package.xml; all dependencies if no tag is given."""
+    return {
+        (element.text or "").strip()
+        for element in MANIFEST
+        if (element.tag in kinds if kinds else element.tag.endswith("depend"))
+    }
+
+
+def imports(path: Path) -> set[str]:
+    """Top-level names of the modules that a file imports."""
+    tops: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            tops |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            tops.add((node.module or "").split(".")[0])
+    return tops - set(sys.stdlib_module_names) - {PACKAGE, ""}
+
+
+def sources(*, nodes: bool) -> list[Path]:
+    everything = (ROOT / PACKAGE).rglob("*.py")
+    return [p for p in everything if ("nodes" in p.relative_to(ROOT).parts) == nodes]
+
+
+def test_names_and_versions_agree() -> None:
+    assert MANIFEST.findtext("name") == PYPROJECT["project"]["name"] == PACKAGE
+    assert MANIFEST.findtext("version") == PYPROJECT["project"]["version"]
+    assert re.search(rf"^project\({PACKAGE}\)", CMAKE, re.MULTILINE)
+    assert (ROOT / "resource" / PACKAGE).exists()
+
+
+def test_the_licence_is_the_same_everywhere() -> None:
+    assert MANIFEST.findtext("license") == PYPROJECT["project"]["license"]["text"] == "Apache-2.0"
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License" in text
+    assert "Version 2.0" in text
+
+
+def test_package_xml_is_format_3_for_ament_cmake() -> None:
+    assert MANIFEST.get("format") == "3"
+    assert MANIFEST.findtext("export/build_type") == "ament_cmake"
+    assert MANIFEST.findtext("member_of_group") == "rosidl_interface_packages"
+
+
+def test_no_dependency_is_declared_twice() -> None:
+    names = [e.text for e in MANIFEST if e.tag.endswith("depend")]
+    assert len(names) == len(set(names))
+
+
+def test_cmake_finds_what_package_xml_declares() -> None:
+    found = set(re.findall(r"find_package\((\w+)", CMAKE))
+    assert found - {"ament_cmake_python"} <= dependencies()  # that one comes with ament_cmake
+
+
+def test_every_message_is_generated() -> None:
+    messages = {f"msg/{path.name}" for path in (ROOT / "msg").glob("*.msg")}
+    assert messages == set(re.findall(r"msg/\w+\.msg", CMAKE))
+
+
+def test_every_type_in_a_message_has_its_package_declared() -> None:
+    used = {
+        match.group(1)
+        for path in (ROOT / "msg").glob("*.msg")
+        for match in re.finditer(r"^(\w+)/\w+", path.read_text(), re.MULTILINE)
+    }
+    assert used <= dependencies("depend")
+    generated = re.search(r"DEPENDENCIES ([\w ]+)\)", CMAKE)
+    assert generated
+    assert used == set(generated.group(1).split())
+
+
+def test_every_executable_has_its_module() -> None:
+    nodes = re.search(r"foreach\(node ([\w ]+)\)", CMAKE)
+    assert nodes
+    for name in nodes.group(1).split():
+        assert (ROOT / PACKAGE / "nodes" / f"{name}.py").exists()
+    (command, entry) = next(iter(PYPROJECT["project"]["scripts"].items()))
+    module, function = entry.split(":")
+    assert f"install_executable({command} " in CMAKE
+    assert re.search(
+        rf"^def {function}\(", (ROOT / f"{module.replace('.', '/')}.py").read_text(), re.MULTILINE
+    )
+
+
+def test_ros_knows_everything_that_is_imported() -> None:
+    for path in sources(nodes=True) + sources(nodes=False) + list((ROOT / "launch").glob("*.py")):
+        unknown = {KEYS.get(name, name) for name in imports(path) - OPTIONAL} - dependencies()
+        # Packages that come with a declared one: rclpy brings the interfaces of its own services.
+        assert not unknown - {"rcl_interfaces", "ament_index_python"}, path
+
+
+def test_pip_knows_everything_that_is_imported_without_ros() -> None:
+    project = PYPROJECT["project"]
+    declared = {re.split(r"[<>=\[]", d)[0] for d in project["dependencies"]}
+    extras = {
+        re.split(r"[<>=\[]", d)[0] for group in project["optional-dependencies"].values() for d in group
+    }
+    for path in sources(nodes=False):
+        names = {PIP_NAMES.get(name, name) for name in imports(path) - OPTIONAL}
+        assert names <= declared | extras, path
+
+
+def test_the_linter_has_one_version() -> None:
+    pinned = next(d for d in PYPROJECT["project"]["optional-dependencies"]["dev"] if d.startswith("ruff"))
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert f"rev: v{pinned.removeprefix('ruff==')}\n" in hooks
+
+
+def set_up(path: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the set-up script with nothing but ``path`` on PATH."""
+    environment = {"PATH": path, "HOME": os.environ.get("HOME", "/"), **variables}
+    script = ROOT / "scripts" / "setup_ros.py"
+    return subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(sys.version_info[:2] not in ((3, 11), (3, 12)), reason="set-up takes Python 3.11 or 3.12")
+@pytest.mark.skipif(not sys.platform.startswith("linux") or os.uname().machine != "x86_64", reason="x86-64")
+def test_set_up_without_a_compiler_names_the_packages(tmp_path: Path) -> None:
+    result = set_up(str(tmp_path), PYTHON=getattr(sys, "_base_executable", sys.executable))
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "no C++ compiler on PATH" in result.stderr
+    assert re.search(r"sudo apt install .*g\+\+", result.stderr)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux") or os.uname().machine != "x86_64", reason="x86-64")
+def test_set_up_without_python_names_the_packages(tmp_path: Path) -> None:
+    result = set_up(str(tmp_path), PYTHON="no-such-python")
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert "sudo apt install" in result.stderr
