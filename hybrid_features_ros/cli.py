@@ -17,16 +17,25 @@ from tqdm import tqdm
 
 from hybrid_features_ros.config import Config, FeatureConfig, options, with_options
 from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation import homography, rotation, speed
 from hybrid_features_ros.evaluation.bags import make_bag
 from hybrid_features_ros.evaluation.draw import draw_features, draw_matches
+from hybrid_features_ros.evaluation.homography import bench_homography
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
 from hybrid_features_ros.evaluation.render import render_sequence
+from hybrid_features_ros.evaluation.rotation import bench_rotation
 from hybrid_features_ros.evaluation.run import run, trajectory
 from hybrid_features_ros.evaluation.sources import open_source
+from hybrid_features_ros.evaluation.speed import bench_speed
 from hybrid_features_ros.evaluation.trajectory import write_tum
-from hybrid_features_ros.features import make_extractor
+from hybrid_features_ros.evaluation.yardsticks import NAMES as YARDSTICKS
+from hybrid_features_ros.evaluation.yardsticks import yardstick
+from hybrid_features_ros.features import Extractor, make_extractor
+from hybrid_features_ros.features.strek import StrekExtractor
 from hybrid_features_ros.odometry.matching import match
 from hybrid_features_ros.types import State
+
+_EXTRACTORS = FeatureConfig.__dataclass_fields__["extractor"].metadata["choices"]
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -96,6 +105,58 @@ def _evaluate(given: argparse.Namespace) -> None:
     print(text)
 
 
+def _bench_rotation(given: argparse.Namespace) -> None:
+    # More than are kept: those outside the disc do not count.
+    _report(given, bench_rotation(_contestants(given, 3 * rotation.BUDGET), given.images))
+
+
+def _bench_homography(given: argparse.Namespace) -> None:
+    _report(given, bench_homography(_contestants(given, homography.BUDGET), given.dataset))
+
+
+def _bench_speed(given: argparse.Namespace) -> None:
+    cv2.setNumThreads(given.threads)
+    config = FeatureConfig(extractor="strek", max_keypoints=speed.BUDGET, threads=given.threads)
+    ours = StrekExtractor(config)
+    others = {name: yardstick(name, speed.BUDGET) for name in ("sift", "orb")}
+    photo = cv2.cvtColor(_read(given.image), cv2.COLOR_BGR2GRAY)
+    _report(given, bench_speed(photo, ours.detect, ours, others, given.threads))
+
+
+def _contestants(given: argparse.Namespace, budget: int) -> dict[str, Extractor]:
+    ours = FeatureConfig(extractor=given.extractor, max_keypoints=budget)
+    return {"ours": make_extractor(ours), **{name: yardstick(name, budget) for name in given.yardsticks}}
+
+
+def _report(given: argparse.Namespace, report: dict[str, Any]) -> None:
+    report["protocol"] |= {
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+        "opencv_threads": cv2.getNumThreads(),
+    }
+    text = json.dumps(report, indent=1)
+    if given.json:
+        given.json.write_text(text + "\n")
+    print(text)
+
+
+def _train_detector(given: argparse.Namespace) -> None:
+    try:
+        from hybrid_features_ros.training.detector import DetectorTraining, train_detector
+    except ModuleNotFoundError as error:
+        raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
+    config = DetectorTraining(steps=given.steps, seed=given.seed)
+    print(f"best: {train_detector(config, given.data, given.val, given.out, given.resume)}")
+
+
+def _export(given: argparse.Namespace) -> None:
+    try:
+        from hybrid_features_ros.training.export import export_detector
+    except ModuleNotFoundError as error:
+        raise InputError(f"the export needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
+    print(f"{given.out}: logits differ from PyTorch's by {export_detector(given.checkpoint, given.out):.1e}")
+
+
 def _make_bag(given: argparse.Namespace) -> None:
     make_bag(open_source(given.sequence), given.out, compressed=given.compressed, storage=given.storage)
     print(f"bag: {given.out}")
@@ -136,15 +197,56 @@ def _parser() -> argparse.ArgumentParser:
     render = commands.add_parser("render", help="render the demo's rotation-heavy sequence with exact truth")
     render.set_defaults(command=_render)
     render.add_argument("out", type=Path)
+    _bench_commands(commands.add_parser("bench", help="ours against the yardsticks"))
+
+    train = commands.add_parser("train", help="train a network").add_subparsers(required=True, metavar="WHAT")
+    detector = train.add_parser("detector", help="the S-TREK detector; resumable, also under torchrun")
+    detector.set_defaults(command=_train_detector)
+    detector.add_argument("--data", type=Path, required=True, help="folder of photographs to train on")
+    detector.add_argument(
+        "--val", type=Path, required=True, help="folder of photographs that choose the best"
+    )
+    detector.add_argument("--out", type=Path, default=Path("results/detector"), help="folder of the training")
+    detector.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
+    detector.add_argument("--steps", type=_positive, default=1500)
+    detector.add_argument("--seed", type=int, default=0)
+
+    export = commands.add_parser("export", help="write a trained detector as ONNX, checked against PyTorch")
+    export.set_defaults(command=_export)
+    export.add_argument("checkpoint", type=Path)
+    export.add_argument("out", type=Path)
     return parser
+
+
+def _bench_commands(parser: argparse.ArgumentParser) -> None:
+    benches = parser.add_subparsers(required=True, metavar="WHAT")
+    for name, function, text in (
+        ("rotation", _bench_rotation, "photographs turned by 15 to 180 degrees"),
+        ("homography", _bench_homography, "planar scenes: Oxford affine, HPatches"),
+        ("speed", _bench_speed, "milliseconds and ratios to OpenCV's SIFT"),
+    ):
+        bench = benches.add_parser(name, help=text)
+        bench.set_defaults(command=function)
+        bench.add_argument("--json", type=Path, help="file for the figures")
+        if name == "rotation":
+            bench.add_argument(
+                "--images", type=Path, required=True, help="folder of photographs, 640 px or more"
+            )
+        elif name == "homography":
+            bench.add_argument("--dataset", type=Path, required=True, help="folder of sequences")
+        else:
+            bench.add_argument("--image", type=Path, required=True, help="photograph, resized to VGA and HD")
+            bench.add_argument("--threads", type=_positive, default=1, help="of every method (default 1)")
+            continue
+        bench.add_argument("--extractor", choices=_EXTRACTORS, default="strek", help="what `ours` is")
+        bench.add_argument("--yardsticks", nargs="*", choices=YARDSTICKS, default=YARDSTICKS)
 
 
 def _command(commands: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:
     """A command that takes the configuration."""
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text)
     parser.set_defaults(command=function)
-    choices = FeatureConfig.__dataclass_fields__["extractor"].metadata["choices"]
-    parser.add_argument("--extractor", choices=choices, help="local feature")
+    parser.add_argument("--extractor", choices=_EXTRACTORS, help="local feature")
     parser.add_argument(
         "--set",
         action="append",

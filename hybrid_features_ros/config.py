@@ -39,7 +39,11 @@ class _Checked:
 class FeatureConfig(_Checked):
     """Image to features."""
 
-    extractor: str = option("sift", "Local feature to extract.", choices=("sift",))
+    extractor: str = option(
+        "sift",
+        "Local feature to extract: SIFT, or S-TREK keypoints with RootSIFT.",
+        choices=("sift", "strek"),
+    )
     max_keypoints: int = option(1000, "Most keypoints kept per image, best first.", low=1, high=20000)
     contrast_threshold: float = option(
         0.01, "SIFT: least contrast of a keypoint, grey values in [0, 1].", low=0.0, high=1.0

@@ -45,7 +45,7 @@ ROS_WHEELS = (
 )
 # What a build reads (contents), and what it only links to (names).
 BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "msg", "overlay/interfaces", "scripts/setup_ros.py")
-LINKED = ("hybrid_features_ros", "launch", "config", "rviz", "weights")
+LINKED = ("hybrid_features_ros", "launch", "config", "rviz")
 
 
 def main() -> int:
@@ -82,7 +82,7 @@ def set_up_environment() -> None:
         say("installing ROS 2 Jazzy and tools from PyPI into .venv (about a minute)")
         run([python, "-m", "venv", VENV])
         pip_install(*wheels)
-        pip_install("--editable", f"{ROOT}[dev]")
+        pip_install("--editable", f"{ROOT}[dev]", "setuptools<80")  # colcon needs an old one
         repair_exported_paths()
         install_overlay()
         write_stamp("packages", packages)

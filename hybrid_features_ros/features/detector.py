@@ -1,0 +1,88 @@
+"""Heatmaps of a pyramid to keypoints: the S-TREK detector's inference, the noise-free limit of its draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_features_ros.features.pyramid import BLUR, STEP, to_image, to_level
+from hybrid_features_ros.features.selection import maxima, refine
+from hybrid_features_ros.types import Float32, Float64
+
+RADIUS = 2  # of the disc around a keypoint in which there is no other [px of its level]
+SCALE = (BLUR**2 + 1.5**2) ** 0.5  # what a keypoint of level 0 is as large as: blur and filter together [px]
+SIGMA = 0.1  # standard deviation of a keypoint's position as a share of its scale
+BLEND = (0.0, 0.0, 1.0, 1.0, 0.0)  # weights of the gradients 0, 1, 2, ... levels coarser in the orientation
+
+
+@dataclass(frozen=True)
+class Heat:
+    """What the network says of one level: logits (H, W) and gradient (2, H, W), float32."""
+
+    logits: Float32
+    gradient: Float32
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """Best first; ``levels`` (N,) of the pyramid, the others as in :class:`.Features`."""
+
+    points: Float32
+    scores: Float32
+    scales: Float32
+    angles: Float32
+    sigmas: Float32
+    levels: NDArray[np.intp]
+
+
+def select(heats: Sequence[Heat], levels: int, width: int, height: int, budget: int) -> Keypoints:
+    """The keypoints of an image from the heatmaps of its pyramid.
+
+    Args:
+        heats: finest level first, the first one of the image's own size.
+        levels: how many of them keypoints come from; those beyond lend their gradients only.
+        width, height: of the image [px].
+        budget: most keypoints.
+    """
+    points, scores, level = [], [], []
+    for i, heat in enumerate(heats[:levels]):
+        peaks = maxima(heat.logits, RADIUS)
+        where, _ = refine(heat.logits, peaks)
+        points.append(to_image(where, heat.logits, width, height))
+        scores.append(heat.logits[tuple(peaks.T)])
+        level.append(np.full(len(peaks), i))
+    order = np.argsort(-np.concatenate(scores), kind="stable")[:budget]
+    chosen = np.concatenate(points)[order]
+    chosen_levels = np.concatenate(level)[order]
+    scales = SCALE * STEP**chosen_levels
+    return Keypoints(
+        points=chosen.astype(np.float32),
+        scores=np.concatenate(scores)[order].astype(np.float32),
+        scales=scales.astype(np.float32),
+        angles=orientations(heats, chosen, chosen_levels, width, height),
+        sigmas=(SIGMA * scales).astype(np.float32),
+        levels=chosen_levels,
+    )
+
+
+def orientations(
+    heats: Sequence[Heat], points: Float64, levels: np.ndarray, width: int, height: int
+) -> Float32:
+    """Directions (N,) [rad] of the blended gradients around keypoints."""
+    total = np.zeros((len(points), 2))
+    for i, heat in enumerate(heats):
+        step = i - levels
+        weights = np.array([*BLEND, 0.0])[np.where((step >= 0) & (step < len(BLEND)), step, len(BLEND))]
+        rows = np.flatnonzero(weights)
+        if len(rows):
+            where = to_level(points[rows], heat.logits, width, height).astype(np.float32)
+            gradient = np.dstack([heat.gradient[0], heat.gradient[1]])
+            here = cv2.remap(
+                gradient, where[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+            )
+            total[rows] += weights[rows, None] * here[:, 0]
+    return np.arctan2(total[:, 1], total[:, 0]).astype(np.float32)

@@ -1,0 +1,57 @@
+"""RootSIFT of oriented patches, for keypoints that another detector found.
+
+The histogram is Lowe's (2004, section 6): 4x4 cells of 8 directions, a Gaussian window of half the
+descriptor's width, linear shares of every gradient in the neighbouring cells and directions, clipped at 0.2;
+then RootSIFT (Arandjelovic and Zisserman, 2012). All patches at once: the shares of the cells are one matrix
+product.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from hybrid_features_ros.features.handcrafted import root_sift
+from hybrid_features_ros.types import Float32
+
+CELLS, DIRECTIONS, CLIP = 4, 8, 0.2
+CELL_SIGMAS = 2.8  # width of a cell as a multiple of the keypoint's scale
+
+
+def describe_patches(patches: Float32, cell: float) -> Float32:
+    """RootSIFT (N, 128) float32 of patches (N, side, side); all zero where a patch has no gradient.
+
+    Args:
+        cell: width of a cell [samples]; the patch should be ``(CELLS + 1) * cell`` samples wide or more.
+    """
+    n, side, _ = patches.shape
+    gx = np.zeros_like(patches)
+    gy = np.zeros_like(patches)
+    np.subtract(patches[:, :, 2:], patches[:, :, :-2], out=gx[:, :, 1:-1])
+    np.subtract(patches[:, 2:], patches[:, :-2], out=gy[:, 1:-1])
+    flat = (n, side * side)
+    magnitude, angle = cv2.cartToPolar(gx.reshape(flat), -gy.reshape(flat))  # OpenCV counts against the clock
+    turn = angle * np.float32(DIRECTIONS / (2 * np.pi))
+    shares = _cell_shares(side, cell)
+    histogram = np.empty((n, CELLS * CELLS, DIRECTIONS), np.float32)
+    for k in range(DIRECTIONS):
+        apart = np.abs(turn - np.float32(k))
+        np.minimum(apart, DIRECTIONS - apart, out=apart)
+        histogram[:, :, k] = (magnitude * np.maximum(1 - apart, 0)) @ shares
+    return root_sift(_clipped(histogram.reshape(n, -1)))
+
+
+def _clipped(histogram: Float32) -> Float32:
+    length = np.maximum(np.linalg.norm(histogram, axis=1, keepdims=True), np.float32(1e-12))
+    return np.asarray(np.minimum(histogram, CLIP * length))
+
+
+def _cell_shares(side: int, cell: float) -> Float32:
+    """(side * side, 16): what each sample gives to each cell, bilinear, under the Gaussian window."""
+    at = (np.arange(side) - (side - 1) / 2) / cell  # [cells] from the middle
+    centres = np.arange(CELLS) - (CELLS - 1) / 2
+    linear = np.maximum(1 - np.abs(at[:, None] - centres[None]), 0)
+    window = np.exp(-(at**2) / (2 * (CELLS / 2) ** 2))
+    one = linear * window[:, None]
+    shares = np.einsum("yi,xj->yxij", one, one).reshape(side * side, CELLS * CELLS)
+    return np.asarray(shares, dtype=np.float32)

@@ -1,0 +1,61 @@
+"""A heatmap's keypoints: the best first, and none within the disc around another."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_features_ros.types import Bool, Float32, Float64
+
+
+def disc(radius: int) -> NDArray[np.uint8]:
+    """The (2r+1, 2r+1) uint8 mask of pixels no farther than ``radius + 0.5``: as round as pixels can be."""
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    return np.asarray(x**2 + y**2 <= (radius + 0.5) ** 2, dtype=np.uint8)
+
+
+def suppress(heat: Float32, radius: int) -> Bool:
+    """Greedy non-maximum suppression of a map (H, W): take the maximum, forbid its disc, repeat.
+
+    A pixel that is the largest of its disc among those still allowed is taken whatever happens
+    elsewhere, so that all such pixels are taken at once; few rounds are left. Pixels of -inf never are.
+    """
+    kernel = disc(radius)
+    left = np.where(np.isfinite(heat), heat, -np.inf).astype(np.float32)
+    taken = np.zeros(heat.shape, np.bool_)
+    while True:
+        peaks = (left >= cv2.dilate(left, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=-np.inf)) & (
+            left > -np.inf
+        )
+        if not peaks.any():
+            return taken
+        taken |= peaks
+        left[cv2.dilate(peaks.astype(np.uint8), kernel) > 0] = -np.inf
+
+
+def maxima(heat: Float32, radius: int) -> NDArray[np.intp]:
+    """Rows and columns (N, 2) of pixels that no pixel of their disc exceeds, one pixel off the border.
+
+    The first round of :func:`suppress`: what later rounds would add lies on the slope of a greater peak.
+    """
+    peaks = heat >= cv2.dilate(heat, disc(radius))
+    peaks[[0, -1]] = peaks[:, [0, -1]] = False
+    return np.argwhere(peaks)
+
+
+def refine(heat: Float32, peaks: NDArray[np.intp]) -> tuple[Float64, Float64]:
+    """Sub-pixel positions of peaks by the parabola through each and its eight neighbours.
+
+    Returns:
+        (N, 2) positions (x, y), at most one half pixel off in each direction; (N,) the peak's mean
+        curvature, larger = sharper.
+    """
+    y, x = peaks.T
+    h = {(i, j): heat[y + i, x + j].astype(np.float64) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+    gx, gy = (h[0, 1] - h[0, -1]) / 2, (h[1, 0] - h[-1, 0]) / 2
+    gxx, gyy = h[0, 1] - 2 * h[0, 0] + h[0, -1], h[1, 0] - 2 * h[0, 0] + h[-1, 0]
+    gxy = (h[1, 1] - h[1, -1] - h[-1, 1] + h[-1, -1]) / 4
+    determinant = np.maximum(gxx * gyy - gxy**2, 1e-12)
+    step = np.stack([gxy * gy - gyy * gx, gxy * gx - gxx * gy], axis=1) / determinant[:, None]
+    return np.stack([x, y], axis=1) + step.clip(-0.5, 0.5), -(gxx + gyy) / 2

@@ -1,0 +1,149 @@
+"""The S-TREK detector of this package: a steerable network, equivariant to every rotation.
+
+**Filters.** A filter of order m is ``w(r) cos(m phi)`` with its partner ``w(r) sin(m phi)``; together they
+are the real and the imaginary part of a response z that turns by ``exp(i m theta)`` when the image turns
+by theta (Worrall et al., "Harmonic networks", 2017; Weiler and Cesa, "General E(2)-equivariant steerable
+CNNs", 2019). The radial profile w is a learnt blend of Gaussian-windowed powers; its weights are real,
+which makes mirror images equivariant too. The group is therefore O(2), larger than any C_n.
+
+**Nonlinearity.** ``|z|^2`` does not change under rotation at all. Learnt signed sums of these energies,
+``q = s_1 |z_1|^2 + s_2 |z_2|^2 + ...``, are rectified and their logarithms blended into the logit, so that
+
+    exp(logit) = product over k of (floor_k + max(q_k, 0)) ** v_k.
+
+Where the q lie above their floors, a gain of the image multiplies all by one factor, which the softmax over
+pixels does not see; the floors are what the network takes for noise. The determinant of the Hessian,
+``q = |z_0|^2 - |z_2|^2`` with one factor, is a member of this family and where training starts.
+
+**Inference.** The filters are evaluated once; what is exported is one plain 7x7 convolution, two 1x1 ones
+and a blur. No layer has a stride, and borders are mirrored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, pad
+
+RADIUS = 3  # of a filter [px]
+SMOOTH_RADIUS, SMOOTH_SIGMA = 2, 0.7  # of the blur that makes the logits fit for sub-pixel maxima [px]
+WIDTHS = (1.0, 1.4, 1.9)  # of the Gaussian windows of the radial profiles [px]
+NOISE = 1e-5  # first guess of the floors: squared response to noise of a grey level
+
+
+SHARPNESS = 6.0  # first guess of the exponent: draws near enough to the maxima that it is these that compete
+
+LEVEL_BIAS = 1.0  # first guess: coarse levels have less noise
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Shape of the network.
+
+    Attributes:
+        channels: number of complex filters of each order 0, 1, 2, ...
+        factors: number of signed energies.
+        levels: pyramid levels that keypoints come from.
+    """
+
+    channels: tuple[int, ...] = (2, 2, 3, 2)
+    factors: int = 6
+    levels: int = 6
+
+
+class SteerableFilters(nn.Module):
+    """Learnt radial profiles times circular harmonics, as one kernel (C, 1, 7, 7).
+
+    Args:
+        channels: number of filters of each order; an order above 0 takes two channels.
+    """
+
+    basis: Tensor
+    owner: Tensor
+
+    def __init__(self, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.orders = [m for m, n in enumerate(channels) for _ in range(n)]
+        self.profiles = nn.Parameter(torch.randn(len(self.orders), len(WIDTHS)) * 0.02 + 1 / len(WIDTHS))
+        self.register_buffer("basis", torch.stack([_harmonics(m) for m in self.orders]), persistent=False)
+        sizes = torch.tensor([2 if m else 1 for m in self.orders])
+        self.register_buffer(
+            "owner", torch.repeat_interleave(torch.arange(len(sizes)), sizes), persistent=False
+        )
+
+    def kernel(self) -> Tensor:
+        """(C, 1, 7, 7): for each filter the cosine part, then (orders above 0) the sine part."""
+        both = torch.einsum("cj,cjpyx->cpyx", self.profiles, self.basis)
+        scalar = self.orders.count(0)
+        return torch.cat([both[:scalar, 0], both[scalar:].flatten(0, 1)])[:, None]
+
+
+class Detector(nn.Module):
+    """Level of a pyramid (B, 1, H, W) in [0, 1] to logits (B, 1, H, W) and gradients (B, 2, H, W).
+
+    The gradient is the first filter of order 1, a vector (x, y) that turns with the image.
+    """
+
+    smooth: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.filters = SteerableFilters(config.channels)
+        signs = torch.randn(config.factors, len(self.filters.orders)) * 0.3
+        hessian = {0: 1 / config.channels[0], 2: -1 / config.channels[2]}
+        signs[0] = torch.tensor([hessian.get(m, 0.0) for m in self.filters.orders])
+        self.signs = nn.Parameter(signs)
+        self.floors = nn.Parameter(torch.full((config.factors,), float(np.log(NOISE))))
+        exponents = torch.zeros(config.factors)
+        exponents[0] = SHARPNESS
+        self.exponents = nn.Parameter(exponents)
+        self.level_bias = nn.Parameter(LEVEL_BIAS * torch.arange(float(config.levels)))
+        self.register_buffer("smooth", _gauss(SMOOTH_RADIUS, SMOOTH_SIGMA), persistent=False)
+
+    def forward(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """See the class; borders are mirrored."""
+        return self.padded(pad(level, (RADIUS,) * 4, mode="reflect"))
+
+    def padded(self, level: Tensor) -> tuple[Tensor, Tensor]:
+        """The same for a level that the caller has padded by ``RADIUS`` mirrored pixels."""
+        responses = conv2d(level, self.filters.kernel())
+        energies = conv2d(responses * responses, self.signs[:, self.filters.owner][..., None, None])
+        factors = torch.log(torch.relu(energies) + torch.exp(self.floors)[:, None, None])
+        logits = conv2d(factors, self.exponents[None, :, None, None])
+        first = self.filters.orders.count(0)
+        return _blur(logits, self.smooth), responses[:, first : first + 2]
+
+
+def _gauss(radius: int, sigma: float) -> Tensor:
+    weights = torch.exp(-(torch.arange(-radius, radius + 1.0) ** 2) / (2 * sigma**2))
+    return weights / weights.sum()
+
+
+def _blur(maps: Tensor, window: Tensor) -> Tensor:
+    """Separable blur of (B, 1, H, W); borders are mirrored."""
+    padded = pad(maps, (SMOOTH_RADIUS,) * 4, mode="reflect")
+    return conv2d(conv2d(padded, window[None, None, None]), window[None, None, :, None])
+
+
+def _harmonics(order: int) -> Tensor:
+    """(3, 2, 7, 7): profiles x (cosine, sine) of an order, each with zero mean.
+
+    Scaled so that a response of order m is a derivative of that order: of equal strength, whatever m, for
+    the blob or wave that the width fits.
+    """
+    y, x = np.mgrid[-RADIUS : RADIUS + 1, -RADIUS : RADIUS + 1].astype(float)
+    r2, phi = x**2 + y**2, np.arctan2(y, x)
+    inside = np.clip(1 - r2 / (RADIUS + 1) ** 2, 0, None)  # ends softly, as a circle
+    found = []
+    for width in WIDTHS:
+        window = np.exp(-r2 / (2 * width**2)) * inside
+        window = window / window.sum()
+        profile = r2 ** (order / 2) / width**order * window
+        if order == 0:  # a Laplacian of a Gaussian on this grid
+            profile = (r2 - (r2 * window).sum()) / width**2 * window
+        found.append([profile * np.cos(order * phi), profile * np.sin(order * phi)])
+    return torch.tensor(np.array(found), dtype=torch.float32)

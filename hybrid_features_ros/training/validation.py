@@ -1,0 +1,66 @@
+"""Repeatability on photographs that are not trained on, measured as the benchmarks measure it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from hybrid_features_ros.evaluation.agreement import agreement
+from hybrid_features_ros.evaluation.rotation import photographs
+from hybrid_features_ros.features.detector import Heat, select
+from hybrid_features_ros.features.pyramid import pyramid
+from hybrid_features_ros.training.network import Detector
+from hybrid_features_ros.training.pairs import Pair, make_pair, warp
+from hybrid_features_ros.types import DescriptorFormat, Features, UInt8
+
+SIDE, KEYPOINTS, PAIRS_PER_PHOTO, SEED = 320, 350, 2, 20260101
+
+
+def validation_pairs(folder: Path) -> list[Pair]:
+    """Pairs of views of every photograph in a folder, always the same ones."""
+    pairs = []
+    for number, path in enumerate(photographs(folder)):
+        photo = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+        rng = np.random.default_rng([SEED, number])
+        pairs += [make_pair(photo, SIDE, rng) for _ in range(PAIRS_PER_PHOTO)]
+    return pairs
+
+
+@torch.no_grad()
+def validate(model: Detector, folder: Path) -> dict[str, float]:
+    """Mean repeatability and localisation error [px] of the detector's best keypoints."""
+    found = []
+    for pair in validation_pairs(folder):
+        a, b = (detect(model, image) for image in (pair.a, pair.b))
+        H, back = pair.H_b_a, np.asarray(np.linalg.inv(pair.H_b_a), dtype=np.float64)
+        found.append(agreement(a, b, lambda p, H=H: warp(H, p), lambda p, H=back: warp(H, p)))  # type: ignore[misc]
+    return {
+        "repeatability": float(np.mean([a.one_to_one for a in found])),
+        "localisation_px": float(np.nanmean([a.localisation_px for a in found])),
+    }
+
+
+def detect(model: Detector, image: UInt8, budget: int = KEYPOINTS) -> Features:
+    """Keypoints of the network as it stands, with an empty descriptor."""
+    height, width = image.shape
+    heats = []
+    for i, level in enumerate(pyramid(image, model.config.levels)):
+        logits, gradient = model(torch.from_numpy(level)[None, None])
+        heat = (logits[0, 0] + model.level_bias[i]).numpy()
+        heats.append(Heat(heat, gradient[0].numpy()))
+    keypoints = select(heats, len(heats), width, height, budget)
+    n = len(keypoints.points)
+    return Features(
+        points=keypoints.points,
+        scores=keypoints.scores,
+        scales=keypoints.scales,
+        angles=keypoints.angles,
+        sigmas=keypoints.sigmas,
+        descriptors=np.zeros((n, 1), np.float32),
+        format=DescriptorFormat(detector="s-trek", descriptor="none"),
+        width=width,
+        height=height,
+    )

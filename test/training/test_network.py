@@ -1,0 +1,72 @@
+"""What holds for any weights: the network turns, mirrors and moves with its image."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip(
+    "torch", reason="torch is not installed: pip install 'hybrid_features_ros[train]'"
+)
+
+from hybrid_features_ros.features.engine import Engine
+from hybrid_features_ros.training.export import export_detector, load_detector
+from hybrid_features_ros.training.network import RADIUS, Detector, NetworkConfig
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(3)
+    model = Detector(NetworkConfig())
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.3 * torch.randn(p.shape)
+    return model.double()
+
+
+@pytest.fixture
+def image():
+    return torch.rand(1, 1, 40, 52, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_quarter_turns_are_exact_to_the_border(network, image, turns):
+    logits, gradient = network(image)
+    turned, turned_gradient = network(torch.rot90(image, turns, (2, 3)))
+    assert torch.allclose(torch.rot90(logits, turns, (2, 3)), turned, atol=1e-9)
+    vector = torch.rot90(gradient, turns, (2, 3))
+    for _ in range(turns):  # (x, y) of a picture turned against the clock
+        vector = torch.stack([vector[:, 1], -vector[:, 0]], dim=1)
+    assert torch.allclose(vector, turned_gradient, atol=1e-9)
+
+
+def test_a_mirror_image_is_exact(network, image):
+    logits, gradient = network(image)
+    mirrored, mirrored_gradient = network(image.flip(3))
+    assert torch.allclose(logits.flip(3), mirrored, atol=1e-9)
+    assert torch.allclose(
+        gradient.flip(3) * torch.tensor([-1.0, 1.0])[:, None, None], mirrored_gradient, atol=1e-9
+    )
+
+
+def test_whole_pixels_are_exact(network, image):
+    logits, _ = network(image[..., 5:, 8:])
+    whole, _ = network(image)
+    margin = 6
+    assert torch.allclose(
+        logits[..., margin:-margin, margin:-margin], whole[..., 5 + margin : -margin, 8 + margin : -margin]
+    )
+
+
+def test_export_equals_pytorch(tmp_path):
+    from dataclasses import asdict
+
+    from hybrid_features_ros.training.detector import DetectorTraining
+
+    model = Detector(NetworkConfig())
+    torch.save({"config": asdict(DetectorTraining()), "model": model.state_dict()}, tmp_path / "best.pt")
+    assert export_detector(tmp_path / "best.pt", tmp_path / "out.onnx") < 1e-3
+    engine = Engine((tmp_path / "out.onnx").read_bytes(), 1)
+    level = np.random.default_rng(0).random((1, 1, 50, 70), dtype=np.float32)
+    logits, gradient = engine(level)
+    expected = load_detector(tmp_path / "best.pt").padded(torch.from_numpy(level))
+    assert logits.shape[2:] == (50 - 2 * RADIUS, 70 - 2 * RADIUS)
+    assert np.allclose(gradient, expected[1].detach().numpy(), atol=1e-5)
