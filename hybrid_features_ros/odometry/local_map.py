@@ -132,13 +132,14 @@ class LocalMap:
     def in_view(self, T_world_camera: Float64, half_angle: float, limit: int) -> Rows:
         """Rows of at most ``limit`` landmarks within ``half_angle`` [rad] of the optical axis.
 
-        Where there are more, the known ones and then those seen last are taken.
+        Where there are more, the known ones that most keyframes saw are taken: they keep the pose from
+        drifting where the camera comes back.
         """
         rays, blur = self.places(T_world_camera)
         rows = np.flatnonzero(rays[:, 2] > np.cos(np.minimum(half_angle + blur, np.pi)))
         if len(rows) > limit:
             marks = self.landmarks
-            order = np.lexsort((-marks.last[rows], ~marks.known[rows]))
+            order = np.lexsort((-marks.last[rows], -marks.views[rows], ~marks.known[rows]))
             rows = np.sort(rows[order[:limit]])
         return rows
 

@@ -74,6 +74,7 @@ def fit_pose(
     mean: Float64 | None = None,
     turn_only: bool = False,
     steps: int = 12,
+    widest: float = np.inf,
 ) -> Fit:
     """Gauss-Newton on the tangent planes of the rays, with Cauchy weights that follow the scatter.
 
@@ -82,12 +83,15 @@ def fit_pose(
         T: (4, 4) where to start.
         prior: (6, 6) information of a right perturbation of ``mean``, where the camera is expected.
         turn_only: keep the position, fit the rotation.
+        widest: largest scatter [rad] that residuals are taken to have: with less than half of them sound,
+            their median is none of the sound ones.
     """
     free = slice(3, 6) if turn_only else slice(0, 6)
     basis = tangent_basis(sights.rays)
+    largest = max(1.0, widest / float(np.median(sights.sigmas)))
     for _ in range(steps):
         J, r, errors = _whitened(sights, T, basis)
-        noise = scatter(errors)
+        noise = min(scatter(errors), largest)
         weighted = J * np.repeat(_weights(errors, noise), 2)[:, None]
         H, g = weighted.T @ J, weighted.T @ r
         if prior is not None and mean is not None:

@@ -33,8 +33,8 @@ from hybrid_features_ros.odometry.two_view import (
 from hybrid_features_ros.odometry.view import View
 from hybrid_features_ros.types import Bool, Float32, Float64, MotionEstimate, MotionModel
 
-_SEARCH_PX = 12.0  # how far from its predicted place a landmark is looked for once the pose is known
-_GUIDED_RATIO = 0.95  # a landmark's place tells it from others, so its descriptor need not
+_SEARCH_PX = 9.0  # how far from its predicted place a landmark is looked for once the pose is known
+_GUIDED_RATIO = 0.9  # a landmark's place tells it from others, so its descriptor need not
 _MARGIN = np.radians(12.0)  # landmarks this far outside the image are compared as well
 _WIDE = np.radians(3.0)  # threshold of a rotation that stands for a motion with parallax
 _ENOUGH = 250  # matches that a first pose is fitted to
@@ -137,10 +137,13 @@ def _place(
         more, others = _guided(squared, local_map, candidates, view, fit.T, lens, at[agree], columns[agree])
         rows, seen = candidates[np.concatenate([at[agree], more])], np.concatenate([columns[agree], others])
         sights = local_map.sights(rows, view, seen)
-        fit = fit_pose(sights, fit.T, prior=guess.information, mean=guess.T)
-        inliers = agreeing(fit, sights, threshold)
+        fit = fit_pose(sights, fit.T, prior=guess.information, mean=guess.T, widest=2 * threshold)
+        blur = 3 * fit.noise * float(np.median(sights.sigmas))
+        loose = agreeing(fit, sights, min(max(threshold, blur), _LENIENT * threshold))
+        known = loose & local_map.landmarks.known[rows]
         sure = config.tracking.max_position_sigma * (1.0 if guess.information is None else _TRUST)
-        if determined(sights, fit, inliers & local_map.landmarks.known[rows], config, sure / usual):
+        if determined(sights, fit, known, config, sure / usual):
+            inliers = agreeing(fit, sights, threshold)
             return _tracked(MotionModel.PNP, local_map, view, fit, rows, seen, inliers)
     return _by_two_views(local_map, candidates[at], view, columns, guess, lens, config, usual)
 
@@ -167,15 +170,16 @@ def _fit_known(
     enough = max(config.tracking.min_landmarks, config.two_view.min_inlier_share * len(known))
     best, count = None, 0
     for start in _starts(few, guess.T, threshold, config):
-        fit = judge(all_known, fit_pose(few, start, steps=8).T)
-        agree = int(agreeing(fit, all_known, threshold).sum())
+        rough = fit_pose(few, start, steps=6, widest=8 * threshold)
+        fit = judge(all_known, fit_pose(few, rough.T, steps=6, widest=2 * threshold).T)
+        agree = int(agreeing(fit, all_known, _LENIENT * threshold).sum())
         if agree > count:
             best, count = fit, agree
         if count >= _AGREE * len(known):
             break
     if best is None or count < enough:
         return None, np.zeros(len(rows), np.bool_)
-    return best, agreeing(judge(sights, best.T), sights, threshold)
+    return best, agreeing(judge(sights, best.T), sights, _LENIENT * threshold)
 
 
 def _by_two_views(
