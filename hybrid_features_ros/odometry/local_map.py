@@ -132,14 +132,15 @@ class LocalMap:
     def in_view(self, T_world_camera: Float64, half_angle: float, limit: int) -> Rows:
         """Rows of at most ``limit`` landmarks within ``half_angle`` [rad] of the optical axis.
 
-        Where there are more, the known ones that most keyframes saw are taken: they keep the pose from
-        drifting where the camera comes back.
+        Where there are more, the known ones that most keyframes saw come first: they keep the pose from
+        drifting where the camera comes back. Then come those of unknown depth, the newest first.
         """
         rays, blur = self.places(T_world_camera)
         rows = np.flatnonzero(rays[:, 2] > np.cos(np.minimum(half_angle + blur, np.pi)))
         if len(rows) > limit:
             marks = self.landmarks
-            order = np.lexsort((-marks.last[rows], -marks.views[rows], ~marks.known[rows]))
+            known = marks.known[rows]
+            order = np.lexsort((-marks.last[rows], -marks.views[rows] * known, ~known))
             rows = np.sort(rows[order[:limit]])
         return rows
 

@@ -4,7 +4,8 @@ The rival models are, in this order:
 
 * PNP, where landmarks of known depth alone determine the position to a small share of the scene's depth;
 * otherwise the two-view models between the image and the keyframe that shares most landmarks with it
-  (rotation only, homography, essential), judged by Torr's criterion, see :mod:`two_view`.
+  (rotation only, essential), judged by Torr's criterion, see :mod:`two_view`; a translation must show
+  twice in a row, or the position is held.
 
 Whichever wins, the pose comes from the same least-squares problem over all landmarks, known or not
 (:mod:`resection`): free, or with the position held when the camera only turned.

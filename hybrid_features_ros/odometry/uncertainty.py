@@ -11,6 +11,7 @@ from hybrid_features_ros.types import Float64, MotionEstimate, Scale
 DRIFT = np.diag([0.5**2] * 3 + [0.5**2] * 3)  # growth per second while nothing is seen [m^2/s, rad^2/s]
 _MODEL = 2.0  # standard deviations are this much larger than the residuals alone say: landmarks err together
 _UNKNOWN_LENGTH = 0.5  # relative standard deviation of a monocular translation
+_TAKEN = 0.003  # rotation that a translation below notice may be taken for [rad]
 _HELD = 0.01  # standard deviation of a held position, over the scene's depth
 
 
@@ -20,6 +21,7 @@ def relative(tracked: Tracked, usual: float) -> Float64:
     if tracked.held:
         C = np.zeros((6, 6))
         C[3:, 3:] = np.linalg.pinv(information[3:, 3:], hermitian=True) * _MODEL**2
+        C[3:, 3:] += np.eye(3) * _TAKEN**2
         C[:3, :3] = np.eye(3) * (_HELD / usual) ** 2
         return C
     return pose.symmetric(np.asarray(np.linalg.pinv(information, rcond=1e-12, hermitian=True))) * _MODEL**2
