@@ -21,8 +21,8 @@ from hybrid_features_ros.evaluation import homography, rotation, speed
 from hybrid_features_ros.evaluation.bags import make_bag
 from hybrid_features_ros.evaluation.draw import draw_features, draw_matches
 from hybrid_features_ros.evaluation.homography import bench_homography
-from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
-from hybrid_features_ros.evaluation.render import render_sequence
+from hybrid_features_ros.evaluation.metrics import evaluate_trajectory, trajectory_nees
+from hybrid_features_ros.evaluation.render import render_sequence, render_turn
 from hybrid_features_ros.evaluation.rotation import bench_rotation
 from hybrid_features_ros.evaluation.run import run, trajectory
 from hybrid_features_ros.evaluation.sources import open_source
@@ -33,7 +33,9 @@ from hybrid_features_ros.evaluation.yardsticks import yardstick
 from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.strek import StrekExtractor
 from hybrid_features_ros.odometry.matching import match
-from hybrid_features_ros.types import State
+from hybrid_features_ros.types import MotionModel, State
+
+_TRANSLATING = (MotionModel.PNP, MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY)
 
 _EXTRACTORS = FeatureConfig.__dataclass_fields__["extractor"].metadata["choices"]
 
@@ -70,7 +72,8 @@ def _evaluate(given: argparse.Namespace) -> None:
     if given.mode == "rgbd":
         config = with_options(config, {"input.depth": True})
     frames = len(source.stamps[:: given.every])
-    results = list(tqdm(run(source, config, given.every), total=frames, unit="frame", disable=None))
+    replay = run(source, config, given.every, stereo=given.mode == "stereo", gyro=given.gyro)
+    results = list(tqdm(replay, total=frames, unit="frame", disable=None))
     stages = {name for r in results for name in r.milliseconds}
     times = {s: np.array([r.milliseconds[s] for r in results if s in r.milliseconds]) for s in sorted(stages)}
     report: dict[str, Any] = {
@@ -78,9 +81,13 @@ def _evaluate(given: argparse.Namespace) -> None:
                      "config": {o.name: o.value for o in options(config)}},
         "frames": len(results),
         "with_orientation": sum(r.state not in (State.WAITING, State.LOST) for r in results),
-        "with_translation": sum(r.state is State.TRACKING for r in results),
+        "with_translation": sum(
+            r.state in (State.TRACKING, State.RECOVERING) and r.motion.model in _TRANSLATING for r in results
+        ),
         "resets": results[-1].resets if results else 0,
         "states": dict(Counter(r.state.name for r in results)),
+        "ate_rmse_m": None, "rpe_trans_30f_median_m": None,
+        "rot_rpe_30f_median_deg": None, "rot_rpe_30f_p95_deg": None,
         "ms": {
             stage: {"median": float(np.median(t)), "p95": float(np.percentile(t, 95))}
             for stage, t in times.items()
@@ -97,6 +104,8 @@ def _evaluate(given: argparse.Namespace) -> None:
         figures = asdict(metrics)
         report["protocol"]["metrics"] = figures.pop("protocol")
         report.update(figures)
+        if given.exact:
+            report["nees_mean"] = trajectory_nees(results, source.ground_truth, metrics.scale)
     if given.tum:
         write_tum(given.tum, trajectory(results))
     text = json.dumps(report, indent=1)
@@ -163,7 +172,10 @@ def _make_bag(given: argparse.Namespace) -> None:
 
 
 def _render(given: argparse.Namespace) -> None:
-    print(f"sequence: {render_sequence(given.out)}")
+    if given.pano:
+        print(f"sequence: {render_turn(given.out, given.pano)}")
+    else:
+        print(f"sequence: {render_sequence(given.out)}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -181,8 +193,15 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = _command(commands, "evaluate", _evaluate, "odometry of a sequence or bag against its truth")
     evaluate.add_argument("sequence", type=Path)
-    evaluate.add_argument("--mode", choices=("mono", "rgbd"), default="mono", help="use depth images or not")
+    evaluate.add_argument(
+        "--mode",
+        choices=("mono", "rgbd", "stereo"),
+        default="mono",
+        help="where depth comes from: motion alone, depth images, the right camera",
+    )
     evaluate.add_argument("--every", type=_positive, default=1, metavar="N", help="use every N-th frame")
+    evaluate.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope, in camera axes")
+    evaluate.add_argument("--exact", action="store_true", help="the truth is exact: report NEES")
     evaluate.add_argument("--json", type=Path, help="file for the report")
     evaluate.add_argument("--tum", type=Path, help="file for the trajectory, TUM format")
 
@@ -197,6 +216,9 @@ def _parser() -> argparse.ArgumentParser:
     render = commands.add_parser("render", help="render the demo's rotation-heavy sequence with exact truth")
     render.set_defaults(command=_render)
     render.add_argument("out", type=Path)
+    render.add_argument(
+        "--pano", type=Path, help="a cube map or panorama: render a camera that only turns in it"
+    )
     _bench_commands(commands.add_parser("bench", help="ours against the yardsticks"))
 
     train = commands.add_parser("train", help="train a network").add_subparsers(required=True, metavar="WHAT")

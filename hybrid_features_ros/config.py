@@ -82,29 +82,89 @@ class TwoViewConfig(_Checked):
 
 
 @dataclass(frozen=True)
-class KeyframeConfig(_Checked):
-    """When an image becomes the new reference."""
+class TrackingConfig(_Checked):
+    """Landmarks to a pose."""
 
-    min_inlier_share: float = option(
-        0.45, "New keyframe below this share of the inliers that the keyframe began with.", low=0.0, high=1.0
+    threshold_px: float = option(
+        3.0, "Largest reprojection error of an inlier, in pixels of the image as it came.", low=0.1, high=30.0
     )
-    max_rotation_deg: float = option(
-        25.0, "New keyframe beyond this rotation out of the optical axis [deg].", low=1.0, high=180.0
-    )
-    max_parallax_deg: float = option(
-        6.0, "New keyframe beyond this median parallax [deg].", low=0.1, high=90.0
-    )
-    min_parallax_deg: float = option(
-        1.0, "Least parallax that determines the depth of a point [deg].", low=0.05, high=30.0
-    )
+    max_landmarks: int = option(1200, "Most landmarks compared with an image.", low=50, high=100000)
     min_landmarks: int = option(
         15, "Fewest points of known depth that determine the camera's position.", low=6, high=10000
+    )
+    max_position_sigma: float = option(
+        0.03,
+        "Position counts as determined up to this uncertainty, over the scene's depth.",
+        low=1e-4,
+        high=1.0,
+    )
+    min_agreement: float = option(
+        0.7, "Least share of matches that agree when a map is begun.", low=0.0, high=1.0
+    )
+    min_parallax_deg: float = option(
+        0.5, "Least median parallax from which a map is begun [deg].", low=0.05, high=30.0
     )
     assumed_depth: float = option(
         2.0, "Median depth of the scene taken for granted where nothing measures it [m].", low=0.01, high=1e4
     )
+    inverse_depth_sigma: float = option(
+        0.003,
+        "Noise of measured depth where features do not tell theirs: of its inverse [1/m].",
+        low=1e-6,
+        high=1.0,
+    )
+    max_acceleration: float = option(
+        4.0,
+        "Usual acceleration over the scene's depth [1/s^2]: how far motion is predictable.",
+        low=0.0,
+        high=1e3,
+    )
+    max_angular_acceleration: float = option(30.0, "Usual angular acceleration [rad/s^2].", low=0.0, high=1e4)
     max_lost_s: float = option(
         0.3, "Longest time without an estimate before the state is LOST [s].", low=0.0, high=10.0
+    )
+
+
+@dataclass(frozen=True)
+class MappingConfig(_Checked):
+    """Keyframes, landmarks and bundle adjustment."""
+
+    min_inlier_share: float = option(
+        0.55, "New keyframe below this share of the inliers that the keyframe began with.", low=0.0, high=1.0
+    )
+    max_rotation_deg: float = option(
+        20.0, "New keyframe beyond this rotation out of the optical axis [deg].", low=1.0, high=180.0
+    )
+    min_new_depths: int = option(
+        40, "New keyframe once it determines the depths of this many points.", low=1, high=10000
+    )
+    max_parallax_deg: float = option(
+        4.0, "New keyframe beyond this median parallax [deg].", low=0.1, high=90.0
+    )
+    max_keyframes: int = option(40, "Most keyframes kept; the most redundant go first.", low=4, high=1000)
+    patience: int = option(
+        3, "Keyframes after which a landmark that only one has seen is dropped.", low=1, high=100
+    )
+    window: int = option(6, "Keyframes that bundle adjustment moves.", low=2, high=100)
+    iterations: int = option(6, "Steps of each bundle adjustment; 0 = none.", low=0, high=100)
+    delay: int = option(
+        3,
+        "Images after which the adjusted map is taken over, so that a replay repeats itself; 0 = at once.",
+        low=0,
+        high=1000,
+    )
+
+
+@dataclass(frozen=True)
+class GyroConfig(_Checked):
+    """Gyroscope as a prior of the rotation."""
+
+    noise: float = option(
+        0.002, "Noise density of the angular velocity [rad/s/sqrt(Hz)].", low=1e-7, high=1.0
+    )
+    bias_sigma: float = option(0.02, "Standard deviation of its constant error [rad/s].", low=0.0, high=10.0)
+    time_offset_s: float = option(
+        0.0, "Add to the stamps of the gyroscope to get those of the camera [s].", low=-10.0, high=10.0
     )
 
 
@@ -114,7 +174,9 @@ class OdometryConfig(_Checked):
 
     matching: MatchingConfig = field(default_factory=MatchingConfig)
     two_view: TwoViewConfig = field(default_factory=TwoViewConfig)
-    keyframe: KeyframeConfig = field(default_factory=KeyframeConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    mapping: MappingConfig = field(default_factory=MappingConfig)
+    gyro: GyroConfig = field(default_factory=GyroConfig)
     seed: int = option(
         0, "Seed of every random draw, so that a replay repeats itself.", low=0, high=2**31 - 1
     )

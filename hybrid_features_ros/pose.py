@@ -107,3 +107,14 @@ def left_jacobian(phi: Array) -> Array:
     return np.asarray(
         np.eye(3) + (1 - np.cos(angle)) / angle**2 * S + (angle - np.sin(angle)) / angle**3 * S @ S
     )
+
+
+def symmetric(C: Array) -> Array:
+    """The symmetric part of a square matrix: rounding errors of a covariance removed."""
+    return np.asarray((C + C.T) / 2)
+
+
+def orthonormal(T: Array) -> Array:
+    """The motion with its rotation brought back to a rotation after rounding errors (one Newton step)."""
+    R = T[:3, :3]
+    return make(R @ (1.5 * np.eye(3) - 0.5 * R.T @ R), T[:3, 3])

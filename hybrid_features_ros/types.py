@@ -91,6 +91,7 @@ class Features:
         rectified: whether the pixels are free of lens distortion.
         depths: (N,) float32, depth along the optical axis [m], NaN = unknown; None = not measured.
         track_ids: (N,) int32, identity over time, -1 = none; None = not tracked.
+        depth_sigmas: (N,) float32, standard deviation of the depths [m], NaN = unknown; None = not told.
 
     Raises:
         ValueError: an array has another shape or type, or a position is not finite.
@@ -108,6 +109,7 @@ class Features:
     rectified: bool = False
     depths: Float32 | None = None
     track_ids: Int32 | None = None
+    depth_sigmas: Float32 | None = None
 
     def __post_init__(self) -> None:
         n = len(self.points)
@@ -122,6 +124,8 @@ class Features:
             _freeze(self, "depths", (n,), np.float32)
         if self.track_ids is not None:
             _freeze(self, "track_ids", (n,), np.int32)
+        if self.depth_sigmas is not None:
+            _freeze(self, "depth_sigmas", (n,), np.float32)
         if not np.isfinite(self.points).all():
             raise ValueError("points: every position must be finite")
 

@@ -56,7 +56,7 @@ def test_evaluate_reports_every_figure_with_its_protocol(tmp_path, photograph, c
     assert report["frames"] == sum(report["states"].values()) == 5
     assert report["protocol"]["mode"] == "mono"
     assert report["protocol"]["metrics"]["alignment"].startswith("sim3")
-    assert set(report["ms"]["match"]) == {"median", "p95"}
+    assert set(report["ms"]["track"]) == {"median", "p95"}
     assert len((tmp_path / "t.tum").read_text().splitlines()) == 6
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hybrid_features_ros.config import Config, KeyframeConfig, MatchingConfig, options, with_options
+from hybrid_features_ros.config import Config, MappingConfig, MatchingConfig, options, with_options
 from hybrid_features_ros.errors import InputError
 
 
@@ -17,7 +17,7 @@ def test_every_option_explains_itself(option):
 def test_a_changed_leaf_changes_nothing_else():
     changed = with_options(Config(), {"odometry.matching.ratio": 0.5, "features.max_keypoints": 7})
     assert changed.odometry.matching == MatchingConfig(ratio=0.5)
-    assert changed.odometry.keyframe == KeyframeConfig()
+    assert changed.odometry.mapping == MappingConfig()
     differing = {a.name for a, b in zip(options(changed), options(Config()), strict=True) if a != b}
     assert differing == {"odometry.matching.ratio", "features.max_keypoints"}
 

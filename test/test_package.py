@@ -24,6 +24,7 @@ KEYS = {
     "cv2": "python3-opencv",
     "matplotlib": "python3-matplotlib",
     "numpy": "python3-numpy",
+    "onnxruntime": "python3-onnxruntime-pip",
     "rosbags": "python3-rosbags-pip",
     "scipy": "python3-scipy",
     "tqdm": "python3-tqdm",
@@ -31,7 +32,7 @@ KEYS = {
 }
 PIP_NAMES = {"cv2": "opencv-python-headless", "yaml": "PyYAML"}
 # Imported inside functions by parts that say what to install: training, the demo's photographs.
-OPTIONAL = {"onnxruntime", "rclpy", "skimage", "sklearn", "torch", "torchvision"}
+OPTIONAL = {"onnx", "rclpy", "skimage", "sklearn", "torch", "torchvision"}
 
 
 def dependencies(*kinds: str) -> set[str]:

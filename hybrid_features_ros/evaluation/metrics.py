@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from hybrid_features_ros import pose
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.evaluation.trajectory import align, associate
-from hybrid_features_ros.types import Float64, Trajectory
+from hybrid_features_ros.types import Float64, OdometryResult, Trajectory
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,25 @@ def mean_nees(estimates: Float64, covariances: Float64, truths: Float64) -> floa
     errors = np.array([pose.log(pose.inverse(E) @ T) for E, T in zip(estimates, truths, strict=True)])
     solved = np.linalg.solve(covariances, errors[..., None])[..., 0]
     return float((errors * solved).sum(axis=1).mean())
+
+
+def trajectory_nees(results: Sequence[OdometryResult], truth: Trajectory, scale: float) -> float | None:
+    """:func:`mean_nees` of the poses since the first, with the truth in the estimate's unit of length.
+
+    Args:
+        scale: metres per unit of the estimate. Images whose pose is exact by definition (the first) or
+            whose covariance has no full rank are left out.
+    """
+    stamps = np.array([r.stamp for r in results], dtype=np.int64)
+    found, true = associate(Trajectory(stamps, np.array([r.T_world_camera for r in results])), truth)
+    rows = np.flatnonzero(np.isin(stamps, found.stamps))
+    covariances = np.array([results[int(i)].covariance for i in rows])
+    if not len(rows):
+        return None
+    sound = np.linalg.eigvalsh(covariances)[:, 0] > 1e-15
+    estimates, truths = (np.linalg.inv(t.poses[0]) @ t.poses for t in (found, true))
+    truths[:, :3, 3] /= scale
+    return mean_nees(estimates[sound], covariances[sound], truths[sound]) if sound.any() else None
 
 
 def _relative(poses: Float64, delta: int) -> Float64:

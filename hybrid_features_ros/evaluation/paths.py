@@ -43,6 +43,28 @@ class RoomPath:
         return pose.make(turn.as_matrix(), [c["x"], c["y"], c["z"]])
 
 
+TURN_DURATION = 10.0
+_TURNS = {
+    "yaw": ((0.0, 5.0, 360.0), (5.0, 8.0, -100.0)),
+    "pitch": ((1.0, 2.5, 25.0), (5.0, 6.0, -45.0), (6.0, 7.0, 20.0)),
+    "roll": ((5.0, 6.7, -170.0), (6.8, 10.0, 340.0)),
+}
+
+
+@dataclass(frozen=True)
+class TurnPath:
+    """Ten seconds of pan, tilt and roll on one spot, up to 200 deg/s."""
+
+    def pose(self, seconds: float) -> Float64:
+        """``T_world_camera`` (4, 4) at a time from 0 to ``TURN_DURATION`` [s]."""
+        yaw, pitch, roll = (
+            sum(change * _ease((seconds - begin) / (end - begin)) for begin, end, change in steps)
+            for steps in _TURNS.values()
+        )
+        turn = Rotation.from_euler("YXZ", [yaw, pitch, roll], degrees=True)
+        return pose.make(turn.as_matrix(), np.zeros(3))
+
+
 def _ease(s: float) -> float:
     """0 before, 1 after, in between a polynomial whose first two derivatives vanish at both ends."""
     s = float(np.clip(s, 0.0, 1.0))

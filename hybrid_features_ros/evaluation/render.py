@@ -1,4 +1,4 @@
-"""The demo's sequence: rendered images with exact poses and depth."""
+"""Rendered sequences with exact truth: a room with depth for the demo, a panorama for pure rotation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from hybrid_features_ros import pose
 from hybrid_features_ros.camera import Camera
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.evaluation.folders import DEPTH_UNITS
-from hybrid_features_ros.evaluation.paths import DURATION, RoomPath
+from hybrid_features_ros.evaluation.pano import Panorama
+from hybrid_features_ros.evaluation.paths import DURATION, TURN_DURATION, RoomPath, TurnPath
 from hybrid_features_ros.evaluation.scene import Renderer, Surface, furnished_room
 from hybrid_features_ros.evaluation.trajectory import format_stamp, write_tum
 from hybrid_features_ros.types import Trajectory, UInt8
@@ -77,6 +78,42 @@ def render_sequence(
             recipe,
         )
     _write(out, surfaces, camera, Trajectory(stamps, poses), seed, recipe)
+    return out
+
+
+def render_turn(
+    out: Path, panorama: Path, *, camera: Camera = CAMERA, rate_hz: float = 30.0, seed: int = 0
+) -> Path:
+    """Write a sequence of a camera that only turns, in a real place; what is there already is kept.
+
+    Pan, tilt and roll along :class:`TurnPath`, up to 200 deg/s. Layout and errors as in
+    :func:`render_sequence`; there is no depth.
+    """
+    recipe = {
+        "width": camera.width, "height": camera.height, "model": camera.distortion.value,
+        "K": camera.K.tolist(), "dist": list(camera.coefficients), "rate_hz": rate_hz,
+        "source": f"rendered: a camera that only turns in {panorama.name}, seed {seed}",
+        "licence": "that of the panorama",
+    }  # fmt: skip
+    done = out / "calib.json"
+    if done.exists():
+        if json.loads(done.read_text()) != recipe:
+            raise InputError(f"{out}: holds another sequence; delete it or choose another folder")
+        return out
+    view, rng = Panorama(panorama, camera), np.random.default_rng(seed)
+    stamps = BEGIN_NS + np.arange(round(TURN_DURATION * rate_hz)) * round(1e9 / rate_hz)
+    poses = np.array([TurnPath().pose((s - BEGIN_NS) * 1e-9) for s in stamps])
+    (out / "images").mkdir(parents=True, exist_ok=True)
+    rows = ["# timestamp [s] file"]
+    for i, (stamp, T) in enumerate(
+        tqdm(zip(stamps.tolist(), poses, strict=True), total=len(poses), unit="frame", disable=None)
+    ):
+        image = _noisy(view.render(T[:3, :3]), rng)
+        _save(out / f"images/{i:06d}.jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        rows.append(f"{format_stamp(stamp)} images/{i:06d}.jpg")
+    (out / "rgb.txt").write_text("\n".join(rows) + "\n")
+    write_tum(out / "groundtruth.txt", Trajectory(stamps, poses))
+    done.write_text(json.dumps(recipe, indent=1) + "\n")
     return out
 
 

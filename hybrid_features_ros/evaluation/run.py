@@ -1,4 +1,4 @@
-"""The robot's two core calls over a recorded sequence, without ROS."""
+"""The robot's core calls over a recorded sequence, without ROS."""
 
 from __future__ import annotations
 
@@ -7,27 +7,58 @@ from collections.abc import Iterator
 import numpy as np
 
 from hybrid_features_ros.config import Config
-from hybrid_features_ros.evaluation.sources import Source
-from hybrid_features_ros.features import make_extractor
-from hybrid_features_ros.features.depth import with_depth
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.sources import Frame, Source
+from hybrid_features_ros.features import Extractor, make_extractor
+from hybrid_features_ros.features.depth import with_depth, with_stereo_depth
 from hybrid_features_ros.odometry import Odometry
-from hybrid_features_ros.types import OdometryResult, Trajectory
+from hybrid_features_ros.types import Features, OdometryResult, Trajectory
 
 
-def run(source: Source, config: Config, every: int = 1) -> Iterator[OdometryResult]:
+def run(
+    source: Source, config: Config, every: int = 1, *, stereo: bool = False, gyro: bool = False
+) -> Iterator[OdometryResult]:
     """Extract and track every ``every``-th frame of a source, one result per frame.
 
     Depth is used where ``config.input.depth`` asks for it and the frame has it.
+
+    Args:
+        stereo: take depth from the right camera of a rectified pair.
+        gyro: give the odometry the source's angular velocities, taken to be in the camera's axes.
+
+    Raises:
+        InputError: the source has no right camera, or no gyroscope, that is asked for.
     """
+    if stereo and (source.right is None or not source.baseline):
+        raise InputError(
+            f"{source.name}: no right camera; a stereo pair is two folders NAME_left, NAME_right"
+        )
+    if gyro and source.imu is None:
+        raise InputError(f"{source.name}: no inertial measurements")
     extractor = make_extractor(config.features)
     odometry = Odometry(config.odometry)
-    for number, frame in enumerate(source):
-        if number % every:
-            continue
-        features = extractor.extract(frame.image)
-        if config.input.depth and frame.depth is not None:
-            features = with_depth(features, frame.depth)
-        yield odometry.process(frame.stamp, features, source.camera)
+    if gyro and source.imu is not None:
+        for stamp, rate in zip(source.imu.stamps.tolist(), source.imu.gyro, strict=True):
+            odometry.add_gyro(stamp, rate)
+    for number, (frame, right) in enumerate(_frames(source, stereo)):
+        if number % every == 0:
+            features = _features(extractor, source, frame, right, config.input.depth)
+            yield odometry.process(frame.stamp, features, source.camera)
+
+
+def _frames(source: Source, stereo: bool) -> Iterator[tuple[Frame, Frame | None]]:
+    if not stereo or source.right is None:
+        return ((frame, None) for frame in source)
+    return zip(source, source.right, strict=True)
+
+
+def _features(
+    extractor: Extractor, source: Source, frame: Frame, right: Frame | None, depth: bool
+) -> Features:
+    features = extractor.extract(frame.image)
+    if right is not None:
+        return with_stereo_depth(features, extractor.extract(right.image), source.camera.fx, source.baseline)
+    return with_depth(features, frame.depth) if depth and frame.depth is not None else features
 
 
 def trajectory(results: list[OdometryResult]) -> Trajectory:

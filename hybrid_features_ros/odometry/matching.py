@@ -46,7 +46,7 @@ def _two_nearest(distance: Float32) -> tuple[NDArray[np.intp], Float32, Float32]
 
 
 def _euclidean(a: Features, b: Features) -> Float32:
-    u, v = _values(a), _values(b)
+    u, v = values(a), values(b)
     squared = (u**2).sum(1)[:, None] + (v**2).sum(1)[None] - 2 * u @ v.T
     return np.asarray(np.sqrt(np.maximum(squared, 0)), dtype=np.float32)
 
@@ -57,7 +57,10 @@ def _hamming(a: Features, b: Features) -> Float32:
     return np.asarray(u.sum(1)[:, None] + v.sum(1)[None] - 2 * u @ v.T, dtype=np.float32)
 
 
-def _values(features: Features) -> Float32:
+def values(features: Features) -> Float32:
+    """Descriptors (N, D) float32 as numbers: bytes of an L2 metric unquantised, of a Hamming one as bits."""
+    if features.format.metric is Metric.HAMMING:
+        return np.unpackbits(features.descriptors.view(np.uint8), axis=1).astype(np.float32)
     f = features.format
     if features.descriptors.dtype == np.uint8:
         return features.descriptors * np.float32(f.quantisation_scale) + np.float32(f.quantisation_offset)
@@ -68,5 +71,32 @@ def _unrelated(features: Features) -> float:
     """Distance of two descriptors that have nothing in common."""
     if features.format.metric is Metric.HAMMING:
         return 4.0 * int(features.descriptors.shape[1])
-    lengths = np.linalg.norm(_values(features), axis=1)
+    lengths = np.linalg.norm(values(features), axis=1)
     return float(np.sqrt(2.0) * np.mean(lengths)) if np.any(lengths) else 1.0
+
+
+def squared_distances(a: Float32, b: Float32) -> Float32:
+    """(M, N) float32 between descriptors (M, D) and (N, D)."""
+    product = a @ b.T
+    product *= -2
+    product += np.einsum("md,md->m", a, a)[:, None]
+    product += np.einsum("nd,nd->n", b, b)
+    return product
+
+
+def mutual_nearest(squared: Float32, ratio: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns that are each other's nearest, the row clearly so.
+
+    The ratio test (Lowe, 2004) looks along rows only: one place may own several rows, never several
+    columns. Infinite entries are forbidden pairs.
+    """
+    if not squared.size:
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    column = squared.argmin(axis=1)
+    nearest = squared[np.arange(len(squared)), column]
+    rows = np.flatnonzero(nearest == squared.min(axis=0)[column])
+    column, nearest = column[rows], nearest[rows]
+    rest = squared[rows]
+    rest[np.arange(len(rows)), column] = np.inf
+    distinct = (nearest <= ratio**2 * rest.min(axis=1)) & (nearest < np.inf)
+    return rows[distinct], column[distinct]

@@ -1,24 +1,30 @@
-"""Features to a trajectory: every image is compared with a keyframe, keyframes are chained.
-
-The rotation always comes from all matches; the translation from points of known depth (measured, or
-triangulated once the camera has moved). A frame that shows rotation only keeps the position and says so.
-"""
+"""Features to a trajectory: every image is placed in a map of landmarks, keyframes extend the map."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hybrid_features_ros import pose
 from hybrid_features_ros.camera import Camera
 from hybrid_features_ros.config import OdometryConfig
 from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.odometry.mapping import carry_depths, points_at, triangulate
-from hybrid_features_ros.odometry.matching import NO_MATCHES, match
-from hybrid_features_ros.odometry.pnp import estimate_pnp
-from hybrid_features_ros.odometry.two_view import Pairs, estimate_motion, median_parallax, no_motion
+from hybrid_features_ros.odometry import mapping
+from hybrid_features_ros.odometry.bundle import Solution
+from hybrid_features_ros.odometry.local_map import LocalMap, empty_map
+from hybrid_features_ros.odometry.matching import NO_MATCHES
+from hybrid_features_ros.odometry.prediction import Gyro, predict, with_gyro
+from hybrid_features_ros.odometry.state import Evidence, next_state
+from hybrid_features_ros.odometry.tracking import Guess, Lens, Tracked, find, track
+from hybrid_features_ros.odometry.two_view import no_motion
+from hybrid_features_ros.odometry.uncertainty import DRIFT, placed, relative, with_scale
+from hybrid_features_ros.odometry.view import View
 from hybrid_features_ros.types import (
     Features,
     Float64,
@@ -30,27 +36,10 @@ from hybrid_features_ros.types import (
     State,
 )
 
-_DRIFT = np.diag([0.5**2] * 3 + [0.5**2] * 3)  # growth per second while nothing is seen [m^2/s, rad^2/s]
-
-_HELD = (State.DEGRADED, State.LOST)  # the pose was not estimated
-_LEAST_RATIOS = 4  # depths that outvote the scene's usual one
-
-
-@dataclass(frozen=True)
-class View:
-    """An image with its place in the world: the keyframe, or the last image that was tracked.
-
-    ``rays`` (N, 3) and ``depths`` (N,) [m, NaN = unknown] belong to the features; ``support`` is the
-    number of inliers that the first image compared with this view had.
-    """
-
-    stamp: int
-    features: Features
-    rays: Float64
-    depths: Float64
-    T_world_camera: Float64
-    covariance: Float64
-    support: int = 0
+_SETTLE_S = 0.15  # time constant with which the published pose follows a correction of the estimate
+_SETTLED = 0.01  # correction, over the scene's depth or in radians, below which the two are one
+_TRIED = 4  # keyframes that an image is compared with while LOST
+_PATIENCE_S = 0.4  # how long images with texture are compared with the old map before a new one begins
 
 
 class Odometry:
@@ -60,61 +49,89 @@ class Odometry:
         >>> odometry = Odometry(OdometryConfig())
         >>> result = odometry.process(stamp, extractor.extract(image), camera)
         >>> result.state, result.T_world_camera
+
+    The estimate may be corrected in steps, by bundle adjustment or when the camera is found again; the
+    published pose never jumps, it follows within a second (REP-105).
     """
 
     def __init__(self, config: OdometryConfig) -> None:
         self._config = config
-        self._keyframe: View | None = None
-        self._last: View | None = None  # the newest image with an estimate
-        self._fresh: View | None = None  # while LOST: where to start anew if nothing old is found again
-        self._previous: OdometryResult | None = None
-        self._resume = np.eye(4), np.zeros((6, 6))  # pose and covariance where tracking (re)starts
-        self._scale = Scale.UNKNOWN
-        self._scene_depth = config.keyframe.assumed_depth  # median of the newest known depths
-        self._keyframes = 0
-        self._resets = 0
+        self._gyro = Gyro(config.gyro)
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bundle")
+        self._milliseconds: dict[str, float] = {}
+        self._resets = self._keyframes = self._next_id = 0
+        self._resume = np.eye(4), np.zeros((6, 6))  # pose and covariance where the map begins
+        self._forget()
 
-    def process(self, stamp: int, features: Features, camera: Camera) -> OdometryResult:
+    def process(
+        self, stamp: int, features: Features, camera: Camera, prior: Float64 | None = None
+    ) -> OdometryResult:
         """Estimate where the camera was at ``stamp``.
 
         Args:
             stamp: of the image [ns], later than the previous one.
             features: of the image.
             camera: its calibration; ``features.rectified`` and the camera's distortion must agree.
+            prior: (4, 4) motion since the previous image that another source expects,
+                ``T_previous_current``.
 
         Raises:
             InputError: the stamp does not grow, or the image has another size than the calibration.
                 The state stays as it was.
         """
         self._check(stamp, features, camera)
-        view = self._view(stamp, features, camera)
-        if self._keyframe is None:
+        self._milliseconds = {}
+        if self._previous is not None:
+            self._gyro.forget(self._previous.stamp)
+        with self._timed("bundle"):
+            self._take_over()
+        view = View.make(stamp, features, camera, self._config.tracking.inverse_depth_sigma)
+        if self._previous is None:
             return self._start(view)
-        milliseconds = dict.fromkeys(("match", "estimate"), 0.0)
-        for reference in self._references():
-            matches, motion = self._compare(reference, view, camera, milliseconds)
-            if motion.model is not MotionModel.NONE:
-                view = self._place(reference, view, matches, motion)
-                break
-        clock = perf_counter()
-        result = self._finish(view, matches, motion, milliseconds)
-        if motion.model is not MotionModel.NONE:
-            self._choose_keyframe(view, motion)
-        elif result.state is State.LOST and len(features) >= self._config.two_view.min_inliers:
-            self._fresh = view
-        milliseconds["keyframe"] = 1e3 * (perf_counter() - clock)
+        with self._timed("track"):
+            tracked = self._locate(view, self._guess(stamp, prior), _lens(camera))
+        result = self._finish(view, tracked)
+        with self._timed("keyframe"):
+            if tracked is not None:
+                self._extend(view, tracked)
+            elif result.state is State.LOST and len(view) >= self._config.two_view.min_inliers:
+                self._begin_anew(view, result.covariance)
         return result
 
-    def reset(self) -> None:
-        """Forget all views and the time; the next image continues from the last pose.
+    def add_gyro(self, stamp: int, angular_velocity: ArrayLike) -> None:
+        """Remember an angular velocity (3,) [rad/s] in the camera's optical axes, at a stamp [ns]."""
+        self._gyro.add(stamp, np.asarray(angular_velocity, dtype=np.float64))
+
+    def reset(self, T_world_camera: Float64 | None = None) -> None:
+        """Forget the map and the time; the next image continues from the last pose, or from the given one.
 
         The reset counter grows.
         """
         if self._previous:
             self._resume = self._previous.T_world_camera, self._previous.covariance
-        self._keyframe = self._last = self._fresh = self._previous = None
-        self._scale = Scale.UNKNOWN
+        if T_world_camera is not None:
+            self._resume = T_world_camera, np.zeros((6, 6))
+        self._gyro.clear()
+        self._forget()
         self._resets += 1
+
+    def _forget(self) -> None:
+        self._map = empty_map(0)
+        self._fresh: LocalMap | None = None
+        self._patience_ends = 0
+        self._job: tuple[int, mapping.Window, Future[Solution]] | None = None
+        self._previous: OdometryResult | None = None
+        self._milliseconds = {}
+        self._T, self._seen = self._resume[0], 0  # the newest estimate and its stamp
+        self._seen_at = self._T
+        self._twist = np.zeros(6)
+        self._correction = np.zeros(6)  # published pose = estimate @ exp(correction)
+        self._held = False
+        self._heading: tuple[int, Float64] | None = None
+        self._support = 0
+        self._frames = 0
+        self._scale = Scale.UNKNOWN
+        self._usual = 1 / self._config.tracking.assumed_depth
 
     def _check(self, stamp: int, features: Features, camera: Camera) -> None:
         if self._previous and stamp <= self._previous.stamp:
@@ -128,207 +145,234 @@ class Odometry:
                 f"{camera.width}x{camera.height}; publish the camera_info that belongs to the image"
             )
 
-    def _view(self, stamp: int, features: Features, camera: Camera) -> View:
-        depths = np.full(len(features), np.nan) if features.depths is None else features.depths
-        rays = camera.bearings(features.points)
-        if self._previous is None:
-            return View(stamp, features, rays, depths.astype(float), *self._resume)
-        seconds = (stamp - self._previous.stamp) * 1e-9
-        covariance = self._previous.covariance + _DRIFT * seconds
-        T = self._previous.T_world_camera
-        return View(stamp, features, rays, depths.astype(float), T, covariance)
+    def _begin_anew(self, view: View, covariance: Float64) -> None:
+        """Prepare a map where the camera was lost, in case that the old one is not found again."""
+        if self._fresh is None:
+            self._patience_ends = view.stamp + round(_PATIENCE_S * 1e9)
+        self._fresh = self._map_from(view, self._T, covariance)
 
     def _start(self, view: View) -> OdometryResult:
-        self._keyframe = self._last = view
+        self._seen = view.stamp
+        self._map = self._map_from(view, *self._resume)
         self._keyframes += 1
-        if np.isfinite(view.depths).any():
+        return self._finish(view, None)
+
+    def _map_from(self, view: View, T: Float64, covariance: Float64) -> LocalMap:
+        measured = view.inverse[np.isfinite(view.inverse)]
+        if len(measured) >= self._config.tracking.min_landmarks:
+            self._usual = float(np.median(measured))
             self._scale = Scale.METRIC
-        return self._finish(view, NO_MATCHES, no_motion(0), {})
+        nothing = np.zeros(0, np.intp)
+        start = empty_map(view.values.shape[1], self._map.next_id)
+        return start.grown(view, T, covariance, nothing, nothing, self._usual)
 
-    def _references(self) -> list[View]:
-        """What to compare an image with, in this order, until a motion is found."""
-        views = (self._keyframe, self._last, self._fresh)
-        return list({v.stamp: v for v in views if v is not None}.values())
+    def _guess(self, stamp: int, prior: Float64 | None) -> Guess:
+        """The pose to expect: from the caller, else from the last velocity; the gyroscope knows better."""
+        assert self._previous is not None
+        begin = self._previous.stamp
+        seconds = (stamp - begin) * 1e-9
+        guess = predict(self._T, self._twist, seconds, self._usual, self._config.tracking)
+        if self._seen != begin:
+            guess = replace(guess, information=None)
+        guess = replace(guess, heading=self._heading)
+        if prior is not None:
+            guess = replace(guess, T=self._T @ prior)
+        measured = self._gyro.rotation(begin, stamp)
+        return guess if measured is None else with_gyro(guess, self._T, measured)
 
-    def _compare(
-        self, reference: View, view: View, camera: Camera, milliseconds: dict[str, float]
-    ) -> tuple[Matches, MotionEstimate]:
-        """Match with the reference and estimate the motion; their times are added up."""
-        start = perf_counter()
-        matches = match(reference.features, view.features, self._config.matching)
-        matched = perf_counter()
-        motion = self._motion(reference, view, matches, camera.focal)
-        milliseconds["match"] += 1e3 * (matched - start)
-        milliseconds["estimate"] += 1e3 * (perf_counter() - matched)
-        return matches, motion
-
-    def _motion(self, reference: View, view: View, matches: Matches, focal: float) -> MotionEstimate:
-        """Rotation only, or a translation in the units of the reference's depths where it has any."""
-        two_view = self._config.two_view
-        threshold = two_view.threshold_px / focal
-        pairs = _pairs(reference, view, matches, focal)
-        motion = estimate_motion(pairs, threshold, two_view, self._config.seed)
-        depths = reference.depths[matches.index_a]
-        known = np.flatnonzero(np.isfinite(depths))
-        if motion.model is MotionModel.ROTATION_ONLY:
-            return self._held(motion, threshold)
-        if len(known) < self._config.keyframe.min_landmarks:
-            return self._scaled(motion, pairs, depths)
-        landmarks = points_at(pairs.rays_a[known], depths[known])
-        pnp = estimate_pnp(landmarks, pairs.rays_b[known], pairs.sigmas[known], threshold, two_view)
-        if pnp is None or pnp[2].sum() < self._config.keyframe.min_landmarks:
-            return self._scaled(motion, pairs, depths)
-        T, covariance, agree = pnp
-        inliers = motion.inliers.copy()
-        inliers[known] = agree
-        return MotionEstimate(
-            model=MotionModel.PNP,
-            T_a_b=T,
-            covariance=covariance,
-            scale=self._scale,
-            inliers=inliers,
-            parallax=median_parallax(pairs, T[:3, :3], inliers),
-        )
-
-    def _held(self, motion: MotionEstimate, threshold: float) -> MotionEstimate:
-        """A rotation whose translation is below notice: it moves points by less than the threshold."""
-        covariance = motion.covariance.copy()
-        covariance[:3, :3] = (threshold * self._scene_depth) ** 2 * np.eye(3)
-        return replace(motion, covariance=covariance, scale=self._scale)
-
-    def _scaled(self, motion: MotionEstimate, pairs: Pairs, depths: Float64) -> MotionEstimate:
-        """Give an essential matrix the length that the few known depths suggest, or the scene's usual one."""
-        if motion.model is not MotionModel.ESSENTIAL:
-            return motion
-        unit = np.where(motion.inliers, triangulate(pairs, motion.T_a_b, 0.0), np.nan)
-        if not np.isfinite(unit).any():
-            return no_motion(len(pairs.sigmas))
-        ratios = (depths / unit)[np.isfinite(depths / unit)]
-        few = len(ratios) < _LEAST_RATIOS
-        length = self._scene_depth / np.nanmedian(unit) if few else np.median(ratios)
-        units = np.diag([length] * 3 + [1.0] * 3)
-        return replace(
-            motion,
-            T_a_b=pose.make(motion.T_a_b[:3, :3], motion.T_a_b[:3, 3] * length),
-            covariance=units @ motion.covariance @ units,
-            scale=max(self._scale, Scale.ASSUMED),
-        )
-
-    def _place(self, reference: View, view: View, matches: Matches, motion: MotionEstimate) -> View:
-        """The view in the world, with the depths that the reference and the motion give it."""
-        if reference is self._fresh:
+    def _locate(self, view: View, guess: Guess, lens: Lens) -> Tracked | None:
+        """Near where it is expected, else near a keyframe, else near where it was lost."""
+        assert self._previous is not None
+        given = lens, self._config, self._usual
+        lost = self._previous.state is State.LOST
+        tracked = track(self._map, view, guess, *given)
+        if tracked is not None:
+            return tracked
+        alive = [k for k in reversed(self._map.keyframes) if k.view is not None]
+        for i in range(min(_TRIED if lost else 1, len(alive))):
+            keyframe = alive[i if i < _TRIED - 1 else (self._frames + i) % len(alive)]
+            tracked = find(self._map, keyframe, view, *given)
+            if tracked is not None:
+                return tracked
+        if self._fresh is None or not lost or view.stamp < self._patience_ends:
+            return None
+        tracked = find(self._fresh, self._fresh.reference, view, *given)
+        if tracked is not None:
+            self._map, self._job, self._support = self._fresh, None, 0
+            self._keyframes += 1
             self._resets += 1
-            self._scale = Scale.UNKNOWN
-        if reference is not self._keyframe:
-            self._keyframe = reference
-            self._keyframes += 1
-        T_b_a = pose.inverse(motion.T_a_b)
-        spread = pose.adjoint(T_b_a)
-        self._fresh = None
-        self._last = replace(
-            view,
-            depths=self._depths(reference, view, matches, motion),
-            T_world_camera=reference.T_world_camera @ motion.T_a_b,
-            covariance=spread @ reference.covariance @ spread.T + motion.covariance,
-        )
-        return self._last
+            self._scale = Scale.METRIC if np.isfinite(view.inverse).any() else Scale.UNKNOWN
+        return tracked
 
-    def _depths(self, reference: View, view: View, matches: Matches, motion: MotionEstimate) -> Float64:
-        """Measured depths, else triangulated ones, else those the reference knows of the same points."""
-        if view.features.depths is not None:
-            self._scale = Scale.METRIC
-            return view.depths
-        T_b_a = pose.inverse(motion.T_a_b)
-        a, b = matches.index_a[motion.inliers], matches.index_b[motion.inliers]
-        depths = view.depths.copy()
-        depths[b] = carry_depths(points_at(reference.rays[a], reference.depths[a]), T_b_a)
-        if motion.model in (MotionModel.ESSENTIAL, MotionModel.PNP):
-            pairs = Pairs(view.rays[b], reference.rays[a], np.zeros(len(a)))
-            fresh = triangulate(pairs, T_b_a, np.radians(self._config.keyframe.min_parallax_deg))
-            depths[b] = np.where(np.isfinite(fresh), fresh, depths[b])
-        if np.isfinite(depths).sum() >= self._config.keyframe.min_landmarks:
-            self._scale = max(self._scale, Scale.ASSUMED)
-            if motion.model is MotionModel.PNP:
-                self._scene_depth = float(np.nanmedian(depths))
-        return depths
-
-    def _choose_keyframe(self, view: View, motion: MotionEstimate) -> None:
-        """Keep the keyframe while it explains the view well, else take the view."""
-        assert self._keyframe is not None
-        rule = self._config.keyframe
-        inliers = int(motion.inliers.sum())
-        if not self._keyframe.support:
-            self._keyframe = replace(self._keyframe, support=inliers)
-        axis_turn = np.degrees(np.arccos(np.clip(motion.T_a_b[2, 2], -1, 1)))
-        moved = motion.model is not MotionModel.ROTATION_ONLY
-        if (
-            inliers < rule.min_inlier_share * self._keyframe.support
-            or axis_turn > rule.max_rotation_deg
-            or (moved and np.degrees(motion.parallax) > rule.max_parallax_deg)
-        ):
-            self._keyframe = view
-            self._keyframes += 1
-
-    def _state(self, view: View, motion: MotionEstimate) -> tuple[State, str]:
-        if self._previous is None:
-            return State.INITIALIZING, "first image"
-        if motion.model is MotionModel.NONE:
-            reason = f"no motion explains the {len(motion.inliers)} matches with the keyframe"
-            if len(view.features) < self._config.two_view.min_inliers:
-                reason = f"only {len(view.features)} keypoints: the image is dark, blurred or bare"
-            assert self._last is not None
-            lost = (view.stamp - self._last.stamp) * 1e-9 > self._config.keyframe.max_lost_s
-            return (State.LOST if lost else State.DEGRADED), reason
-        if self._previous.state is State.LOST:
-            return State.RECOVERING, "found again"
-        if self._scale is Scale.UNKNOWN:
-            return State.INITIALIZING, "the camera has not moved enough to know depths"
-        if motion.model is MotionModel.ROTATION_ONLY:
-            return State.ROTATION_ONLY, "the camera turns without moving: position is held"
-        return State.TRACKING, ""
-
-    def _finish(
-        self, view: View, matches: Matches, motion: MotionEstimate, milliseconds: dict[str, float]
-    ) -> OdometryResult:
-        assert self._keyframe is not None
-        state, reason = self._state(view, motion)
-        twist, twist_covariance = self._twist(view, motion)
+    def _finish(self, view: View, tracked: Tracked | None) -> OdometryResult:
+        """Take the estimate over and say what the image showed."""
+        twist, twist_covariance = self._move(view, tracked)
+        state, reason = self._judge(view, tracked)
+        matches, motion = _with_partner(tracked, self._map, self._scale, self._usual)
+        reference = self._map.reference if tracked is None else tracked.partner
+        covariance = self._covariance(view, tracked, motion)
+        self._frames += 1
         self._previous = OdometryResult(
             stamp=view.stamp,
-            reference_stamp=self._keyframe.stamp,
+            reference_stamp=reference.view.stamp if reference.view else view.stamp,
             state=state,
             scale=self._scale,
-            T_world_camera=view.T_world_camera,
-            covariance=view.covariance,
+            T_world_camera=self._T @ pose.exp(self._correction),
+            covariance=covariance,
             twist=twist,
             twist_covariance=twist_covariance,
             matches=matches,
             motion=motion,
-            keypoints=len(view.features),
-            landmarks=int(np.isfinite(self._keyframe.depths).sum()),
+            keypoints=len(view),
+            landmarks=int(self._map.landmarks.known.sum()),
             keyframes=self._keyframes,
             resets=self._resets,
             reason=reason,
-            milliseconds=milliseconds,
+            milliseconds=self._milliseconds,
         )
         return self._previous
 
-    def _twist(self, view: View, motion: MotionEstimate) -> tuple[Float64, Float64]:
-        """Mean velocity since the previous image, in the axes of the camera now.
+    def _move(self, view: View, tracked: Tracked | None) -> tuple[Float64, Float64]:
+        """The new pose and velocity; a step that no motion explains goes into the correction."""
+        if tracked is None or self._previous is None:
+            return self._coast(view), DRIFT
+        previous, T = self._previous, tracked.fit.T
+        seconds = (view.stamp - self._seen) * 1e-9
+        self._correction *= np.exp(-seconds / _SETTLE_S)
+        if previous.state is State.LOST:
+            self._correction = pose.log(pose.inverse(T) @ previous.T_world_camera)
+        elif previous.motion.model is not MotionModel.NONE and tracked.held != self._held:
+            expected = self._T @ pose.exp(self._twist * seconds) @ pose.exp(self._correction)
+            self._correction[:3] = pose.log(pose.inverse(T) @ expected)[:3]
+        begin = self._T if previous.stamp == self._seen else self._seen_at
+        self._twist = pose.log(pose.inverse(begin) @ T) / seconds * (previous.state is not State.LOST)
+        self._seen_at = T
+        self._T, self._seen, self._held, self._heading = T, view.stamp, tracked.held, tracked.heading
+        covariance = relative(tracked, self._usual) * 2 / seconds**2
+        return self._twist, covariance
 
-        Both images were compared with a keyframe, so both comparisons add to its uncertainty.
+    def _coast(self, view: View) -> Float64:
+        """Without an estimate the position is held; the rotation follows the gyroscope, or its last rate
+        until the camera counts as lost.
         """
-        previous = self._previous
-        if previous is None or motion.model is MotionModel.NONE or previous.state in _HELD:
-            return np.zeros(6), _DRIFT
-        seconds = (view.stamp - previous.stamp) * 1e-9
-        step = pose.log(pose.inverse(previous.T_world_camera) @ view.T_world_camera)
-        covariance = motion.covariance
-        if previous.motion.model is not MotionModel.NONE:
-            covariance = covariance + previous.motion.covariance
-        return step / seconds, covariance / seconds**2
+        if self._previous is None:
+            return np.zeros(6)
+        begin, seconds = self._previous.stamp, (view.stamp - self._previous.stamp) * 1e-9
+        measured = self._gyro.rotation(begin, view.stamp)
+        rate = self._twist[3:] * ((view.stamp - self._seen) * 1e-9 <= self._config.tracking.max_lost_s)
+        R = pose.exp([0, 0, 0, *(rate * seconds)])[:3, :3] if measured is None else measured[0]
+        self._T = pose.make(self._T[:3, :3] @ R, self._T[:3, 3])
+        self._twist = np.concatenate([np.zeros(3), pose.rotation_vector(R) / seconds])
+        return self._twist
+
+    def _judge(self, view: View, tracked: Tracked | None) -> tuple[State, str]:
+        rule = self._config.tracking
+        if tracked is not None:
+            self._learn_depth(view, tracked)
+        size = max(np.abs(self._correction[:3]).max() * self._usual, np.abs(self._correction[3:]).max())
+        seen = Evidence(
+            model=MotionModel.NONE if tracked is None else tracked.model,
+            held=tracked is not None and tracked.held,
+            mapped=self._scale is not Scale.UNKNOWN,
+            keypoints=len(view),
+            least_keypoints=self._config.two_view.min_inliers,
+            unseen_s=(view.stamp - self._seen) * 1e-9,
+            settled=bool(size < _SETTLED),
+        )
+        previous = State.WAITING if self._previous is None else self._previous.state
+        return next_state(previous, seen, rule.max_lost_s)
+
+    def _learn_depth(self, view: View, tracked: Tracked) -> None:
+        """What the newest image says about the scene's depth and about the scale."""
+        if np.isfinite(view.inverse).sum() >= self._config.tracking.min_landmarks:
+            self._scale = Scale.METRIC
+        if tracked.model is not MotionModel.PNP:
+            return
+        self._scale = max(self._scale, Scale.ASSUMED)
+        rows = tracked.rows[tracked.known]
+        marks = self._map.landmarks
+        points = self._map.origins[rows] + self._map.directions[rows] / marks.inverse[rows][:, None]
+        self._usual = float(1 / np.median(np.linalg.norm(points - self._T[:3, 3], axis=1)))
+
+    def _covariance(self, view: View, tracked: Tracked | None, motion: MotionEstimate) -> Float64:
+        if self._previous is None:
+            return self._resume[1]
+        if tracked is None:
+            return self._previous.covariance + DRIFT * (view.stamp - self._previous.stamp) * 1e-9
+        return placed(tracked.partner.covariance, motion, self._correction)
+
+    def _extend(self, view: View, tracked: Tracked) -> None:
+        """Make the image a keyframe if it is worth one."""
+        rule = self._config.mapping
+        self._fresh = None
+        self._support = max(self._support, int(tracked.inliers.sum()))
+        if not mapping.is_due(tracked, self._map, self._support, rule):
+            return
+        assert self._previous is not None
+        local_map = self._map if tracked.held else mapping.with_depths(self._map, tracked, view)
+        rows, columns = tracked.rows[tracked.inliers], tracked.columns[tracked.inliers]
+        covariance = self._previous.covariance
+        local_map = local_map.grown(view, tracked.fit.T, covariance, rows, columns, self._usual)
+        self._map = local_map.culled(rule.max_keyframes, rule.patience, 1 / self._usual)
+        self._keyframes += 1
+        self._support = 0
+        self._submit()
+
+    def _submit(self) -> None:
+        """Start an adjustment; the one before it is taken over first, so that a replay repeats itself."""
+        rule = self._config.mapping
+        if self._job is not None:
+            self._take_over(now=True)
+        given = mapping.window(self._map, rule) if rule.iterations else None
+        if given is not None:
+            self._job = self._frames + rule.delay, given, self._worker.submit(mapping.solve, given, rule)
+
+    def _take_over(self, now: bool = False) -> None:
+        """Put a finished adjustment into the map, at a fixed image after it was started."""
+        if self._job is None or not (now or self._frames >= self._job[0]):
+            return
+        _, given, future = self._job
+        self._job = None
+        before = self._map.reference.T
+        self._map = mapping.adjusted(self._map, given, future.result())
+        after = self._map.reference.T
+        published = self._T @ pose.exp(self._correction)
+        shift = after @ pose.inverse(before)
+        self._T, self._seen_at = pose.orthonormal(shift @ self._T), pose.orthonormal(shift @ self._seen_at)
+        self._correction = pose.log(pose.inverse(self._T) @ published)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        self._milliseconds[stage] = 1e3 * (perf_counter() - start)
 
 
-def _pairs(a: View, b: View, matches: Matches, focal: float) -> Pairs:
-    i, j = matches.index_a, matches.index_b
-    return Pairs(a.rays[i], b.rays[j], np.hypot(a.features.sigmas[i], b.features.sigmas[j]) / focal)
+def _lens(camera: Camera) -> Lens:
+    w, h = camera.width - 1.0, camera.height - 1.0
+    corners = camera.bearings(np.array([[0, 0], [w, 0], [0, h], [w, h]]))
+    return Lens(camera.focal, float(np.arccos(np.clip(corners[:, 2], -1, 1)).max()))
+
+
+def _with_partner(
+    tracked: Tracked | None, local_map: LocalMap, scale: Scale, usual: float
+) -> tuple[Matches, MotionEstimate]:
+    """The matches with the keyframe that shares most of them, and the motion since then."""
+    if tracked is None:
+        return NO_MATCHES, no_motion(0)
+    partner = tracked.partner
+    ids = local_map.landmarks.ids[tracked.rows]
+    shared = np.flatnonzero(np.isin(ids, partner.ids, assume_unique=True))
+    columns = partner.columns[np.searchsorted(partner.ids, ids[shared])]
+    sure = np.exp(-0.5 * np.minimum(tracked.fit.errors[shared], 1e3) / tracked.fit.noise**2)
+    matches = Matches(
+        columns.astype(np.int32), tracked.columns[shared].astype(np.int32), sure.astype(np.float32)
+    )
+    return matches, MotionEstimate(
+        model=tracked.model,
+        T_a_b=pose.inverse(partner.T) @ tracked.fit.T,
+        covariance=with_scale(relative(tracked, usual), tracked, scale),
+        scale=scale,
+        inliers=tracked.inliers[shared],
+        parallax=tracked.parallax,
+    )

@@ -106,7 +106,12 @@ def fit_rotation(pairs: Pairs, threshold: float, config: TwoViewConfig, seed: in
     a, b = pairs.rays_a, pairs.rays_b
     draws = np.random.default_rng(seed).integers(len(a), size=(min(config.max_iterations, 200), 2))
     hypotheses = _triad(a[draws]) @ _triad(b[draws]).transpose(0, 2, 1)
-    squared = 2 - 2 * np.einsum("mi,hij,mj->hm", a, hypotheses, b, optimize=True)
+    sound = np.linalg.det(hypotheses) > 0.5  # else the two rays of a sample are one
+    if not sound.any():
+        return Hypothesis(MotionModel.ROTATION_ONLY, np.eye(3), np.zeros(3), np.full(len(a), np.inf), 3, 2)
+    hypotheses = hypotheses[sound]
+    turned = (hypotheses.reshape(-1, 3) @ b.T).reshape(len(hypotheses), 3, -1)
+    squared = 2 - 2 * (a.T * turned).sum(axis=1)
     R = hypotheses[np.minimum(squared, threshold**2).sum(axis=1).argmin()]
     for _ in range(_IRLS_STEPS):
         errors = ((a - b @ R.T) ** 2).sum(axis=1)
@@ -128,13 +133,20 @@ def fit_essential(pairs: Pairs, threshold: float, config: TwoViewConfig, R0: Flo
     starts = [(R0, _baseline(R0, pairs, threshold)), *_five_point(pairs, threshold, config)]
     hypotheses = []
     for start in starts:
-        R, t = _refine_essential(*start, pairs, threshold)
+        R, t = _untwisted(*_refine_essential(*start, pairs, threshold), pairs)
         errors = sampson(R, t, pairs) / pairs.sigmas**2
         hypotheses.append(Hypothesis(MotionModel.ESSENTIAL, R, _forward(R, t, pairs), errors, 5, 1))
     noise = min(map(_noise, hypotheses))
     costs = [h.gric(noise) for h in hypotheses]
     rivals = [h for h, cost in zip(hypotheses, costs, strict=True) if cost <= min(costs) + _TWIN]
     return min(rivals, key=lambda h: median_parallax(pairs, h.R, h.errors < GRIC_OUTLIER * noise**2))
+
+
+def _untwisted(R: Float64, t: Float64, pairs: Pairs) -> tuple[Float64, Float64]:
+    """The rotation or its twin, half a turn about the baseline away, under which the rays move less."""
+    twin = (2 * np.outer(t, t) - np.eye(3)) @ R
+    everything = np.ones(len(pairs.sigmas), np.bool_)
+    return min(((R, t), (twin, t)), key=lambda m: median_parallax(pairs, m[0], everything))
 
 
 def _five_point(pairs: Pairs, threshold: float, config: TwoViewConfig) -> list[tuple[Float64, Float64]]:

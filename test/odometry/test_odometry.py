@@ -48,7 +48,7 @@ def test_turning_on_the_spot_moves_nothing(axis):
     results = along(poses)
     assert max(rotation_errors(results, poses)) < 2.0
     assert all(r.motion.model is MotionModel.ROTATION_ONLY for r in results[1:])
-    assert all(r.state is State.INITIALIZING and "not moved enough" in r.reason for r in results[1:])
+    assert all(r.state is State.ROTATION_ONLY and "position is held" in r.reason for r in results[1:])
     assert not np.array([r.T_world_camera[:3, 3] for r in results]).any()
 
 
@@ -101,8 +101,17 @@ def test_darkness_holds_the_pose_and_says_so():
     assert all(r.state is State.LOST for r in during[6:])
     assert "keypoints" in during[-1].reason
     for r in during:
-        assert np.array_equal(r.T_world_camera, before[-1].T_world_camera)
+        assert np.allclose(r.T_world_camera[:3, 3], before[-1].T_world_camera[:3, 3], atol=1e-3)
     assert np.trace(during[-1].covariance) > np.trace(during[0].covariance) > np.trace(before[-1].covariance)
+
+
+def test_a_turn_goes_on_in_the_dark_until_it_counts_as_lost():
+    poses = sideways(60)
+    odometry = Odometry(OdometryConfig())
+    along(poses[:30], odometry=odometry)
+    during = in_the_dark(poses, odometry)
+    assert max(rotation_errors(during[:5], poses[30:35])) < 1.0
+    assert np.allclose(during[-1].T_world_camera, during[7].T_world_camera, atol=1e-9)
 
 
 def test_light_where_it_was_before_finds_the_old_keyframe():
@@ -114,7 +123,16 @@ def test_light_where_it_was_before_finds_the_old_keyframe():
     assert after[0].state is State.RECOVERING
     assert after[-1].state is State.TRACKING
     assert after[-1].resets == 0
-    assert max(rotation_errors(before + after, poses[:30] + poses[42:])) < 2.0
+    results, truth = before + after, poses[:30] + poses[42:]
+    settled = [
+        e
+        for e, r in zip(rotation_errors(results, truth), results, strict=True)
+        if r.state is not State.RECOVERING
+    ]
+    assert max(settled) < 2.0
+    for a, b in itertools.pairwise(results):
+        step = pose.log(pose.inverse(a.T_world_camera) @ b.T_world_camera)
+        assert np.linalg.norm(step[:3]) < 0.2 and np.degrees(np.linalg.norm(step[3:])) < 15
 
 
 def test_light_somewhere_else_starts_anew_from_the_last_pose():
@@ -125,10 +143,11 @@ def test_light_somewhere_else_starts_anew_from_the_last_pose():
     elsewhere = [T @ turn(y=180) for T in poses[42:]]
     after = along(elsewhere, odometry=odometry, start=43)
     assert after[0].state is State.LOST
-    assert State.RECOVERING in [r.state for r in after[:3]]
+    assert State.RECOVERING in [r.state for r in after[:14]]
     assert after[-1].state in (State.TRACKING, State.ROTATION_ONLY)
     assert after[-1].resets == 1
-    assert np.linalg.norm(after[1].T_world_camera[:3, 3] - before[-1].T_world_camera[:3, 3]) < 0.1
+    for a, b in itertools.pairwise([before[-1], *after]):
+        assert np.linalg.norm(a.T_world_camera[:3, 3] - b.T_world_camera[:3, 3]) < 0.1
 
 
 def test_reset_continues_from_the_last_pose():
@@ -156,7 +175,7 @@ def test_a_replay_repeats_itself():
 
 def test_every_stage_is_timed():
     result = along(sideways(3))[-1]
-    assert set(result.milliseconds) == {"match", "estimate", "keyframe"}
+    assert set(result.milliseconds) == {"bundle", "track", "keyframe"}
     assert all(t >= 0 for t in result.milliseconds.values())
 
 

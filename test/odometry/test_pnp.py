@@ -5,7 +5,6 @@ from synthetic import CAMERA
 
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import TwoViewConfig
-from hybrid_features_ros.odometry.mapping import points_at
 from hybrid_features_ros.odometry.pnp import estimate_pnp
 
 T_A_B = pose.exp(np.array([0.3, -0.1, 0.2, 0.1, -0.2, 1.1]))
@@ -16,7 +15,7 @@ THRESHOLD = 1.5 / CAMERA.focal
 def scene(seed, outliers=0.0, count=120):
     rng = np.random.default_rng(seed)
     rays_b = CAMERA.bearings(rng.uniform([0, 0], [640, 480], (count, 2)))
-    points = points_at(rays_b, rng.uniform(2, 8, count)) @ T_A_B[:3, :3].T + T_A_B[:3, 3]
+    points = (rays_b * rng.uniform(2, 8, (count, 1))) @ T_A_B[:3, :3].T + T_A_B[:3, 3]
     rays_b = rays_b + rng.normal(size=rays_b.shape) * SIGMA
     wrong = rng.permutation(count)[: int(outliers * count)]
     rays_b[wrong] = rays_b[np.roll(wrong, 1)]

@@ -1,0 +1,97 @@
+"""Landmarks of any certainty to a pose."""
+
+import numpy as np
+import pytest
+from synthetic import CAMERA, turn
+
+from hybrid_features_ros import pose
+from hybrid_features_ros.odometry.resection import Sights, fit_pose, judge, linearise, tangent_basis
+
+SIGMA = 0.5 / CAMERA.focal
+TRUE = pose.exp(np.array([0.2, -0.1, 0.15, 0.1, -0.2, 0.6]))
+
+
+def sights(seed=0, count=200, relative_sigma=0.0, outliers=0.0, T=TRUE, noise=1.0):
+    """Landmarks anchored around the origin, whose inverse distances err by ``relative_sigma``."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.uniform([0, 0], [CAMERA.width, CAMERA.height], (count, 2))
+    points = (CAMERA.bearings(pixels) * rng.uniform(2, 8, (count, 1))) @ T[:3, :3].T + T[:3, 3]
+    origins = rng.normal(size=(count, 3)) * 0.05
+    away = points - origins
+    distance = np.linalg.norm(away, axis=1)
+    rays = CAMERA.bearings(pixels) + rng.normal(size=(count, 3)) * SIGMA * noise
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    wrong = rng.permutation(count)[: int(outliers * count)]
+    rays[wrong] = rays[np.roll(wrong, 1)]
+    inverse = 1 / distance * (1 + relative_sigma * rng.normal(size=count))
+    return Sights(
+        origins,
+        away / distance[:, None],
+        np.abs(inverse),
+        np.maximum(relative_sigma, 1e-6) / distance,
+        rays,
+        np.full(count, SIGMA),
+    )
+
+
+def error(T):
+    return pose.log(pose.inverse(T) @ TRUE)
+
+
+@pytest.mark.parametrize("relative_sigma", [0.0, 0.1, 0.25])
+@pytest.mark.parametrize("outliers", [0.0, 0.3])
+def test_finds_the_pose(relative_sigma, outliers):
+    fit = fit_pose(sights(relative_sigma=relative_sigma, outliers=outliers), turn(z=20))
+    assert np.linalg.norm(error(fit.T)[3:]) < 0.01
+    assert np.linalg.norm(error(fit.T)[:3]) < 0.05
+
+
+def test_jacobians_are_derivatives():
+    given = sights(relative_sigma=0.1)
+    basis = tangent_basis(given.rays)
+    r, J, A = linearise(given, TRUE, basis)
+    for i in range(6):
+        step = 1e-6 * np.eye(6)[i]
+        moved = linearise(given, TRUE @ pose.exp(step), basis)[0]
+        assert np.allclose((moved - r) / 1e-6, J[..., i], atol=1e-4)
+    nearer = Sights(given.origins, given.directions, given.inverse + 1e-6, *vars_after(given))
+    assert np.allclose((linearise(nearer, TRUE, basis)[0] - r) / 1e-6, A, atol=1e-4)
+
+
+def vars_after(given):
+    return given.inverse_sigmas, given.rays, given.sigmas
+
+
+@pytest.mark.parametrize("relative_sigma", [0.0, 0.1])
+def test_information_is_consistent(relative_sigma):
+    """Normalised squared errors over repeated draws average to six, the degrees of freedom."""
+    nees = []
+    for seed in range(60):
+        fit = fit_pose(sights(seed, relative_sigma=relative_sigma), TRUE)
+        nees.append(error(fit.T) @ fit.information @ error(fit.T))
+    assert 6 * 0.6 < np.mean(nees) < 6 * 1.6
+
+
+def test_unknown_distances_tell_the_rotation_and_no_translation():
+    """With every distance wrong by a factor the pose is as good across the epipolar lines."""
+    given = sights(noise=0.2)
+    doubled = Sights(
+        given.origins * 0, given.directions, given.inverse * 2, given.inverse * 30, given.rays, given.sigmas
+    )
+    T = pose.make(TRUE[:3, :3], np.zeros(3))
+    here = judge(doubled, T)
+    held = fit_pose(doubled, T, turn_only=True)
+    assert np.array_equal(held.T[:3, 3], np.zeros(3))
+    assert np.linalg.eigvalsh(here.information[3:, 3:])[0] > 1e4
+
+
+def test_prior_decides_where_landmarks_do_not():
+    few = sights(count=2, noise=0.0)
+    mean = TRUE @ pose.exp(np.array([0.05, 0, 0, 0, 0, 0]))
+    fit = fit_pose(few, mean, prior=np.eye(6) * 1e2, mean=mean)
+    assert np.linalg.norm(error(fit.T)) < 0.1
+
+
+def test_landmarks_behind_are_no_support():
+    given = sights()
+    assert np.isinf(judge(given, TRUE @ turn(y=180)).errors).all()
