@@ -25,8 +25,10 @@ from hybrid_features_ros.msg import OdometryStatus
 from hybrid_features_ros.nodes import conversions
 
 LISTENER_S = 10.0  # how long to wait for somebody to subscribe to the images
+SETTLED_S = 1.0  # nobody has joined in for so long: all nodes that were just started are there
 ANSWER_S = 5.0  # how long to wait for the odometry of one image in lock-step
 WAITING_TRIES, WAITING_S = 20, 0.05  # how often, and after which pause
+CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
@@ -49,6 +51,8 @@ class BagPlayer(Node):
         if not pictures or (image and image not in pictures):
             raise InputError(f"{path}: no image topic {image}; the bag has {', '.join(names) or 'nothing'}")
         self.image = image or pictures[0]
+        self._calibrations = {name for name, kind in names.items() if kind == CAMERA_INFO_TYPE}
+        self._newest_calibrations: dict[str, BagMessage] = {}
         self._clock_publisher = self.create_publisher(Clock, "/clock", 10) if clock else None
         self._answers: dict[int, int] = {}
         self.unanswered = 0
@@ -61,7 +65,7 @@ class BagPlayer(Node):
             rate: speed as a multiple of real time; ignored in lock-step.
             lock_step: after each image wait for the odometry's status of it instead of the time.
         """
-        self._await(lambda: self._outputs[self.image].get_subscription_count() > 0, LISTENER_S)
+        self._await_listeners()
         begin, first = monotonic(), None
         for message in read_messages(self._path):
             first = message.stamp if first is None else first
@@ -86,14 +90,32 @@ class BagPlayer(Node):
         )
         return self.create_publisher(message_type, topic, qos)
 
+    def _await_listeners(self) -> None:
+        """Wait for a subscriber to the images, then until no more join in, on whatever topic."""
+        if not self._await(lambda: self._outputs[self.image].get_subscription_count() > 0, LISTENER_S):
+            self.get_logger().warning(f"nobody has subscribed to {self.image} in {LISTENER_S:g} s")
+            return
+        count, since = 0, monotonic()
+
+        def settled() -> bool:
+            nonlocal count, since
+            now = sum(publisher.get_subscription_count() for publisher in self._outputs.values())
+            if now != count:
+                count, since = now, monotonic()
+            return monotonic() - since >= SETTLED_S
+
+        self._await(settled, LISTENER_S)
+
     def _publish(self, message: BagMessage) -> None:
         if self._clock_publisher:
             self._clock_publisher.publish(Clock(clock=conversions.to_time(message.stamp)))
         if message.topic in self._outputs:
             self._outputs[message.topic].publish(message.data)
+        if message.topic in self._calibrations:
+            self._newest_calibrations[message.topic] = message
 
     def _await_answer(self, message: BagMessage) -> None:
-        """Wait for an image's status; show the image again while the odometry waits for its calibration."""
+        """Wait for an image's status; while the odometry waits, show calibration and image again."""
         kind = self._outputs[message.topic].msg_type
         stamp = conversions.to_ns(deserialize_message(message.data, kind).header.stamp)
         for _ in range(WAITING_TRIES):
@@ -103,8 +125,10 @@ class BagPlayer(Node):
                 return
             if self._answers.pop(stamp) != OdometryStatus.STATE_WAITING:
                 return
+            for calibration in self._newest_calibrations.values():
+                self._outputs[calibration.topic].publish(calibration.data)
             self._await(lambda: False, WAITING_S)
-            self._publish(message)
+            self._outputs[message.topic].publish(message.data)
 
     def _await(self, ready: Callable[[], bool], seconds: float) -> bool:
         deadline = monotonic() + seconds
