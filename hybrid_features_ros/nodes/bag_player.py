@@ -23,6 +23,7 @@ from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.evaluation.bags import BagMessage, read_messages, topics
 from hybrid_features_ros.msg import OdometryStatus
 from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.nodes.spin import initialise
 
 LISTENER_S = 10.0  # how long to wait for somebody to subscribe to the images
 SETTLED_S = 1.0  # nobody has joined in for so long: all nodes that were just started are there
@@ -49,7 +50,8 @@ class BagPlayer(Node):
         self._outputs = {name: publisher for name, publisher in made.items() if publisher}
         pictures = [name for name, kind in names.items() if kind in IMAGE_TYPES and "depth" not in name]
         if not pictures or (image and image not in pictures):
-            raise InputError(f"{path}: no image topic {image}; the bag has {', '.join(names) or 'nothing'}")
+            wanted = f"image topic {image}" if image else "image topic"
+            raise InputError(f"{path}: no {wanted}; the bag has {', '.join(names) or 'nothing'}")
         self.image = image or pictures[0]
         self._calibrations = {name for name, kind in names.items() if kind == CAMERA_INFO_TYPE}
         self._newest_calibrations: dict[str, BagMessage] = {}
@@ -151,6 +153,7 @@ class BagPlayer(Node):
 
 def main(args: Sequence[str] | None = None) -> None:
     """Play a bag from the command line."""
+    initialise(args)
     parser = argparse.ArgumentParser(prog="bag_player", description=__doc__)
     parser.add_argument("bag", type=Path, help="rosbag2 folder or ROS 1 file")
     parser.add_argument("--clock", action="store_true", help="publish /clock")
@@ -163,7 +166,6 @@ def main(args: Sequence[str] | None = None) -> None:
     given = parser.parse_args(remove_ros_args(sys.argv if args is None else args)[1:])
     if given.rate <= 0:
         parser.error(f"--rate {given.rate:g}: give a number above 0")
-    rclpy.init(args=sys.argv if args is None else args)
     try:
         player = BagPlayer(given.bag, given.clock, given.image)
         player.play(given.rate, given.lock_step)
