@@ -28,6 +28,7 @@ from hybrid_features_ros.nodes.spin import initialise
 LISTENER_S = 10.0  # how long to wait for somebody to subscribe to the images
 SETTLED_S = 1.0  # nobody has joined in for so long: all nodes that were just started are there
 ANSWER_S = 5.0  # how long to wait for the odometry of one image in lock-step
+LAST_WORDS_S = 0.3  # what else is said of the last image arrives after its status
 WAITING_TRIES, WAITING_S = 20, 0.05  # how often, and after which pause
 CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -76,6 +77,8 @@ class BagPlayer(Node):
             self._publish(message)
             if lock_step and message.topic == self.image:
                 self._await_answer(message)
+        if lock_step:
+            self._await(lambda: False, LAST_WORDS_S)
 
     def _publisher_for(self, topic: str, kind: str) -> Publisher | None:
         package, _, name = kind.split("/")
