@@ -50,6 +50,7 @@ def player(graph, bag):
 
 def test_lock_step_answers_every_image(graph, player):
     remap = ["--ros-args", "-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
+    remap += ["-p", "qos_overrides./camera/image_raw.subscription.reliability:=reliable"]
     odometry = graph.add(OdometryNode(composed=True, cli_args=remap))
     graph.add(FeatureNode(sink=odometry.submit, cli_args=remap))
     odom = graph.listen(OdometryMsg, "odom")
