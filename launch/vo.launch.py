@@ -96,6 +96,13 @@ def check(given):
     for name in ("bag", "params_file"):
         if given[name] and not Path(given[name]).exists():
             raise RuntimeError(f"{name}:={given[name]}: no such file or folder")
+    if given["rviz"] == "true":
+        try:
+            get_package_share_directory("rviz2")
+        except PackageNotFoundError:
+            raise RuntimeError(
+                "rviz:=true: rviz2 is not installed: sudo apt install ros-$ROS_DISTRO-rviz2"
+            ) from None
     try:
         usable = float(given["rate"]) > 0
     except ValueError:

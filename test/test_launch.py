@@ -122,3 +122,9 @@ def test_camera_info_lies_beside_the_image(launched):
 def test_arguments_that_cannot_work_are_refused_before_anything_starts(launched, arguments, line):
     with pytest.raises(RuntimeError, match=line):
         launched(**arguments)
+
+
+def test_rviz_that_is_not_installed_is_missed_before_the_nodes_start(launched, monkeypatch):
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(ROOT / "none"))
+    with pytest.raises(RuntimeError, match="rviz2 is not installed"):
+        launched(rviz="true")
