@@ -39,11 +39,20 @@ ARGUMENTS = (
     ("log_level", "info", "debug, info, warn, error or fatal."),
     ("use_sim_time", "auto", "true: time from /clock; auto: true while a bag is replayed."),
 )
+BOOLEAN = ("true", "false")
+CHOICES = {
+    "transport": ("raw", "compressed"),
+    "rviz": BOOLEAN,
+    "composed": BOOLEAN,
+    "log_level": ("debug", "info", "warn", "error", "fatal"),
+    "use_sim_time": ("auto", *BOOLEAN),
+}
 
 
 def launch_nodes(context):
     """The actions for the given arguments."""
     given = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
+    check(given)
     info = given["camera_info"] or f"{given['image'].rpartition('/')[0]}/camera_info"
     sim_time = given["use_sim_time"] == "true" or (given["use_sim_time"] == "auto" and bool(given["bag"]))
     parameters = [
@@ -82,6 +91,26 @@ def launch_nodes(context):
     return [group, *replay(given["bag"], given["rate"])]
 
 
+def check(given):
+    """Refuse what would only fail later and in more words, in a process of its own."""
+    for name in ("bag", "params_file"):
+        if given[name] and not Path(given[name]).exists():
+            raise RuntimeError(f"{name}:={given[name]}: no such file or folder")
+    if given["rviz"] == "true":
+        try:
+            get_package_share_directory("rviz2")
+        except PackageNotFoundError:
+            raise RuntimeError(
+                "rviz:=true: rviz2 is not installed: sudo apt install ros-$ROS_DISTRO-rviz2"
+            ) from None
+    try:
+        usable = float(given["rate"]) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise RuntimeError(f"rate:={given['rate']}: give a number above 0")
+
+
 def replay(bag, rate):
     """Play a bag with its clock, by rosbag2 if it is installed, else by this package's player."""
     if not bag:
@@ -105,7 +134,7 @@ def generate_launch_description():
     return LaunchDescription(
         [
             *(
-                DeclareLaunchArgument(name, default_value=value, description=text)
+                DeclareLaunchArgument(name, default_value=value, description=text, choices=CHOICES.get(name))
                 for name, value, text in ARGUMENTS
             ),
             OpaqueFunction(function=launch_nodes),

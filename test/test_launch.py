@@ -1,6 +1,7 @@
 """Launch file, default parameters and RViz configuration fit the nodes."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,8 @@ def launched():
 
         def visit(action):
             if isinstance(action, DeclareLaunchArgument):
-                assert action.description.endswith("."), action.name
+                # launch itself adds the choices to what the file says.
+                assert re.search(r"\.( Valid choices are.*)?$", action.description), action.name
                 action.execute(context)
             elif isinstance(action, (GroupAction, OpaqueFunction)):
                 inner = (
@@ -84,8 +86,8 @@ def test_composed_and_separate(launched):
     assert names(launched(composed="false")[0])[:2] == ["feature_node", "odometry_node"]
 
 
-def test_a_bag_is_played(launched):
-    found, _ = launched(bag="some.mcap", rate="2.0")
+def test_a_bag_is_played(launched, tmp_path):
+    found, _ = launched(bag=tmp_path, rate="2.0")
     assert len(found) == len(launched()[0]) + 1
 
 
@@ -103,3 +105,26 @@ def test_camera_info_lies_beside_the_image(launched):
     assert remappings(found[0], context)["camera_info"] == "/cam/left/camera_info"
     found, context = launched(image="/cam/left/image_raw", camera_info="/calibration")
     assert remappings(found[0], context)["camera_info"] == "/calibration"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"bag": "/no/such/bag"}, "bag:=/no/such/bag: no such file"),
+        ({"params_file": "/no/such.yaml"}, "params_file:=/no/such.yaml: no such file"),
+        ({"rate": "fast"}, "rate:=fast: give a number above 0"),
+        ({"rate": "0"}, "rate:=0: give a number above 0"),
+        ({"composed": "maybe"}, "maybe"),
+        ({"transport": "theora"}, "theora"),
+        ({"log_level": "loud"}, "loud"),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused_before_anything_starts(launched, arguments, line):
+    with pytest.raises(RuntimeError, match=line):
+        launched(**arguments)
+
+
+def test_rviz_that_is_not_installed_is_missed_before_the_nodes_start(launched, monkeypatch):
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(ROOT / "none"))
+    with pytest.raises(RuntimeError, match="rviz2 is not installed"):
+        launched(rviz="true")

@@ -258,11 +258,16 @@ class _Bag:
 @contextmanager
 def _reader(path: Path) -> Iterator[AnyReader]:
     """An open reader of a bag."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if not is_bag(path):
+        raise InputError(f"{path}: not a bag (.bag, .mcap, .db3, or a rosbag2 folder with metadata.yaml)")
     try:
         reader = AnyReader([path], default_typestore=_STORE)
         reader.open()
     except AnyReaderError as error:
-        raise InputError(f"{path}: not a bag that can be read: {error}") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a bag that can be read: {reason}") from None
     try:
         yield reader
     finally:

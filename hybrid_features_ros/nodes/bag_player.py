@@ -23,10 +23,14 @@ from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.evaluation.bags import BagMessage, read_messages, topics
 from hybrid_features_ros.msg import OdometryStatus
 from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.nodes.spin import initialise
 
 LISTENER_S = 10.0  # how long to wait for somebody to subscribe to the images
+SETTLED_S = 1.0  # nobody has joined in for so long: all nodes that were just started are there
 ANSWER_S = 5.0  # how long to wait for the odometry of one image in lock-step
+LAST_WORDS_S = 0.3  # what else is said of the last image arrives after its status
 WAITING_TRIES, WAITING_S = 20, 0.05  # how often, and after which pause
+CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
@@ -47,8 +51,11 @@ class BagPlayer(Node):
         self._outputs = {name: publisher for name, publisher in made.items() if publisher}
         pictures = [name for name, kind in names.items() if kind in IMAGE_TYPES and "depth" not in name]
         if not pictures or (image and image not in pictures):
-            raise InputError(f"{path}: no image topic {image}; the bag has {', '.join(names) or 'nothing'}")
+            wanted = f"image topic {image}" if image else "image topic"
+            raise InputError(f"{path}: no {wanted}; the bag has {', '.join(names) or 'nothing'}")
         self.image = image or pictures[0]
+        self._calibrations = {name for name, kind in names.items() if kind == CAMERA_INFO_TYPE}
+        self._newest_calibrations: dict[str, BagMessage] = {}
         self._clock_publisher = self.create_publisher(Clock, "/clock", 10) if clock else None
         self._answers: dict[int, int] = {}
         self.unanswered = 0
@@ -61,7 +68,7 @@ class BagPlayer(Node):
             rate: speed as a multiple of real time; ignored in lock-step.
             lock_step: after each image wait for the odometry's status of it instead of the time.
         """
-        self._await(lambda: self._outputs[self.image].get_subscription_count() > 0, LISTENER_S)
+        self._await_listeners()
         begin, first = monotonic(), None
         for message in read_messages(self._path):
             first = message.stamp if first is None else first
@@ -70,6 +77,8 @@ class BagPlayer(Node):
             self._publish(message)
             if lock_step and message.topic == self.image:
                 self._await_answer(message)
+        if lock_step:
+            self._await(lambda: False, LAST_WORDS_S)
 
     def _publisher_for(self, topic: str, kind: str) -> Publisher | None:
         package, _, name = kind.split("/")
@@ -86,14 +95,32 @@ class BagPlayer(Node):
         )
         return self.create_publisher(message_type, topic, qos)
 
+    def _await_listeners(self) -> None:
+        """Wait for a subscriber to the images, then until no more join in, on whatever topic."""
+        if not self._await(lambda: self._outputs[self.image].get_subscription_count() > 0, LISTENER_S):
+            self.get_logger().warning(f"nobody has subscribed to {self.image} in {LISTENER_S:g} s")
+            return
+        count, since = 0, monotonic()
+
+        def settled() -> bool:
+            nonlocal count, since
+            now = sum(publisher.get_subscription_count() for publisher in self._outputs.values())
+            if now != count:
+                count, since = now, monotonic()
+            return monotonic() - since >= SETTLED_S
+
+        self._await(settled, LISTENER_S)
+
     def _publish(self, message: BagMessage) -> None:
         if self._clock_publisher:
             self._clock_publisher.publish(Clock(clock=conversions.to_time(message.stamp)))
         if message.topic in self._outputs:
             self._outputs[message.topic].publish(message.data)
+        if message.topic in self._calibrations:
+            self._newest_calibrations[message.topic] = message
 
     def _await_answer(self, message: BagMessage) -> None:
-        """Wait for an image's status; show the image again while the odometry waits for its calibration."""
+        """Wait for an image's status; while the odometry waits, show calibration and image again."""
         kind = self._outputs[message.topic].msg_type
         stamp = conversions.to_ns(deserialize_message(message.data, kind).header.stamp)
         for _ in range(WAITING_TRIES):
@@ -103,8 +130,10 @@ class BagPlayer(Node):
                 return
             if self._answers.pop(stamp) != OdometryStatus.STATE_WAITING:
                 return
+            for calibration in self._newest_calibrations.values():
+                self._outputs[calibration.topic].publish(calibration.data)
             self._await(lambda: False, WAITING_S)
-            self._publish(message)
+            self._outputs[message.topic].publish(message.data)
 
     def _await(self, ready: Callable[[], bool], seconds: float) -> bool:
         deadline = monotonic() + seconds
@@ -127,6 +156,7 @@ class BagPlayer(Node):
 
 def main(args: Sequence[str] | None = None) -> None:
     """Play a bag from the command line."""
+    initialise(args)
     parser = argparse.ArgumentParser(prog="bag_player", description=__doc__)
     parser.add_argument("bag", type=Path, help="rosbag2 folder or ROS 1 file")
     parser.add_argument("--clock", action="store_true", help="publish /clock")
@@ -139,7 +169,6 @@ def main(args: Sequence[str] | None = None) -> None:
     given = parser.parse_args(remove_ros_args(sys.argv if args is None else args)[1:])
     if given.rate <= 0:
         parser.error(f"--rate {given.rate:g}: give a number above 0")
-    rclpy.init(args=sys.argv if args is None else args)
     try:
         player = BagPlayer(given.bag, given.clock, given.image)
         player.play(given.rate, given.lock_step)

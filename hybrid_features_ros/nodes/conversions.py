@@ -7,6 +7,7 @@ and reads come back as views of the message's own memory.
 from __future__ import annotations
 
 import array
+import sys
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,12 @@ def image_from_msg(msg: Image | CompressedImage) -> NDArray[np.uint8]:
 
 def image_to_msg(image: NDArray[np.uint8], header: Header) -> Image:
     """Image message of BGR pixels (H, W, 3) uint8."""
-    return _BRIDGE.cv2_to_imgmsg(image, encoding="bgr8", header=header)
+    # By hand: cv_bridge compares type numbers that OpenCV 5 has changed, and would refuse.
+    height, width, channels = image.shape
+    return Image(
+        header=header, height=height, width=width, encoding="bgr8", step=width * channels,
+        data=_packed("B", image),
+    )  # fmt: skip
 
 
 def depth_from_msg(msg: Image) -> NDArray[np.float32]:
@@ -303,12 +309,33 @@ def _check_size(msg: Image) -> None:
 
 def _decode(msg: Image, encoding: str) -> NDArray[Any]:
     try:
-        return np.asarray(_BRIDGE.imgmsg_to_cv2(msg, desired_encoding=encoding))
+        return np.asarray(_BRIDGE.imgmsg_to_cv2(_compact(msg), desired_encoding=encoding))
     except (CvBridgeError, KeyError, ValueError, TypeError) as error:
         raise InputError(
             f"image encoding {msg.encoding!r} cannot be used ({error}); "
             "publish mono8, mono16, bgr8, rgb8, bgra8, rgba8, bayer_* or yuv422"
         ) from None
+
+
+def _compact(msg: Image) -> Image:
+    """The same image without row padding and in this machine's byte order.
+
+    cv_bridge shears images whose padding is no whole number of pixels, and with numpy 2 it cannot swap bytes.
+    """
+    name, channels = _BRIDGE.encoding_to_dtype_with_channels(msg.encoding)
+    dtype = np.dtype(name)
+    row = msg.width * channels * dtype.itemsize
+    foreign = bool(msg.is_bigendian) == (sys.byteorder == "little")
+    if msg.step < row:
+        raise ValueError(f"step {msg.step} is less than the {row} bytes of {msg.width} pixels")
+    if msg.step == row and not foreign:
+        return msg
+    rows = np.frombuffer(msg.data, np.uint8, msg.height * msg.step).reshape(msg.height, msg.step)[:, :row]
+    pixels = np.ascontiguousarray(rows).view(dtype)
+    return Image(
+        header=msg.header, height=msg.height, width=msg.width, encoding=msg.encoding, step=row,
+        is_bigendian=int(sys.byteorder == "big"), data=_packed("B", pixels.byteswap() if foreign else pixels),
+    )  # fmt: skip
 
 
 def _dtype_code(features: Features) -> int:

@@ -105,7 +105,8 @@ class OdometryNode(Node):
         header, given = item
         features = given if isinstance(given, Features) else conversions.features_from_msg(given)
         if self._camera is None:
-            return self._wait(header, f"no calibration on {self.resolve_topic_name('camera_info')} yet")
+            topic = self.resolve_topic_name("camera_info")
+            return self._wait(header, f"no calibration on {topic} yet; publish it or remap `camera_info`")
         T_base_camera = self._extrinsics(header)
         if T_base_camera is None:
             return self._wait(header, f"no transform {self._config.frames.base} <- {header.frame_id} yet")

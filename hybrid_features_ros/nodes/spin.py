@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from hybrid_features_ros.errors import InputError
 
 def spin(make_nodes: Callable[[], Sequence[Node]]) -> None:
     """Make nodes and run them in one executor until interrupted; bad input ends with one line and exit 1."""
-    rclpy.init()
+    initialise()
     nodes: Sequence[Node] = []
     try:
         nodes = make_nodes()
@@ -28,15 +29,30 @@ def spin(make_nodes: Callable[[], Sequence[Node]]) -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        # Ctrl-C under `ros2 launch` comes twice, from the terminal and from launch.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
 
 
+def initialise(args: Sequence[str] | None = None) -> None:
+    """Start ROS with the arguments of the command line; unusable ones end the process with one line."""
+    try:
+        rclpy.init(args=sys.argv if args is None else args)
+    except RuntimeError as error:  # the base of rclpy's own: a bad remapping, an unreadable parameter file
+        sys.exit(f"error: {' '.join(str(error).split())}")
+
+
 def log_failure(node: Node) -> Callable[[Exception], None]:
-    """A worker's ``failed``: one line for bad input, the traceback for anything else; the node lives on."""
+    """A worker's ``failed``: one line for bad input, the traceback for anything else; the node lives on.
+
+    Once ROS is shut down nothing can be published any more, and what fails for that reason is not told.
+    """
 
     def log(error: Exception) -> None:
+        if not node.context.ok():
+            return
         if isinstance(error, InputError):
             node.get_logger().error(str(error), throttle_duration_sec=1.0)
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,17 +49,27 @@ class _Encoding:
 class CvBridge:
     """Converts between image messages and OpenCV's arrays."""
 
+    def encoding_to_dtype_with_channels(self, encoding: str) -> tuple[str, int]:
+        """Name of the number type and count of channels that an encoding stands for.
+
+        Raises:
+            CvBridgeError: the encoding is unknown.
+        """
+        meaning = _encoding(encoding)
+        return meaning.dtype.name, meaning.channels
+
     def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = "passthrough") -> Array:
         """The image of a message, (H, W) or (H, W, channels), in ``desired_encoding``.
 
-        Without a conversion and without row padding the array shares the message's memory.
+        Row padding may be whole pixels, numbers are in this machine's byte order. Without a conversion and
+        without padding the array shares the message's memory.
 
         Raises:
             CvBridgeError: an encoding is unknown, or there is no conversion between the two.
             TypeError: the message holds fewer bytes than height and step announce.
         """
         source = _encoding(img_msg.encoding)
-        dtype = source.dtype.newbyteorder(">" if img_msg.is_bigendian else "<")
+        dtype = source.dtype
         if len(img_msg.data) < img_msg.height * img_msg.step:
             raise TypeError("buffer is too small for requested array")
         pixel = dtype.itemsize * source.channels
@@ -71,37 +80,7 @@ class CvBridge:
             strides=(img_msg.step, pixel, dtype.itemsize),
         )
         image = np.ascontiguousarray(image[:, :, 0] if source.channels == 1 else image)
-        if not dtype.isnative:
-            image = image.astype(source.dtype)
         return _convert(image, img_msg.encoding, desired_encoding)
-
-    def cv2_to_imgmsg(self, cvim: Array, encoding: str = "passthrough", header: Any = None) -> Image:
-        """Message of an image, (H, W) or (H, W, channels).
-
-        Raises:
-            CvBridgeError: the array has not the type that ``encoding`` stands for.
-            TypeError: ``cvim`` is no array.
-        """
-        if not isinstance(cvim, np.ndarray):
-            raise TypeError("Your input type is not a numpy array")
-        channels = 1 if cvim.ndim < 3 else cvim.shape[2]
-        native = cvim.dtype.newbyteorder("=")
-        name = next((f"{d}C{channels}" for d, numpy_name in _DEPTHS.items() if native == numpy_name), "")
-        if encoding != "passthrough":
-            wanted = _encoding(encoding)
-            if (wanted.dtype, wanted.channels) != (native, channels):
-                raise CvBridgeError(
-                    f"encoding specified as {encoding}, but image has incompatible type {name}"
-                )
-            name = encoding
-        message = Image(height=cvim.shape[0], width=cvim.shape[1], encoding=name)
-        if header is not None:
-            message.header = header
-        big = cvim.dtype.byteorder == ">" or (cvim.dtype.byteorder == "=" and sys.byteorder == "big")
-        message.is_bigendian = int(big)
-        message.data.frombytes(cvim.tobytes())
-        message.step = len(message.data) // max(message.height, 1)
-        return message
 
     def compressed_imgmsg_to_cv2(
         self, cmprs_img_msg: CompressedImage, desired_encoding: str = "passthrough"
@@ -114,14 +93,6 @@ class CvBridge:
         data = cmprs_img_msg.data
         image = cv2.imdecode(np.ndarray((1, len(data)), np.uint8, data), cv2.IMREAD_UNCHANGED)
         return _convert(image, "bgr8", desired_encoding)
-
-    def cv2_to_compressed_imgmsg(self, cvim: Array, dst_format: str = "jpg") -> CompressedImage:
-        """Message of an image, compressed to the format of that file name extension."""
-        if not isinstance(cvim, np.ndarray):
-            raise TypeError("Your input type is not a numpy array")
-        message = CompressedImage(format=dst_format)
-        message.data.frombytes(cv2.imencode(f".{dst_format}", cvim)[1].tobytes())
-        return message
 
 
 def _encoding(name: str) -> _Encoding:

@@ -111,7 +111,10 @@ class Buffer:
                     self._frames[name] = _Frame()
 
     def set_transform(self, transform: TransformStamped, authority: str) -> None:
-        """Store a transform for its stamp; one without names, or that is no transform, is ignored."""
+        """Store a transform for its stamp, its quaternion normalised.
+
+        One without names, with NaN or with a quaternion of zeros is ignored.
+        """
         self._set(transform, static=False)
 
     def set_transform_static(self, transform: TransformStamped, authority: str) -> None:
@@ -122,10 +125,9 @@ class Buffer:
         parent, child = message.header.frame_id.lstrip("/"), message.child_frame_id.lstrip("/")
         t, q = message.transform.translation, message.transform.rotation
         numbers = np.array([t.x, t.y, t.z, q.x, q.y, q.z, q.w])
-        # NaN fails the comparison too.
-        if not parent or not child or parent == child or not abs(numbers[3:] @ numbers[3:] - 1) < 1e-2:
+        if not parent or not child or parent == child:
             return
-        if np.isnan(numbers).any():
+        if np.isnan(numbers).any() or not numbers[3:].any():
             return
         T = _matrix(Rotation.from_quat(numbers[3:]), numbers[:3])
         with self._lock:

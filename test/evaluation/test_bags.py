@@ -129,6 +129,10 @@ def test_bags_that_cannot_serve(source, tmp_path):
     with pytest.raises(InputError, match="no image topic /front; the bag has /camera"):
         open_source(tmp_path / "c", topic="/front")
     (tmp_path / "c" / "metadata.yaml").write_text("rosbag2_bagfile_information: nonsense")
+    with pytest.raises(InputError, match="none: no such file or folder"):
+        topics(tmp_path / "none")
+    with pytest.raises(InputError, match=r"not a bag \(.bag, .mcap"):
+        topics(tmp_path)
     with pytest.raises(InputError, match="not a bag that can be read"):
         open_source(tmp_path / "c")
 

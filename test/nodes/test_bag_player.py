@@ -16,7 +16,8 @@ from hybrid_features_ros.camera import Camera
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.evaluation.bags import make_bag
 from hybrid_features_ros.evaluation.folders import FolderSource
-from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.msg import OdometryStatus
+from hybrid_features_ros.nodes import bag_player, conversions
 from hybrid_features_ros.nodes.bag_player import BagPlayer
 from hybrid_features_ros.nodes.feature_node import FeatureNode
 from hybrid_features_ros.nodes.odometry_node import OdometryNode
@@ -39,22 +40,61 @@ def bag(tmp_path, photograph):
     return tmp_path / "bag"
 
 
-def test_lock_step_answers_every_image(graph, bag):
+@pytest.fixture
+def player(graph, bag):
+    """Plays the bag into the graph, whose callbacks run while it waits."""
+    player = graph.add(BagPlayer(bag))
+    player.spin_once = lambda: graph.executor.spin_once(timeout_sec=0.02)
+    return player
+
+
+def test_lock_step_answers_every_image(graph, player):
     remap = ["--ros-args", "-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
+    remap += ["-p", "qos_overrides./camera/image_raw.subscription.reliability:=reliable"]
     odometry = graph.add(OdometryNode(composed=True, cli_args=remap))
     graph.add(FeatureNode(sink=odometry.submit, cli_args=remap))
     odom = graph.listen(OdometryMsg, "odom")
-    player = BagPlayer(bag)
-    graph.executor.add_node(player)
-    player.spin_once = lambda: graph.executor.spin_once(timeout_sec=0.02)
     player.play(lock_step=True)
     assert player.unanswered == 0
     assert graph.spin_until(lambda: len(odom) == 6)
     assert [conversions.to_ns(m.header.stamp) for m in odom] == STAMPS.tolist()
-    player.destroy_node()
 
 
-def test_messages_arrive_unchanged_in_order_and_in_time(graph, bag):
+def test_nothing_is_played_before_the_last_listener_has_joined(graph, player):
+    graph.listen(Image, "/camera/image_raw")
+    infos = []
+
+    def join():
+        timer.cancel()
+        graph.tester.create_subscription(CameraInfo, "/camera/camera_info", infos.append, 10)
+
+    timer = graph.tester.create_timer(0.4, join)
+    player.play(rate=100)
+    assert graph.spin_until(lambda: len(infos) == 6)
+
+
+def test_lock_step_shows_calibration_and_image_again_to_a_waiting_odometry(graph, player):
+    """This one hears of the calibration only after the first image, when the first message of it is lost."""
+    status = graph.tester.create_publisher(OdometryStatus, "status", 10)
+    infos, states = [], {}
+
+    def on_image(msg):
+        if not states:
+            graph.tester.create_subscription(CameraInfo, "/camera/camera_info", infos.append, 10)
+        state = OdometryStatus.STATE_TRACKING if infos else OdometryStatus.STATE_WAITING
+        states.setdefault(conversions.to_ns(msg.header.stamp), []).append(state)
+        status.publish(OdometryStatus(header=msg.header, state=state))
+
+    graph.tester.create_subscription(Image, "/camera/image_raw", on_image, 10)
+    player.play(lock_step=True)
+    assert player.unanswered == 0
+    assert list(states) == STAMPS.tolist()
+    assert states[STAMPS[0]][0] == OdometryStatus.STATE_WAITING
+    assert {answers[-1] for answers in states.values()} == {OdometryStatus.STATE_TRACKING}
+
+
+def test_messages_arrive_unchanged_in_order_and_in_time(graph, bag, monkeypatch):
+    monkeypatch.setattr(bag_player, "SETTLED_S", 0.0)
     images = graph.listen(Image, "/camera/image_raw")
     infos = graph.listen(CameraInfo, "/camera/camera_info")
     clock = graph.listen(Clock, "/clock")

@@ -132,6 +132,19 @@ def test_encodings_with_row_padding(encoding, image, expected, padding):
     assert np.array_equal(found, expected)
 
 
+def test_a_flag_for_the_order_of_bytes_does_not_matter_to_single_bytes():
+    """Some drivers set it whatever they send."""
+    msg = padded("bgr8", BGR)
+    msg.is_bigendian = 1
+    assert np.array_equal(conversions.image_from_msg(msg), BGR)
+
+
+def test_images_that_the_nodes_send_are_read_back():
+    sent = conversions.image_to_msg(BGR, Header(frame_id="camera"))
+    assert (sent.header.frame_id, sent.encoding, sent.step, len(sent.data)) == ("camera", "bgr8", 24, 144)
+    assert np.array_equal(conversions.image_from_msg(sent), BGR)
+
+
 @pytest.mark.parametrize("big_endian", [False, True])
 def test_sixteen_bits_fill_the_eight(big_endian):
     image = np.array([[1000, 2000], [3000, 5000]], np.uint16)
@@ -165,6 +178,10 @@ def test_compressed_images():
         (Image(), "image of 0x0 pixels"),
         (Image(width=4, height=4, step=4, encoding="mono8", data=b"123"), "holds 3 bytes"),
         (Image(width=2, height=1, step=2, encoding="nv99", data=b"12"), "'nv99' cannot be used"),
+        (
+            Image(width=2, height=1, step=2, encoding="bgr8", data=b"123456"),
+            "step 2 is less than the 6 bytes",
+        ),
     ],
 )
 def test_unusable_images(msg, message):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -11,15 +13,13 @@ pytest.importorskip("sensor_msgs", reason="no ROS 2: run `make setup` or source 
 
 from cv_bridge import CvBridge, CvBridgeError
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
 BRIDGE = CvBridge()
 COLOUR = np.array([[[10, 20, 30], [200, 100, 50]], [[0, 255, 128], [77, 66, 55]]], np.uint8)  # BGR
 
 
-def message(image: NDArray[np.generic], encoding: str, padding: int = 0, bigendian: bool = False) -> Image:
+def message(image: NDArray[np.generic], encoding: str, padding: int = 0) -> Image:
     """An image message made by hand, each row followed by ``padding`` bytes that are no pixels."""
-    image = image.astype(image.dtype.newbyteorder(">" if bigendian else "<"))
     rows = image.reshape(len(image), -1).view(np.uint8)
     data = np.hstack([rows, np.full((len(rows), padding), 0xEE, np.uint8)])
     return Image(
@@ -27,7 +27,7 @@ def message(image: NDArray[np.generic], encoding: str, padding: int = 0, bigendi
         width=image.shape[1],
         encoding=encoding,
         step=data.shape[1],
-        is_bigendian=int(bigendian),
+        is_bigendian=int(sys.byteorder == "big"),
         data=data.tobytes(),
     )
 
@@ -51,24 +51,15 @@ def message(image: NDArray[np.generic], encoding: str, padding: int = 0, bigendi
         ("yuv422_yuy2", np.uint8, 2),
     ],
 )
-@pytest.mark.parametrize("padding", [0, 24])
+@pytest.mark.parametrize("padding", [0, 24])  # bytes; a whole number of pixels of each encoding
 def test_passthrough_returns_the_pixels(
     encoding: str, dtype: type[np.generic], channels: int, padding: int
 ) -> None:
     shape = (5, 6) if channels == 1 else (5, 6, channels)
     expected = np.random.default_rng(0).uniform(0, 250, shape).astype(dtype)
     image = BRIDGE.imgmsg_to_cv2(message(expected, encoding, padding))
+    assert BRIDGE.encoding_to_dtype_with_channels(encoding) == (np.dtype(dtype).name, channels)
     assert image.dtype == dtype
-    np.testing.assert_array_equal(image, expected)
-
-
-@pytest.mark.parametrize("encoding", ["mono16", "16UC1"])
-def test_big_endian_images_are_read(encoding: str) -> None:
-    expected = np.array([[1, 256], [700, 65535]], np.uint16)
-    try:
-        image = BRIDGE.imgmsg_to_cv2(message(expected, encoding, bigendian=True))
-    except AttributeError as error:
-        pytest.skip(f"cv_bridge up to Jazzy's cannot do this with numpy 2: {error}")
     np.testing.assert_array_equal(image, expected)
 
 
@@ -151,42 +142,19 @@ def test_a_message_with_too_few_bytes_is_refused() -> None:
         BRIDGE.imgmsg_to_cv2(short)
 
 
-@pytest.mark.parametrize(
-    ("encoding", "shape", "dtype"),
-    [("mono8", (3, 4), np.uint8), ("bgr8", (3, 4, 3), np.uint8), ("32FC1", (3, 4), np.float32)],
-)
-def test_what_was_sent_comes_back(encoding: str, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
-    expected = np.random.default_rng(0).uniform(0, 250, shape).astype(dtype)
-    sent = BRIDGE.cv2_to_imgmsg(expected, encoding, header=Header(frame_id="camera"))
-    assert sent.header.frame_id == "camera"
-    assert sent.encoding == encoding
-    assert (sent.height, sent.width) == shape[:2]
-    assert sent.step * sent.height == len(sent.data) == expected.nbytes
-    np.testing.assert_array_equal(BRIDGE.imgmsg_to_cv2(sent), expected)
-
-
-def test_passthrough_names_the_type_of_the_array() -> None:
-    assert BRIDGE.cv2_to_imgmsg(np.zeros((2, 2), np.uint16)).encoding == "16UC1"
-    assert BRIDGE.cv2_to_imgmsg(np.zeros((2, 2, 3), np.uint8)).encoding == "8UC3"
-
-
-def test_an_array_of_another_type_is_refused() -> None:
-    with pytest.raises(CvBridgeError):
-        BRIDGE.cv2_to_imgmsg(np.zeros((2, 2), np.uint16), "bgr8")
-    with pytest.raises(TypeError):
-        BRIDGE.cv2_to_imgmsg([[1, 2]], "mono8")
+def compressed(image: NDArray[np.uint8], extension: str) -> CompressedImage:
+    return CompressedImage(format=extension, data=cv2.imencode(f".{extension}", image)[1].tobytes())
 
 
 def test_a_png_survives_compression() -> None:
-    sent = BRIDGE.cv2_to_compressed_imgmsg(COLOUR, "png")
-    assert "png" in sent.format
+    sent = compressed(COLOUR, "png")
     np.testing.assert_array_equal(BRIDGE.compressed_imgmsg_to_cv2(sent), COLOUR)
     np.testing.assert_array_equal(BRIDGE.compressed_imgmsg_to_cv2(sent, "rgb8"), COLOUR[..., ::-1])
 
 
 def test_a_grey_jpeg_is_decoded_as_it_is() -> None:
     grey = np.tile(np.arange(0, 160, 10, np.uint8), (16, 1))
-    image = BRIDGE.compressed_imgmsg_to_cv2(BRIDGE.cv2_to_compressed_imgmsg(grey))
+    image = BRIDGE.compressed_imgmsg_to_cv2(compressed(grey, "jpeg"))
     assert image.shape == grey.shape
     np.testing.assert_allclose(image, grey, atol=3)
 

@@ -187,12 +187,20 @@ def test_all_refusals_have_one_base() -> None:
 
 
 def test_what_is_no_transform_is_ignored() -> None:
-    unnormalised = transform("odom", "bad", 1)
-    unnormalised.transform.rotation.w = 3.0
+    no_rotation = transform("odom", "bad", 1)
+    no_rotation.transform.rotation.w = 0.0
     not_a_number = transform("odom", "worse", 1, (np.nan, 0, 0))
-    buffer = buffer_of(transform("odom", "base", 1), unnormalised, not_a_number, transform("self", "self", 1))
+    buffer = buffer_of(transform("odom", "base", 1), no_rotation, not_a_number, transform("self", "self", 1))
     for frame in ("bad", "worse", "self"):
         assert not buffer.can_transform("odom", frame, time(1))
+
+
+def test_quaternions_are_normalised() -> None:
+    message = transform("odom", "base", 1, yaw=0.5)
+    message.transform.rotation.z *= 3
+    message.transform.rotation.w *= 3
+    q = buffer_of(message).lookup_transform("odom", "base", time(1)).transform.rotation
+    assert [q.x, q.y, q.z, q.w] == pytest.approx([0, 0, np.sin(0.25), np.cos(0.25)])
 
 
 def test_a_leading_slash_is_dropped_from_what_is_stored() -> None:

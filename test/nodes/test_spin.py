@@ -1,0 +1,91 @@
+"""Executables end with one line at most, whatever ends them."""
+
+import itertools
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
+
+from ros_graph import image_msg, info_msg
+from sensor_msgs.msg import CameraInfo, Image
+
+from hybrid_features_ros.msg import OdometryStatus
+
+
+@pytest.fixture
+def executable():
+    """Start a node's module in a process with parameters; returns the process."""
+    started = []
+
+    def start(module, *arguments, **parameters):
+        command = [sys.executable, "-m", f"hybrid_features_ros.nodes.{module}", *arguments, "--ros-args"]
+        for name, value in parameters.items():
+            command += ["-p", f"{name.replace('__', '.')}:={value}"]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_an_interrupt_in_the_midst_of_work_ends_quietly(graph, executable, photograph):
+    process = executable("vo_node", input__queue=100)
+    images = graph.tester.create_publisher(Image, "image", 100)
+    info = graph.tester.create_publisher(CameraInfo, "camera_info", 5)
+    status = graph.listen(OdometryStatus, "status")
+    assert graph.spin_until(
+        lambda: images.get_subscription_count() and info.get_subscription_count(), seconds=30
+    )
+    info.publish(info_msg(1, 320, 240, 300.0))
+    stamps = itertools.count(10**9, 10**8)
+
+    def answered():
+        images.publish(image_msg(photograph, next(stamps)))  # more than the node can do: it is always at work
+        return status
+
+    assert graph.spin_until(answered, seconds=30)
+    for _ in range(10):  # under `ros2 launch` there is more than one
+        process.send_signal(signal.SIGINT)
+        graph.spin_until(lambda: False, seconds=0.01)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("parameters", "line"),
+    [
+        ({"features__max_keypoints": "many"}, "error: parameter features.max_keypoints"),
+        ({"features__max_keypoints": -3}, "error: parameter features.max_keypoints"),
+        ({"features__extractor": "magic"}, "magic"),
+    ],
+)
+def test_a_parameter_that_cannot_be_used_ends_with_one_line(graph, executable, parameters, line):
+    process = executable("vo_node", **parameters)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert len(output.splitlines()) == 1
+    assert line in output
+
+
+@pytest.mark.parametrize("module", ["vo_node", "bag_player"])
+def test_a_parameter_file_that_cannot_be_read_ends_with_one_error(executable, module, tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("/**: [")
+    process = executable(module, str(tmp_path), "--ros-args", "--params-file", str(bad))
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert output.splitlines()[-1].startswith("error: ") and str(bad) in output
+    assert "Traceback" not in output
+
+
+def test_a_bag_that_is_not_there_ends_with_one_line(executable, tmp_path):
+    process = executable("bag_player", str(tmp_path / "none"))
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert output == f"error: {tmp_path / 'none'}: no such file or folder\n"
