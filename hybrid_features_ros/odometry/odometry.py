@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hybrid_features_ros import pose
 from hybrid_features_ros.camera import Camera
@@ -74,13 +75,17 @@ class Odometry:
         self._keyframes = 0
         self._resets = 0
 
-    def process(self, stamp: int, features: Features, camera: Camera) -> OdometryResult:
+    def process(
+        self, stamp: int, features: Features, camera: Camera, prior: Float64 | None = None
+    ) -> OdometryResult:
         """Estimate where the camera was at ``stamp``.
 
         Args:
             stamp: of the image [ns], later than the previous one.
             features: of the image.
             camera: its calibration; ``features.rectified`` and the camera's distortion must agree.
+            prior: expected motion since the previous image, ``T_previous_current`` (4, 4), if known.
+            prior: expected ``T_previous_current`` (4, 4); taken where nothing else is known.
 
         Raises:
             InputError: the stamp does not grow, or the image has another size than the calibration.
@@ -88,6 +93,8 @@ class Odometry:
         """
         self._check(stamp, features, camera)
         view = self._view(stamp, features, camera)
+        if prior is not None and self._previous is not None:
+            view = replace(view, T_world_camera=view.T_world_camera @ prior)
         if self._keyframe is None:
             return self._start(view)
         milliseconds = dict.fromkeys(("match", "estimate"), 0.0)
@@ -105,13 +112,18 @@ class Odometry:
         milliseconds["keyframe"] = 1e3 * (perf_counter() - clock)
         return result
 
-    def reset(self) -> None:
-        """Forget all views and the time; the next image continues from the last pose.
+    def add_gyro(self, stamp: int, angular_velocity: ArrayLike) -> None:
+        """An angular velocity (3,) [rad/s] in the camera's optical axes; not used yet."""
+
+    def reset(self, T_world_camera: Float64 | None = None) -> None:
+        """Forget all views and the time; the next image continues from the last pose, or the given one.
 
         The reset counter grows.
         """
         if self._previous:
             self._resume = self._previous.T_world_camera, self._previous.covariance
+        if T_world_camera is not None:
+            self._resume = T_world_camera, self._resume[1]
         self._keyframe = self._last = self._fresh = self._previous = None
         self._scale = Scale.UNKNOWN
         self._resets += 1

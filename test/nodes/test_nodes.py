@@ -242,11 +242,11 @@ def test_silence_is_explained(graph, monkeypatch):
     logger = type("Logger", (), {"warning": lambda self, text: warnings.append(text)})()
     monkeypatch.setattr(node, "get_logger", lambda: logger)
     assert graph.spin_until(lambda: warnings, 3.0)
-    assert "no image on /image for 0.2 s; nobody publishes it" in warnings[0]
+    assert "no message on /image for 0.2 s; nobody publishes it" in warnings[0]
     graph.tester.create_publisher(Image, "image", 5)
     warnings.clear()
     assert graph.spin_until(
-        lambda: any("/tester (sensor_msgs/msg/Image, reliable)" in w for w in warnings), 3.0
+        lambda: any("/tester (sensor_msgs/msg/Image, reliable, volatile)" in w for w in warnings), 3.0
     )
 
 
