@@ -78,8 +78,7 @@ def table() -> str:
 
 _TABLE_HEAD = """# Parameters
 
-Made from `hybrid_features_ros/config.py` by `scripts/ros_env.sh python3 -m
-hybrid_features_ros.nodes.parameters > docs/parameters.md`; a test compares them. `feature_node` takes
+Made from `hybrid_features_ros/config.py` by `make docs`; a test compares them. `feature_node` takes
 `features` and `input`, `odometry_node` takes `odometry`, `frames` and `input`; one YAML file may serve
 both. `ros2 param describe NODE PARAMETER` shows the same texts, `ros2 param set` changes what is marked
 as changeable at run time: the values of one request are checked together and taken together. A name in a

@@ -9,8 +9,9 @@ import cv2
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry as OdometryMsg
 from nav_msgs.msg import Path
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from ros_graph import header, image_msg, info_msg, parameters
+from rclpy.qos import ReliabilityPolicy
+from robot import BEGIN, FRAME_NS, Robot, compose, rolled
+from ros_graph import header, image_msg, info_msg
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from synthetic import World
 from tf2_msgs.msg import TFMessage
@@ -22,56 +23,6 @@ from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.feature_node import FeatureNode
 from hybrid_features_ros.nodes.odometry_node import OdometryNode
 from hybrid_features_ros.types import State
-
-FRAME_NS = 50_000_000
-BEGIN = 1_700_000_000_123_456_789
-
-
-def rolled(photograph, degrees):
-    """The photograph turned about its centre, 3 degrees a frame being a fast roll."""
-    height, width = photograph.shape
-    turn = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), degrees, 1.0)
-    return cv2.warpAffine(
-        photograph, turn, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
-    )
-
-
-class Robot:
-    """Publishes a camera into a graph, one image at a time."""
-
-    def __init__(self, graph, photograph, kind=Image, topic="image", reliability=ReliabilityPolicy.RELIABLE):
-        self.graph, self.photograph = graph, photograph
-        self.images = graph.tester.create_publisher(kind, topic, QoSProfile(depth=5, reliability=reliability))
-        self.info = graph.tester.create_publisher(CameraInfo, "camera_info", 5)
-        self.status = graph.listen(OdometryStatus, "status")
-        self.stamp = BEGIN
-
-    def connect(self):
-        assert self.graph.spin_until(
-            lambda: self.images.get_subscription_count() and self.info.get_subscription_count()
-        )
-
-    def calibrate(self):
-        self.info.publish(info_msg(self.stamp, 320, 240, 300.0))
-        for _ in range(5):
-            self.graph.executor.spin_once(timeout_sec=0.02)
-
-    def show(self, image):
-        """Publish and wait for the answer; returns the status, or None."""
-        self.stamp += FRAME_NS
-        self.images.publish(image_msg(image, self.stamp) if isinstance(image, np.ndarray) else image)
-        asked = len(self.status)
-        self.graph.spin_until(lambda: len(self.status) > asked, 3.0)
-        return self.status[-1] if len(self.status) > asked else None
-
-    def roll(self, frames):
-        return [self.show(rolled(self.photograph, 3.0 * i)) for i in range(frames)]
-
-
-def compose(graph, **values):
-    odometry = graph.add(OdometryNode(composed=True, parameter_overrides=parameters(**values)))
-    features = graph.add(FeatureNode(sink=odometry.submit, parameter_overrides=parameters(**values)))
-    return features, odometry
 
 
 def test_a_rolling_camera_turns_and_stays_where_it_is(graph, photograph):
