@@ -19,7 +19,7 @@ from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.evaluation.draw import draw_horizon, draw_status, draw_tracks
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
-from hybrid_features_ros.types import Features, Float64, OdometryResult
+from hybrid_features_ros.types import Features, Float32, Float64, OdometryResult
 
 KEPT_IMAGES = 20  # images that wait for their odometry
 KEPT_POINTS = 300  # images whose keypoints are remembered, since one of them may be the keyframe
@@ -66,22 +66,16 @@ class Picture:
             header: of the image.
             R_odom_camera: (3, 3) orientation of the camera in the odometry's frame, whose z is up.
         """
+        self._points[result.stamp] = features.points
+        if result.reference_stamp in self._points:
+            self._points.move_to_end(result.reference_stamp)
+        while len(self._points) > KEPT_POINTS:
+            self._points.popitem(last=False)
         watched = self._subscription is not None
         marked = self._markers.get_subscription_count() > 0
         if not watched and not marked:
-            self._points.clear()
             return
-        self._points[result.stamp] = features.points
-        reference = self._points.get(result.reference_stamp)
-        if reference is None:
-            starts = ends = np.empty((0, 2), np.float32)
-        else:
-            self._points.move_to_end(result.reference_stamp)
-            good = result.motion.inliers
-            starts = reference[result.matches.index_a[good]]
-            ends = features.points[result.matches.index_b[good]]
-        while len(self._points) > KEPT_POINTS:
-            self._points.popitem(last=False)
+        starts, ends = self._tracks(result, features)
         if marked:
             self._markers.publish(_lines(header, camera.normalise(starts), camera.normalise(ends)))
         msg = self._images.pop(result.stamp, None)
@@ -93,6 +87,14 @@ class Picture:
             draw_horizon(canvas, camera, R_odom_camera)
             draw_status(canvas, f"{result.state.name} {result.reason}".rstrip())
             self._picture.publish(conversions.image_to_msg(canvas, header))
+
+    def _tracks(self, result: OdometryResult, features: Features) -> tuple[Float32, Float32]:
+        """Where the inliers were in the keyframe, and where they are, (M, 2) each [px]."""
+        reference = self._points.get(result.reference_stamp)
+        matches, good = result.matches, result.motion.inliers
+        if reference is None or (good.any() and matches.index_a[good].max() >= len(reference)):
+            return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
+        return reference[matches.index_a[good]], features.points[matches.index_b[good]]
 
     def _look(self) -> None:
         wanted = self._picture.get_subscription_count() > 0

@@ -31,7 +31,7 @@ class StampGate:
             self._late = 0
             return False
         grows = stamp > self._newest_late
-        self._late = self._late + 1 if grows and stamp < self.newest else 1
+        self._late = self._late + 1 if grows else 1
         self._newest_late = stamp
         if stamp < self.newest - JUMP_NS or self._late >= PATIENCE:
             self._late = 0

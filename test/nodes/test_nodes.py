@@ -43,10 +43,11 @@ def test_a_rolling_camera_turns_and_stays_where_it_is(graph, photograph):
     assert np.degrees(pose.rotation_angle(moved[:3, :3])) == pytest.approx(27, abs=0.3)
     assert np.degrees(pose.rotation_vector(moved[:3, :3])[2]) == pytest.approx(27, abs=0.3)
     assert np.allclose(moved[:3, 3], 0)
-    assert (
-        np.isfinite(odom[-1].pose.covariance).all()
-        and min(np.diag(np.reshape(odom[-1].pose.covariance, (6, 6)))) > 0
-    )
+    for msg in odom[1:]:
+        for covariance in (msg.pose.covariance, msg.twist.covariance):
+            matrix = np.reshape(covariance, (6, 6))
+            assert np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-12), "filters need it symmetric"
+            assert np.linalg.eigvalsh((matrix + matrix.T) / 2).min() > 0, "and positive"
 
 
 def test_separate_nodes_say_the_same_as_composed_ones(graph, photograph):
@@ -205,10 +206,22 @@ def test_two_robots_in_one_graph(graph, photograph):
     for name in ("a", "b"):
         odometry = graph.add(OdometryNode(composed=True, namespace=name))
         graph.add(FeatureNode(sink=odometry.submit, namespace=name))
-    topics = {name for name, _ in graph.tester.get_topic_names_and_types()}
+    seen = (
+        graph.tester.get_publisher_names_and_types_by_node,
+        graph.tester.get_subscriber_names_and_types_by_node,
+    )
+    topics = {
+        name
+        for space in ("/a", "/b")
+        for node in ("feature_node", "odometry_node")
+        for ask in seen
+        for name, _ in ask(node, space)
+    }
     for topic in ("odom", "status", "features", "image", "camera_info", "matches", "relative_pose", "path"):
         assert {f"/a/{topic}", f"/b/{topic}"} <= topics
         assert f"/{topic}" not in topics
+    shared = {t for t in topics if not t.startswith(("/a/", "/b/"))}
+    assert shared <= {"/tf", "/tf_static", "/diagnostics", "/rosout", "/parameter_events", "/clock"}
 
 
 def test_features_of_another_node_may_be_tracked(graph):
