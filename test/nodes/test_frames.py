@@ -9,8 +9,9 @@ from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry as OdometryMsg
 from robot import BEGIN, FRAME_NS, Robot, compose, rolled
 from ros_graph import header
+from sensor_msgs.msg import Imu
 from tf2_msgs.msg import TFMessage
-from tf2_ros import TransformBroadcaster
+from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
 
 from hybrid_features_ros import pose
 from hybrid_features_ros.nodes import conversions
@@ -95,3 +96,23 @@ def test_the_guess_of_another_odometry_reaches_ours_and_keeps_its_place_in_tf(gr
     assert np.allclose(priors[2], step)
     assert graph.spin_until(lambda: len(ours(robot)) == 3)
     assert ours(robot)[-1].child_frame_id == "wheels"
+
+
+def test_the_gyro_is_turned_into_the_cameras_axes(graph, photograph, monkeypatch):
+    robot = start(graph, photograph, input__imu=True)
+    odometry = next(n for n in graph.nodes if n.get_name() == "odometry_node")
+    given = []
+    monkeypatch.setattr(odometry._odometry, "add_gyro", lambda stamp, w: given.append((stamp, *w)))
+    gyro = graph.tester.create_publisher(Imu, "imu", 50)
+    assert graph.spin_until(gyro.get_subscription_count)
+    mount = StaticTransformBroadcaster(graph.tester)
+    mount.sendTransform(at(0, "imu_link", CAMERA, conversions.OPTICAL_TO_BODY))
+    rates = [(0.1, 0.2, 0.3), (float("nan"), 0.0, 0.0), (0.4, 0.5, 0.6)]
+    for i, (x, y, z) in enumerate(rates):
+        msg = Imu(header=header(BEGIN + i, "imu_link"))
+        msg.angular_velocity.x, msg.angular_velocity.y, msg.angular_velocity.z = x, y, z
+        gyro.publish(msg)
+    graph.spin_until(lambda: False, 0.3)
+    robot.show(photograph)
+    # The body's x is ahead, y left, z up; the camera's x is right, y down, z ahead.
+    assert np.allclose(given, [(BEGIN, -0.2, -0.3, 0.1), (BEGIN + 2, -0.5, -0.6, 0.4)])
