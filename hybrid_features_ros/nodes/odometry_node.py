@@ -112,7 +112,7 @@ class OdometryNode(ManagedNode):
         if not self._composed:
             wanted.append((FeatureArray, "features", lambda msg: self.submit(msg.header, msg), 5))
         if self.config.input.imu:
-            wanted.append((Imu, "imu", self._gyro.append, qos_profile_sensor_data))
+            wanted.append((Imu, "imu", self._on_imu, qos_profile_sensor_data))
         self._subscriptions_made = [
             self.create_subscription(*each, qos_overriding_options=OVERRIDABLE) for each in wanted
         ]
@@ -192,6 +192,9 @@ class OdometryNode(ManagedNode):
         except InputError as error:
             self._camera = None
             self.get_logger().error(f"camera_info: {error}", throttle_duration_sec=3.0)
+
+    def _on_imu(self, msg: Imu) -> None:
+        self._gyro.append(msg)
 
     def _process(self, item: tuple[float, Header, Features | FeatureArray]) -> None:
         """From the features of one image to everything that is published about it."""
