@@ -37,6 +37,8 @@ def log_failure(node: Node) -> Callable[[Exception], None]:
     """A worker's ``failed``: one line for bad input, the traceback for anything else; the node lives on."""
 
     def log(error: Exception) -> None:
+        if not node.context.ok():
+            return  # the process is ending: what was in work could not be published any more
         if isinstance(error, InputError):
             node.get_logger().error(str(error), throttle_duration_sec=1.0)
         else:
