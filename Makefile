@@ -1,6 +1,6 @@
 # Two ways to run: with a sourced ROS 2 (`source /opt/ros/jazzy/setup.bash`) everything below uses it;
 # without, `make setup` builds .venv with ROS 2 from PyPI. See scripts/setup_ros.py.
-.PHONY: help setup test format demo clean
+.PHONY: help setup test format demo docs clean
 .DEFAULT_GOAL := help
 
 env := scripts/ros_env.sh
@@ -24,6 +24,9 @@ format: setup  ## Format the sources and mend what the linter can mend
 
 demo: setup  ## Replay a sequence through the nodes and print its errors; DATA=PATH takes yours
 	@$(env) python3 -m hybrid_features_ros.nodes.demo $(if $(DATA),--data "$(DATA)") --out results/demo
+
+docs: setup  ## Write docs/parameters.md anew from the configuration
+	@$(env) python3 -m hybrid_features_ros.nodes.parameters > docs/parameters.md
 
 clean:  ## Delete what `make setup` built
 	rm -rf .venv build install log

@@ -20,11 +20,15 @@ def option(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    live: bool = True,
 ) -> Any:
-    """A dataclass field with its description and its closed range or list of choices."""
+    """A dataclass field with its description and its closed range or list of choices.
+
+    What is not ``live`` shapes a node when it is made and cannot be changed while it runs.
+    """
     return field(
         default=default,
-        metadata={"description": description, "low": low, "high": high, "choices": choices},
+        metadata={"description": description, "low": low, "high": high, "choices": choices, "live": live},
     )
 
 
@@ -186,12 +190,27 @@ class OdometryConfig(_Checked):
 class FrameConfig(_Checked):
     """Names of coordinate frames (REP-105) and what is broadcast."""
 
-    odom: str = option("odom", "Frame of the odometry: continuous, drifts.")
+    odom: str = option("odom", "Frame of the odometry: continuous, drifts.", live=False)
     base: str = option(
-        "", "Frame of the robot whose pose is published, e.g. base_link; empty: the camera's own frame."
+        "",
+        "Frame of the robot whose pose is published, e.g. base_link; empty: the camera's own frame.",
+        live=False,
+    )
+    camera: str = option("", "Optical frame of the camera; empty: the frame_id of the images.", live=False)
+    guess: str = option(
+        "",
+        "Frame of another odometry on TF (wheels, inertial) whose motion is taken as the first guess; then "
+        "odom -> this frame is broadcast instead of odom -> base; empty: none.",
+        live=False,
     )
     publish_tf: bool = option(True, "Broadcast odom -> base on /tf.")
-    path_length: int = option(2000, "Poses kept on the path topic; 0 = no path.", low=0, high=1000000)
+    invert_tf: bool = option(False, "Broadcast base -> odom instead, where base has another parent already.")
+    path_length: int = option(
+        2000, "Poses kept on the path topic; 0 = no path.", low=0, high=1000000, live=False
+    )
+    trajectory_length: int = option(
+        200000, "Newest poses kept for ~/save_trajectory.", low=1, high=10000000, live=False
+    )
 
 
 @dataclass(frozen=True)
@@ -199,25 +218,60 @@ class InputConfig(_Checked):
     """How images arrive."""
 
     transport: str = option(
-        "raw", "Image topic: raw = `image`, compressed = `image/compressed`.", choices=("raw", "compressed")
+        "raw",
+        "Image topic: raw = `image`, compressed = `image/compressed`.",
+        choices=("raw", "compressed"),
+        live=False,
     )
-    rectified: bool = option(False, "The image is rectified: use P of camera_info and no distortion.")
+    rectified: bool = option(
+        False, "The image is rectified: use P of camera_info and no distortion.", live=False
+    )
     depth: bool = option(
-        False, "Subscribe to `depth/image`, registered to the image, and give every feature its depth."
+        False,
+        "Subscribe to `depth/image`, registered to the image, and give every feature its depth.",
+        live=False,
+    )
+    stereo: bool = option(
+        False,
+        "Subscribe to `left/image_rect`, `right/image_rect` and both `camera_info` instead of `image`.",
+        live=False,
+    )
+    imu: bool = option(False, "Subscribe to `imu` and use its gyro as a guess of the rotation.", live=False)
+    sync: str = option(
+        "approximate",
+        "Pairs of images: approximate = within max_interval_s, exact = of equal stamps.",
+        choices=("approximate", "exact"),
+        live=False,
     )
     max_interval_s: float = option(
-        0.02, "Longest time between an image and the depth image paired with it [s].", low=0.0, high=1.0
+        0.02,
+        "Longest time between an image and the depth or right image paired with it [s].",
+        low=0.0,
+        high=1.0,
+        live=False,
     )
     queue: int = option(
-        1, "Images that may wait; the oldest is dropped first. 1 = always the newest.", low=1, high=1000
+        1,
+        "Images that may wait; the oldest is dropped first. 1 = always the newest.",
+        low=1,
+        high=1000,
+        live=False,
     )
     silence_s: float = option(3.0, "Warn after this time without an image [s].", low=0.1, high=3600.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.depth and self.stereo:
+            raise InputError("input.depth and input.stereo are both true: choose one source of depth")
 
 
 @dataclass(frozen=True)
 class Config(_Checked):
     """Everything a node can be told."""
 
+    autostart: bool = option(
+        True, "Configure and activate at the start; false where a lifecycle manager does.", live=False
+    )
     features: FeatureConfig = field(default_factory=FeatureConfig)
     odometry: OdometryConfig = field(default_factory=OdometryConfig)
     frames: FrameConfig = field(default_factory=FrameConfig)
@@ -234,6 +288,7 @@ class Option:
     low: float | None
     high: float | None
     choices: tuple[str, ...]
+    live: bool
 
 
 def options(config: Any, prefix: str = "") -> Iterator[Option]:
@@ -244,7 +299,9 @@ def options(config: Any, prefix: str = "") -> Iterator[Option]:
             yield from options(value, f"{prefix}{f.name}.")
         else:
             m = f.metadata
-            yield Option(f"{prefix}{f.name}", value, m["description"], m["low"], m["high"], m["choices"])
+            yield Option(
+                f"{prefix}{f.name}", value, m["description"], m["low"], m["high"], m["choices"], m["live"]
+            )
 
 
 def with_options(config: Any, values: Mapping[str, Any]) -> Any:

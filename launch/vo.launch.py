@@ -29,11 +29,19 @@ ARGUMENTS = (
     ("image", "/camera/image_raw", "Topic of the images (sensor_msgs/Image)."),
     ("camera_info", "", "Topic of the calibration; empty: `camera_info` beside the image topic."),
     ("transport", "raw", "raw: images on the image topic; compressed: on <image>/compressed."),
+    ("rectified", "", "true for image_rect topics; empty: as in params_file."),
     ("depth", "", "Topic of depth images registered to the images; empty: one camera without depth."),
+    ("left", "", "Topic of the rectified left images of a stereo pair, with `right`; empty: no pair."),
+    ("right", "", "Topic of the rectified right images; calibrations are `camera_info` beside them."),
+    ("imu", "", "Topic of an IMU whose gyro helps to guess rotations; empty: none."),
+    ("base", "", "Frame of the robot, e.g. base_link; empty: as in params_file."),
+    ("guess", "", "TF frame of another odometry that guesses the motion; empty: as in params_file."),
+    ("publish_tf", "", "true or false; empty: as in params_file."),
     ("bag", "", "Bag to replay with its clock; everything ends with it. Empty: live."),
     ("rate", "1.0", "Speed of the replay as a multiple of real time."),
     ("rviz", "false", "Open RViz with trajectory, TF and images."),
     ("composed", "true", "true: one process, features handed over in memory; false: a process per node."),
+    ("autostart", "true", "true: nodes become active by themselves; false: a lifecycle manager does it."),
     ("params_file", str(SHARE / "config" / "vo.yaml"), "YAML file with parameters of the nodes."),
     ("namespace", "", "Namespace of all nodes and of their output topics, one for each robot."),
     ("log_level", "info", "debug, info, warn, error or fatal."),
@@ -53,25 +61,15 @@ def launch_nodes(context):
     """The actions for the given arguments."""
     given = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
     check(given)
-    info = given["camera_info"] or f"{given['image'].rpartition('/')[0]}/camera_info"
     sim_time = given["use_sim_time"] == "true" or (given["use_sim_time"] == "auto" and bool(given["bag"]))
-    parameters = [
-        given["params_file"],
-        {"input.transport": given["transport"], "input.depth": bool(given["depth"])},
-    ]
-    remappings = [
-        ("image", given["image"]),
-        ("image/compressed", f"{given['image']}/compressed"),
-        ("camera_info", info),
-        ("depth/image", given["depth"] or "depth/image"),
-    ]
+    remapped = remappings(given)
     executables = ["vo_node"] if given["composed"] == "true" else ["feature_node", "odometry_node"]
     nodes = [
         Node(
             package=PACKAGE,
             executable=executable,
-            parameters=parameters,
-            remappings=remappings,
+            parameters=[given["params_file"], parameters(given)],
+            remappings=remapped,
             arguments=["--ros-args", "--log-level", given["log_level"]],
             output="screen",
             on_exit=[EmitEvent(event=Shutdown(reason=f"{executable} ended"))],
@@ -82,7 +80,7 @@ def launch_nodes(context):
         package="rviz2",
         executable="rviz2",
         arguments=["-d", str(SHARE / "rviz" / "vo.rviz")],
-        remappings=remappings,
+        remappings=remapped,
         condition=IfCondition(given["rviz"]),
     )
     group = GroupAction(
@@ -109,6 +107,48 @@ def check(given):
         usable = False
     if not usable:
         raise RuntimeError(f"rate:={given['rate']}: give a number above 0")
+
+
+def parameters(given):
+    """What the arguments say; an empty argument leaves the word to the file."""
+    values = {
+        "autostart": given["autostart"] == "true",
+        "input.transport": given["transport"],
+        "input.depth": bool(given["depth"]),
+        "input.stereo": bool(given["left"]),
+        "input.imu": bool(given["imu"]),
+    }
+    optional = {
+        "input.rectified": given["rectified"] and given["rectified"] == "true",
+        "frames.base": given["base"],
+        "frames.guess": given["guess"],
+        "frames.publish_tf": given["publish_tf"] and given["publish_tf"] == "true",
+    }
+    return values | {name: value for name, value in optional.items() if value != ""}
+
+
+def remappings(given):
+    """The nodes' own names of their inputs, and the topics that are meant."""
+    rules = [
+        ("image", given["image"]),
+        ("image/compressed", f"{given['image']}/compressed"),
+        ("camera_info", given["camera_info"] or beside(given["image"])),
+        ("depth/image", given["depth"] or "depth/image"),
+        ("imu", given["imu"] or "imu"),
+    ]
+    for side in ("left", "right"):
+        if given[side]:
+            rules += [
+                (f"{side}/image_rect", given[side]),
+                (f"{side}/image_rect/compressed", f"{given[side]}/compressed"),
+                (f"{side}/camera_info", beside(given[side])),
+            ]
+    return rules
+
+
+def beside(image):
+    """The calibration topic of an image topic."""
+    return f"{image.rpartition('/')[0]}/camera_info"
 
 
 def replay(bag, rate):

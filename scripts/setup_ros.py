@@ -44,7 +44,7 @@ ROS_WHEELS = (
     "colcon-common-extensions",
 )
 # What a build reads (contents), and what it only links to (names).
-BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "msg", "overlay/interfaces", "scripts/setup_ros.py")
+BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "msg", "srv", "overlay/interfaces", "scripts/setup_ros.py")
 LINKED = ("hybrid_features_ros", "launch", "config", "rviz")
 
 

@@ -1,7 +1,11 @@
 """Launch file, default parameters and RViz configuration fit the nodes."""
 
+import ast
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,3 +132,38 @@ def test_rviz_that_is_not_installed_is_missed_before_the_nodes_start(launched, m
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(ROOT / "none"))
     with pytest.raises(RuntimeError, match="rviz2 is not installed"):
         launched(rviz="true")
+
+
+def literal(path, name):
+    """The value of a table of names, values and texts in a launch file; calls in it count as text."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == name:
+            return [[getattr(e, "value", None) for e in row.elts] for row in node.value.elts]
+    raise AssertionError(f"{path}: no {name}")
+
+
+CAMERAS = sorted(p.name for p in (ROOT / "launch").glob("*.py") if "VO = " in p.read_text())
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_camera_launch_files_only_set_arguments_of_the_main_one(name):
+    known = {row[0] for row in literal(ROOT / "launch" / "vo.launch.py", "ARGUMENTS")}
+    defaults = literal(ROOT / "launch" / name, "DEFAULTS")
+    assert {row[0] for row in defaults} <= known
+    assert all(row[1] and row[2].endswith(".") for row in defaults)
+
+
+def test_every_promised_launch_file_is_there():
+    assert {"rgbd_vo", "stereo_vo", "realsense", "usb_cam", "zed", "oak"} == {
+        n.split(".")[0] for n in CAMERAS
+    }
+    assert (ROOT / "launch" / "evaluate_bag.launch.py").exists()
+
+
+def test_the_launch_file_brings_the_nodes_up():
+    """What `colcon test` runs through launch_testing, in a domain of its own."""
+    pytest.importorskip("launch_testing", reason="launch_testing comes with ROS 2, not from PyPI")
+    test = ROOT / "test" / "launch" / "vo_launch_test.py"
+    command = [sys.executable, "-m", "launch_testing.launch_test", str(test)]
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(1 + os.getpid() % 100)}
+    assert subprocess.run(command, env=environment, timeout=120, check=False).returncode == 0

@@ -91,14 +91,14 @@ def test_cmake_finds_what_package_xml_declares() -> None:
 
 
 def test_every_message_is_generated() -> None:
-    messages = {f"msg/{path.name}" for path in (ROOT / "msg").glob("*.msg")}
-    assert messages == set(re.findall(r"msg/\w+\.msg", CMAKE))
+    interfaces = {f"{kind}/{p.name}" for kind in ("msg", "srv") for p in (ROOT / kind).glob("*.*")}
+    assert interfaces == set(re.findall(r"(?:msg|srv)/\w+\.(?:msg|srv)", CMAKE))
 
 
 def test_every_type_in_a_message_has_its_package_declared() -> None:
     used = {
         match.group(1)
-        for path in (ROOT / "msg").glob("*.msg")
+        for path in [*(ROOT / "msg").glob("*.msg"), *(ROOT / "srv").glob("*.srv")]
         for match in re.finditer(r"^(\w+)/\w+", path.read_text(), re.MULTILINE)
     }
     assert used <= dependencies("depend")

@@ -8,9 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_features_ros.camera import Camera
 from hybrid_features_ros.types import Features, Matches, UInt8
 
 _SHIFT = 4  # OpenCV draws at 1/16 pixel
+_TRACK = (60, 220, 60)
+_HORIZON = (0, 160, 255)
 _GAP = 8  # white pixels between two images
 
 
@@ -64,3 +67,41 @@ def _colour(image: NDArray[Any]) -> UInt8:
 def _fixed(point: NDArray[Any]) -> tuple[int, int]:
     x, y = np.rint(np.asarray(point) * 2**_SHIFT).astype(int)
     return int(x), int(y)
+
+
+def draw_tracks(image: NDArray[Any], features: Features, starts: NDArray[Any], ends: NDArray[Any]) -> UInt8:
+    """The image with its features, and a line for every point that was followed.
+
+    Args:
+        image: (H, W) or (H, W, 3) uint8.
+        starts, ends: (M, 2) pixels, where the point was in the keyframe and where it is.
+    """
+    canvas = draw_features(image, features)
+    for p, q in zip(starts, ends, strict=True):
+        cv2.line(canvas, _fixed(p), _fixed(q), _TRACK, 1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(canvas, _fixed(q), 2 << _SHIFT, _TRACK, -1, cv2.LINE_AA, _SHIFT)
+    return canvas
+
+
+def draw_horizon(canvas: UInt8, camera: Camera, R_odom_camera: NDArray[Any]) -> None:
+    """Draw the line of all directions that are level: right angles to the z axis of odom."""
+    up = R_odom_camera[2]  # the z axis of odom in the camera's axes
+    level = np.cross(up, [0.0, 0.0, 1.0])
+    if np.linalg.norm(level) < 1e-3:
+        return  # looking straight up or down
+    right = level / np.linalg.norm(level)
+    ahead = np.cross(right, up)
+    turn = np.radians(np.arange(-80.0, 80.1, 2.0))[:, None]
+    pixels = camera.project(np.sign(ahead[2]) * (np.cos(turn) * ahead + np.sin(turn) * right))
+    reach = 4 * max(camera.width, camera.height)
+    near = np.abs(np.nan_to_num(pixels, nan=np.inf)) < reach
+    known = near[:, 0] & near[:, 1]
+    for p, q, both in zip(pixels, pixels[1:], known[:-1] & known[1:], strict=False):
+        if both:
+            cv2.line(canvas, _fixed(p), _fixed(q), _HORIZON, 1, cv2.LINE_AA, _SHIFT)
+
+
+def draw_status(canvas: UInt8, text: str) -> None:
+    """Write one line into the upper left corner."""
+    for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(canvas, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, width, cv2.LINE_AA)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import array
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from cv_bridge import CvBridge, CvBridgeError
-from geometry_msgs.msg import Pose, PoseStamped, Transform, TransformStamped
+from geometry_msgs.msg import Pose, PoseStamped, Transform
 from nav_msgs.msg import Odometry as OdometryMsg
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -96,7 +97,10 @@ def depth_from_msg(msg: Image) -> NDArray[np.float32]:
 
 
 def camera_from_msg(msg: CameraInfo, rectified: bool) -> Camera:
-    """The calibration of the raw image (K and D), or of the rectified one (P).
+    """The calibration of the raw image (K and D), or of the rectified one (P), after its ROI and binning.
+
+    ``sensor_msgs/CameraInfo`` calibrates the full sensor; the image is the region of interest of it,
+    every ``binning`` pixels joined to one.
 
     Raises:
         InputError: the camera is not calibrated (K[0] = 0), or the lens model is unknown.
@@ -104,8 +108,35 @@ def camera_from_msg(msg: CameraInfo, rectified: bool) -> Camera:
     if rectified:
         P = msg.p
         K = [P[0], P[1], P[2], P[4], P[5], P[6], P[8], P[9], P[10]]
-        return Camera.from_calibration(msg.width, msg.height, K, "none", ())
-    return Camera.from_calibration(msg.width, msg.height, list(msg.k), msg.distortion_model, list(msg.d))
+        camera = Camera.from_calibration(msg.width, msg.height, K, "none", ())
+    else:
+        model, D = msg.distortion_model, list(msg.d)
+        camera = Camera.from_calibration(msg.width, msg.height, list(msg.k), model, D)
+    roi, bx, by = msg.roi, max(msg.binning_x, 1), max(msg.binning_y, 1)
+    return replace(
+        camera,
+        width=(roi.width or msg.width) // bx,
+        height=(roi.height or msg.height) // by,
+        fx=camera.fx / bx,
+        fy=camera.fy / by,
+        cx=(camera.cx - roi.x_offset + 0.5) / bx - 0.5,
+        cy=(camera.cy - roi.y_offset + 0.5) / by - 0.5,
+    )
+
+
+def baseline_from_msg(right: CameraInfo) -> tuple[float, float]:
+    """Focal length [px] and baseline [m] that the right camera of a rectified pair announces in its P.
+
+    Raises:
+        InputError: there is no baseline in it.
+    """
+    focal, offset = float(right.p[0]), float(right.p[3])
+    if not focal > 0 or not offset < 0:
+        raise InputError(
+            f"right camera_info: P[0] = {focal}, P[3] = {offset} is no rectified pair; P[3] must be "
+            "-focal length x baseline: calibrate the pair, or swap left and right"
+        )
+    return focal / max(right.binning_x, 1), -offset / focal
 
 
 def features_to_msg(features: Features, header: Header) -> FeatureArray:
@@ -276,15 +307,12 @@ def to_transform(T: Float64) -> Transform:
     return msg
 
 
-def to_transform_stamped(msg: OdometryMsg) -> TransformStamped:
-    """The transform odom -> base of an odometry message."""
-    transform = TransformStamped(header=msg.header, child_frame_id=msg.child_frame_id)
-    p = msg.pose.pose.position
-    transform.transform.translation.x = p.x
-    transform.transform.translation.y = p.y
-    transform.transform.translation.z = p.z
-    transform.transform.rotation = msg.pose.pose.orientation
-    return transform
+def is_finite(msg: OdometryMsg) -> bool:
+    """Whether every number of an odometry message is finite."""
+    p, q = msg.pose.pose.position, msg.pose.pose.orientation
+    v, w = msg.twist.twist.linear, msg.twist.twist.angular
+    numbers = [p.x, p.y, p.z, q.x, q.y, q.z, q.w, v.x, v.y, v.z, w.x, w.y, w.z]
+    return bool(np.isfinite([*numbers, *msg.pose.covariance, *msg.twist.covariance]).all())
 
 
 def pose_from_msg(msg: Pose) -> Float64:

@@ -30,8 +30,6 @@ from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.bag_player import BagPlayer
 from hybrid_features_ros.types import Features, State, Trajectory
 
-IMAGE, CAMERA_INFO = "/camera/image_raw", "/camera/camera_info"
-
 
 class Recorder:
     """Keeps what the nodes said, and the features of one frame for the picture.
@@ -88,14 +86,14 @@ def demo(data: Path | None, out: Path) -> None:
     bag = data if data and (data / "metadata.yaml").exists() else _bag_of(source, out)
     showcase = int(source.stamps[len(source) * 2 // 5])
     rclpy.init()
-    with _visual_odometry():
-        player = BagPlayer(bag)
+    player = BagPlayer(bag)
+    with _visual_odometry(player.image):
         recorder = Recorder(player, showcase)
         print(
             f"replaying {len(source)} frames of {source.name} through the nodes, one by one ...", flush=True
         )
         player.play(lock_step=True)
-        player.destroy_node()
+    player.destroy_node()
     rclpy.try_shutdown()
     _report(source, recorder, showcase, out)
 
@@ -109,10 +107,14 @@ def _bag_of(source: Source, out: Path) -> Path:
 
 
 @contextmanager
-def _visual_odometry() -> Iterator[None]:
+def _visual_odometry(topic: str) -> Iterator[None]:
     """The node composition as its own process, fed reliably so that no image of the lock-step is lost."""
-    reliable = [f"qos_overrides.{IMAGE}.subscription.reliability:=reliable"]
-    remap = [f"image:={IMAGE}", f"camera_info:={CAMERA_INFO}"]
+    image = topic.removesuffix("/compressed")
+    reliable = [f"qos_overrides.{topic}.subscription.reliability:=reliable"]
+    if image != topic:
+        reliable.append("input.transport:=compressed")
+    remap = [f"image:={image}", f"image/compressed:={image}/compressed"]
+    remap.append(f"camera_info:={image.rpartition('/')[0]}/camera_info")
     command = [sys.executable, "-m", "hybrid_features_ros.nodes.vo_node", "--ros-args"]
     command += [word for r in remap for word in ("-r", r)] + [word for p in reliable for word in ("-p", p)]
     process = subprocess.Popen(command)

@@ -3,131 +3,242 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from time import perf_counter
+from dataclasses import dataclass, replace
 from typing import Any
 
-from message_filters import ApproximateTimeSynchronizer, Subscriber
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from message_filters import ApproximateTimeSynchronizer, Subscriber, TimeSynchronizer
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from hybrid_features_ros.evaluation.draw import draw_features
+from hybrid_features_ros.config import Config
+from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.features import make_extractor
-from hybrid_features_ros.features.depth import with_depth
+from hybrid_features_ros.features.depth import with_depth, with_stereo_depth
+from hybrid_features_ros.features.extractor import Extractor
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
-from hybrid_features_ros.nodes.parameters import declare
+from hybrid_features_ros.nodes.diagnostics import Report, explain_silence
+from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
 from hybrid_features_ros.nodes.spin import log_failure, spin
 from hybrid_features_ros.nodes.worker import NewestWins
-from hybrid_features_ros.types import Features
+from hybrid_features_ros.types import Features, UInt8
 
 Sink = Callable[[Header, Features], None]
 
+SYNC_QUEUE = 10  # messages of one topic that wait for their partners
+WARM_UP = (480, 640)  # size of the image that makes the model ready
 
-class FeatureNode(Node):
+
+@dataclass(frozen=True)
+class Item:
+    """One image on its way through the worker, with the image that gives it depth, if any."""
+
+    came: float
+    image: Image | CompressedImage
+    partner: Image | CompressedImage | None = None
+
+
+class FeatureNode(ManagedNode):
     """Extract local features from a camera topic.
 
     Subscribes: ``image`` (sensor_msgs/Image; ``image/compressed`` with ``input.transport: compressed``),
-    ``depth/image`` with ``input.depth: true``. Publishes, only while somebody listens: ``features``
-    (FeatureArray), ``image_features`` (the image with its features drawn).
+    with ``input.depth: true`` also ``depth/image``; with ``input.stereo: true`` instead
+    ``left/image_rect``, ``right/image_rect`` and ``right/camera_info``. Publishes ``features``
+    (FeatureArray) while somebody listens, and ``/diagnostics``.
 
     Args:
         sink: receives every image's header and features in this process.
     """
 
     def __init__(self, sink: Sink | None = None, **options: Any) -> None:
-        super().__init__("feature_node", **options)
-        config = declare(self, "features", "input")
-        self._input = config.input
+        super().__init__("feature_node", "features", "input", **options)
         self._sink = sink
-        self._seen = False
-        self._extractor = make_extractor(config.features)
-        overridable = QoSOverridingOptions.with_default_policies()
-        self._publisher = self.create_publisher(
-            FeatureArray, "features", 5, qos_overriding_options=overridable
+        self._extractor: Extractor | None = None
+        self._model = "none"
+        self._baseline: tuple[float, float] | None = None
+        self._worker: NewestWins[Item] | None = None
+        self._subscriptions_made: list[Any] = []
+        self._dropped = 0
+        self._newest: dict[str, int] = {}
+        self._heard: set[str] = set()
+        self._silent = False
+        self._publisher = self.create_lifecycle_publisher(
+            FeatureArray, "features", 5, qos_overriding_options=OVERRIDABLE
         )
-        self._overlay = self.create_publisher(Image, "image_features", 1, qos_overriding_options=overridable)
-        self._worker = NewestWins(self._extract, log_failure(self), config.input.queue)
-        compressed = config.input.transport == "compressed"
-        self._topic = "image/compressed" if compressed else "image"
-        self._subscribe(CompressedImage if compressed else Image, overridable)
-        self._watch = self.create_timer(
-            config.input.silence_s, self._report_silence, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._watch = self.create_timer(self.config.input.silence_s, self._report_silence, clock=steady)
+        self.autostart()
 
     @property
     def dropped(self) -> int:
         """Images skipped because a newer one had arrived."""
-        return self._worker.dropped
+        return self._dropped + (self._worker.dropped if self._worker else 0)
 
-    def destroy_node(self) -> None:
-        """Stop the extraction, then the node."""
-        self._worker.stop()
-        super().destroy_node()
+    def load(self) -> None:
+        """Load the model and run it once, so that the first image does not wait for it."""
+        self._extractor = make_extractor(self.config.features)
+        noise = np.random.default_rng(0).integers(0, 255, WARM_UP, dtype=np.uint8)
+        self._name_model(self._extractor.extract(noise))
 
-    def _subscribe(self, kind: Any, overridable: QoSOverridingOptions) -> None:
+    def start(self) -> None:
+        """Subscribe."""
+        if self._extractor is None:
+            self.load()
+        self._heard.clear()
+        self._worker = NewestWins(self._extract, log_failure(self), self.config.input.queue)
+        self._watch.reset()
+        self._subscribe()
+
+    def stop(self) -> None:
+        """Unsubscribe and release the model."""
+        for subscription in self._subscriptions_made:
+            self.destroy_subscription(subscription)
+        self._subscriptions_made.clear()
+        if self._worker:
+            self._worker.stop()
+            self._dropped += self._worker.dropped
+            self._worker = None
+        self._extractor = None
+
+    def forget(self) -> None:
+        """Release the model."""
+        self._extractor = None
+
+    def change(self, config: Config) -> None:
+        """Make another extractor where its options changed; an image in work keeps the old one."""
+        if config.features != self.config.features and self._extractor is not None:
+            self._extractor = make_extractor(config.features)
+        if config.input.silence_s != self.config.input.silence_s:
+            self._watch.timer_period_ns = int(config.input.silence_s * 1e9)
+
+    def report(self) -> Report:
+        """Whether images arrive, and what works on them."""
+        quiet = self._silent or not self._newest
+        level = DiagnosticStatus.WARN if quiet else DiagnosticStatus.OK
+        values = {
+            "dropped": str(self.dropped),
+            "model": self._model,
+            "execution provider": str(getattr(self._extractor, "provider", "CPU (OpenCV)")),
+        }
+        return Report(level, "no images" if quiet else "extracting features", values)
+
+    def _topics(self) -> list[tuple[Any, str]]:
+        """Message type and name of the image topics, the one with the features first."""
+        given = self.config.input
+        compressed = given.transport == "compressed"
+        kind = CompressedImage if compressed else Image
+        names = ["left/image_rect", "right/image_rect"] if given.stereo else ["image"]
+        topics = [(kind, f"{name}/compressed" if compressed else name) for name in names]
+        return topics + ([(Image, "depth/image")] if given.depth else [])
+
+    def _subscribe(self) -> None:
+        given, topics = self.config.input, self._topics()
         qos = QoSProfile(
-            depth=max(self._input.queue, 5),
+            depth=max(given.queue, 5),
             reliability=qos_profile_sensor_data.reliability,
             durability=qos_profile_sensor_data.durability,
         )
-        if not self._input.depth:
-            self.create_subscription(
-                kind, self._topic, self._on_image, qos, qos_overriding_options=overridable
+        made = self._subscriptions_made
+        if len(topics) == 1:
+            made.append(
+                self.create_subscription(*topics[0], self._on_image, qos, qos_overriding_options=OVERRIDABLE)
             )
             return
-        topics = [(kind, self._topic), (Image, "depth/image")]
         filters = [
-            Subscriber(self, k, t, qos_profile=qos, qos_overriding_options=overridable) for k, t in topics
+            Subscriber(self, kind, topic, qos_profile=qos, qos_overriding_options=OVERRIDABLE)
+            for kind, topic in topics
         ]
-        self._synchroniser = ApproximateTimeSynchronizer(filters, 10, self._input.max_interval_s)
+        for f, (_, topic) in zip(filters, topics, strict=True):
+            f.registerCallback(self._note, topic)
+        if given.sync == "exact":
+            self._synchroniser = TimeSynchronizer(filters, SYNC_QUEUE)
+        else:
+            self._synchroniser = ApproximateTimeSynchronizer(filters, SYNC_QUEUE, given.max_interval_s)
         self._synchroniser.registerCallback(self._on_image)
+        made.extend(f.sub for f in filters)
+        if given.stereo:
+            made.append(
+                self.create_subscription(
+                    CameraInfo,
+                    "right/camera_info",
+                    self._on_right_info,
+                    qos_profile_sensor_data,
+                    qos_overriding_options=OVERRIDABLE,
+                )
+            )
 
-    def _on_image(self, image: Image | CompressedImage, depth: Image | None = None) -> None:
-        self._seen = True
-        self._worker.submit((image, depth))
+    def _note(self, msg: Any, topic: str) -> None:
+        self._newest[topic] = conversions.to_ns(msg.header.stamp)
 
-    def _extract(self, item: tuple[Image | CompressedImage, Image | None]) -> None:
-        msg, depth = item
-        start = perf_counter()
-        image = conversions.image_from_msg(msg)
-        features = self._extractor.extract(image)
-        features = replace(features, rectified=self._input.rectified)
-        if depth is not None:
-            features = with_depth(features, conversions.depth_from_msg(depth))
-        milliseconds = 1e3 * (perf_counter() - start)
-        self.get_logger().debug(f"{len(features)} features in {milliseconds:.1f} ms")
+    def _on_image(
+        self, image: Image | CompressedImage, partner: Image | CompressedImage | None = None
+    ) -> None:
+        topic = self._topics()[0][1]
+        self._note(image, topic)
+        self._heard.add(topic)
+        if self._worker:
+            self._worker.submit(Item(self.meter.came(), image, partner))
+
+    def _on_right_info(self, msg: CameraInfo) -> None:
+        try:
+            self._baseline = conversions.baseline_from_msg(msg)
+        except InputError as error:
+            self._baseline = None
+            self.get_logger().error(str(error), throttle_duration_sec=3.0)
+
+    def _extract(self, item: Item) -> None:
+        extractor = self._extractor
+        if extractor is None or not (self._sink or self._publisher.get_subscription_count()):
+            return
+        features = self._with_depth(extractor, conversions.image_from_msg(item.image), item.partner)
+        rectified = self.config.input.rectified or self.config.input.stereo
+        features = replace(features, rectified=rectified)
+        self._name_model(features)
         if self._sink:
-            self._sink(msg.header, features)
+            self._sink(item.image.header, features)
         if self._publisher.get_subscription_count():
-            self._publisher.publish(conversions.features_to_msg(features, msg.header))
-        if self._overlay.get_subscription_count():
-            self._overlay.publish(conversions.image_to_msg(draw_features(image, features), msg.header))
+            self._publisher.publish(conversions.features_to_msg(features, item.image.header))
+        self.meter.went(item.came)
+
+    def _with_depth(self, extractor: Extractor, image: UInt8, partner: Any) -> Features:
+        """The features of an image, with depth if its partner gives it."""
+        features = extractor.extract(image)
+        if partner is None:
+            return features
+        if not self.config.input.stereo:
+            return with_depth(features, conversions.depth_from_msg(partner))
+        if self._baseline is None:
+            raise InputError(
+                f"no usable calibration on {self.resolve_topic_name('right/camera_info')} yet: "
+                "the pair gives no depth; publish it"
+            )
+        right = extractor.extract(conversions.image_from_msg(partner))
+        return with_stereo_depth(features, right, *self._baseline)
+
+    def _name_model(self, features: Features) -> None:
+        f = features.format
+        self._model = f"{f.detector}/{f.descriptor} {f.model_digest[:12]}".rstrip()
 
     def _report_silence(self) -> None:
         """Say what is missing when no image came since the last call."""
-        if self._seen:
-            self._seen = False
+        topics = [topic for _, topic in self._topics()]
+        self._silent = self.active and topics[0] not in self._heard
+        self._heard.clear()
+        if not self._silent:
             return
-        for topic in [self._topic] + (["depth/image"] if self._input.depth else []):
-            name = self.resolve_topic_name(topic)
-            publishers = self.get_publishers_info_by_topic(name)
-            found = ", ".join(
-                f"{p.node_namespace.rstrip('/')}/{p.node_name} "
-                f"({p.topic_type}, {p.qos_profile.reliability.name.lower()})"
-                for p in publishers
-            )
+        seconds = self.config.input.silence_s
+        for topic in topics:
+            self.get_logger().warning(explain_silence(self, topic, seconds, self._newest.get(topic)))
+        if len(topics) == 2 and all(topic in self._newest for topic in topics):
+            apart = abs(self._newest[topics[0]] - self._newest[topics[1]]) * 1e-9
             self.get_logger().warning(
-                f"no image on {name} for {self._input.silence_s:g} s; "
-                + (
-                    f"publishers: {found}"
-                    if found
-                    else "nobody publishes it: start the camera or remap `image`"
-                )
+                f"both come, but no pair: the newest stamps are {apart:.3f} s apart, paired are "
+                + ("equal stamps" if self.config.input.sync == "exact" else "those within")
+                + f" input.max_interval_s = {self.config.input.max_interval_s:g} s"
             )
 
 

@@ -2,86 +2,179 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
+from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry as OdometryMsg
 from nav_msgs.msg import Path
-from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.time import Time
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, Imu
 from std_msgs.msg import Header
-from tf2_ros import Buffer, TransformBroadcaster, TransformException, TransformListener
+from tf2_ros import TransformBroadcaster
 
+from hybrid_features_ros import pose
 from hybrid_features_ros.camera import Camera
+from hybrid_features_ros.config import Config
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus, RelativePose
 from hybrid_features_ros.nodes import conversions
-from hybrid_features_ros.nodes.parameters import declare
+from hybrid_features_ros.nodes.diagnostics import Report, explain_silence
+from hybrid_features_ros.nodes.frames import FrameTree
+from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
+from hybrid_features_ros.nodes.picture import Picture
+from hybrid_features_ros.nodes.services import offer_services
 from hybrid_features_ros.nodes.spin import log_failure, spin
+from hybrid_features_ros.nodes.stamps import StampGate
+from hybrid_features_ros.nodes.trajectory_log import TrajectoryLog
 from hybrid_features_ros.nodes.worker import NewestWins
 from hybrid_features_ros.odometry import Odometry
-from hybrid_features_ros.types import Features, Float64, OdometryResult, State
+from hybrid_features_ros.types import DescriptorFormat, Features, Float64, OdometryResult, State
 
 PATH_PERIOD_NS = 200_000_000  # the path grows without bound: it is published at 5 Hz, not per image
-CLOCK_JUMP_NS = 500_000_000  # older by more than this: the clock was set back (a bag loops)
+GYRO_QUEUE = 4000  # angular velocities that wait for their image: ten seconds at 400 Hz
+SEVERITY = {
+    State.DEGRADED: DiagnosticStatus.WARN,
+    State.RECOVERING: DiagnosticStatus.WARN,
+    State.WAITING: DiagnosticStatus.WARN,
+    State.LOST: DiagnosticStatus.ERROR,
+}
 
 
-class OdometryNode(Node):
+class OdometryNode(ManagedNode):
     """Estimate the camera's motion from features.
 
-    Subscribes: ``features`` (FeatureArray), ``camera_info``. Publishes: ``odom``, TF, ``path``,
-    ``status``, ``matches``, ``relative_pose``; the last three and the path only while somebody listens.
+    Subscribes: ``features`` (FeatureArray), ``camera_info`` (``left/camera_info`` with ``input.stereo``),
+    ``imu`` with ``input.imu``. Publishes: ``odom``, TF, ``status``, ``/diagnostics``, and while somebody
+    listens ``path``, ``matches``, ``relative_pose``, ``image_features``, ``match_markers``. Services:
+    ``~/reset``, ``~/reset_to_pose``, ``~/pause``, ``~/resume``, ``~/save_trajectory``.
 
     Args:
         composed: the features come through :meth:`submit` instead of the topic.
     """
 
     def __init__(self, composed: bool = False, **options: Any) -> None:
-        super().__init__("odometry_node", **options)
-        self._config = declare(self, "odometry", "frames", "input")
-        self._odometry = Odometry(self._config.odometry)
-        self._camera: Camera | None = None
-        self._state = State.WAITING
-        self._newest = 0
-        self._T_odom_world: Float64 | None = None
-        self._worker = NewestWins(self._process, log_failure(self), self._config.input.queue)
+        super().__init__("odometry_node", "odometry", "frames", "input", **options)
+        self._composed = composed
+        self._lock = threading.Lock()  # held by whoever uses the odometry
+        self._worker: NewestWins[tuple[float, Header, Features | FeatureArray]] | None = None
+        self._subscriptions_made: list[Any] = []
+        self._gyro: deque[Imu] = deque(maxlen=GYRO_QUEUE)
+        self.paused = False
+        self._start_at: Float64 | None = None  # pose asked for before the first image
+        self._state, self._reason = State.WAITING, "no image yet"
+        self._dropped = 0
+        self._quiet_since, self._received = monotonic(), 0
         self._make_publishers()
-        self._tf_buffer = Buffer()
-        self._tf_listener = TransformListener(self._tf_buffer, self)
-        overridable = QoSOverridingOptions.with_default_policies()
-        self.create_subscription(
-            CameraInfo,
-            "camera_info",
-            self._on_camera_info,
-            qos_profile_sensor_data,
-            qos_overriding_options=overridable,
-        )
-        if not composed:
-            self.create_subscription(
-                FeatureArray,
-                "features",
-                lambda msg: self.submit(msg.header, msg),
-                5,
-                qos_overriding_options=overridable,
-            )
+        self._frames = FrameTree(self)
+        self._picture = Picture(self)
+        self.forget()
+        offer_services(self)
+        self.autostart()
 
     def submit(self, header: Header, features: Features | FeatureArray) -> None:
         """Queue the features of one image."""
-        self._worker.submit((header, features))
+        worker = self._worker
+        if worker and not self.paused:
+            worker.submit((self.meter.came(), header, features))
 
-    def destroy_node(self) -> None:
-        """Stop the estimation, then the node."""
-        self._worker.stop()
-        super().destroy_node()
+    def reset(self, T_odom_base: Float64 | None = None) -> None:
+        """Forget the map; continue from the last pose, or from the given one (4, 4)."""
+        with self._lock:
+            if T_odom_base is None:
+                self._odometry.reset()
+            elif self._T_odom_world is None or self._T_base_camera is None:
+                self._start_at = T_odom_base
+            else:
+                T_world_odom = pose.inverse(self._T_odom_world)
+                self._odometry.reset(T_world_odom @ T_odom_base @ self._T_base_camera)
+
+    @property
+    def dropped(self) -> int:
+        """Images skipped because a newer one had arrived."""
+        return self._dropped + (self._worker.dropped if self._worker else 0)
+
+    def load(self) -> None:
+        """Nothing lasts long here."""
+
+    def start(self) -> None:
+        """Subscribe."""
+        self._worker = NewestWins(self._process, log_failure(self), self.config.input.queue)
+        info = "left/camera_info" if self.config.input.stereo else "camera_info"
+        wanted: list[tuple[Any, str, Any, Any]] = [
+            (CameraInfo, info, self._on_camera_info, qos_profile_sensor_data)
+        ]
+        if not self._composed:
+            wanted.append((FeatureArray, "features", lambda msg: self.submit(msg.header, msg), 5))
+        if self.config.input.imu:
+            wanted.append((Imu, "imu", self._on_imu, qos_profile_sensor_data))
+        self._subscriptions_made = [
+            self.create_subscription(*each, qos_overriding_options=OVERRIDABLE) for each in wanted
+        ]
+        self._info_topic = info
+
+    def stop(self) -> None:
+        """Unsubscribe; the map and the pose stay."""
+        for subscription in self._subscriptions_made:
+            self.destroy_subscription(subscription)
+        self._subscriptions_made = []
+        if self._worker:
+            self._worker.stop()
+            self._dropped += self._worker.dropped
+            self._worker = None
+
+    def forget(self) -> None:
+        """Begin anew at the origin."""
+        with self._lock:
+            self._odometry = Odometry(self.config.odometry)
+            self._resets_before = 0
+            self._last: OdometryResult | None = None
+            self._format: DescriptorFormat | None = None
+            self._camera: Camera | None = None
+            self._stamps = StampGate()
+            self._T_odom_world: Float64 | None = None
+            self._T_base_camera: Float64 | None = None
+            self._start_at = None
+            self.log = TrajectoryLog(self.config.frames.trajectory_length)
+            self._poses: deque[Any] = deque(maxlen=self.config.frames.path_length)
+            self._path_stamp = 0
+
+    def change(self, config: Config) -> None:
+        """New options of the odometry continue from the last pose; the rest is read where it is used."""
+        if config.odometry == self.config.odometry:
+            return
+        with self._lock:
+            self._odometry = Odometry(config.odometry)
+            if self._last:
+                self._resets_before = self._last.resets
+                self._odometry.reset(self._last.T_world_camera)
+
+    def report(self) -> Report:
+        """The state of the odometry and its reason."""
+        self._explain_silence()
+        level = SEVERITY.get(self._state, DiagnosticStatus.OK)
+        text = "paused" if self.paused else f"{self._state.name} {self._reason}".rstrip()
+        values = {"state": self._state.name, "reason": self._reason, "dropped": str(self.dropped)}
+        if self._last:
+            values |= {"scale": self._last.scale.name, "resets": str(self._last.resets)}
+        return Report(level, text, values)
+
+    def _explain_silence(self) -> None:
+        if self._composed or self.paused or self.meter.received != self._received:
+            self._quiet_since, self._received = monotonic(), self.meter.received
+        elif monotonic() - self._quiet_since > self.config.input.silence_s:
+            self._quiet_since = monotonic()
+            text = explain_silence(self, "features", self.config.input.silence_s, self._stamps.newest)
+            self.get_logger().warning(text)
 
     def _make_publishers(self) -> None:
-        overridable = QoSOverridingOptions.with_default_policies()
         self._odom, self._path, self._status, self._matches, self._relative_pose = (
-            self.create_publisher(kind, topic, 10, qos_overriding_options=overridable)
+            self.create_lifecycle_publisher(kind, topic, 10, qos_overriding_options=OVERRIDABLE)
             for kind, topic in (
                 (OdometryMsg, "odom"),
                 (Path, "path"),
@@ -91,69 +184,124 @@ class OdometryNode(Node):
             )
         )
         self._broadcaster = TransformBroadcaster(self)
-        self._poses: deque[Any] = deque(maxlen=self._config.frames.path_length)
-        self._path_stamp = 0
 
     def _on_camera_info(self, msg: CameraInfo) -> None:
+        rectified = self.config.input.rectified or self.config.input.stereo
         try:
-            self._camera = conversions.camera_from_msg(msg, self._config.input.rectified)
+            self._camera = conversions.camera_from_msg(msg, rectified)
         except InputError as error:
             self._camera = None
             self.get_logger().error(f"camera_info: {error}", throttle_duration_sec=3.0)
 
-    def _process(self, item: tuple[Header, Features | FeatureArray]) -> None:
-        header, given = item
+    def _on_imu(self, msg: Imu) -> None:
+        self._gyro.append(msg)
+
+    def _process(self, item: tuple[float, Header, Features | FeatureArray]) -> None:
+        """From the features of one image to everything that is published about it."""
+        came, header, given = item
         features = given if isinstance(given, Features) else conversions.features_from_msg(given)
-        if self._camera is None:
-            topic = self.resolve_topic_name("camera_info")
-            return self._wait(header, f"no calibration on {topic} yet; publish it or remap `camera_info`")
-        T_base_camera = self._extrinsics(header)
-        if T_base_camera is None:
-            return self._wait(header, f"no transform {self._config.frames.base} <- {header.frame_id} yet")
-        stamp = conversions.to_ns(header.stamp)
-        if stamp < self._newest - CLOCK_JUMP_NS:
-            self.get_logger().warning("time was set back: the odometry starts anew from its last pose")
-            self._odometry.reset()
-            self._path_stamp = 0
-        result = self._odometry.process(stamp, features, self._camera)
-        self._newest = stamp
-        self._publish(result, header, T_base_camera)
+        stamp, camera = conversions.to_ns(header.stamp), self._camera
+        if camera is None:
+            return self._wait(header, self._no_calibration())
+        try:
+            T_base_camera = self._extrinsics(header, stamp)
+        except InputError as error:
+            return self._wait(header, str(error))
+        with self._lock:
+            if self._stamps.went_back(stamp):
+                self._start_anew("time was set back")
+                self._frames.forget()
+                self._path_stamp = 0
+            if self._format not in (None, features.format):
+                self._start_anew("the features are of another kind")
+            self._format = features.format
+            self._place_start(T_base_camera)
+            self._give_gyro(self._camera_frame(header))
+            result = self._odometry.process(stamp, features, camera, self._prior(header, stamp))
+            result = replace(result, resets=result.resets + self._resets_before)
+            self._stamps.accept(stamp)
+            self._last, self._T_base_camera = result, T_base_camera
+        self._publish(result, header, features, camera)
+        self.meter.went(came)
+
+    def _no_calibration(self) -> str:
+        topic = self.resolve_topic_name(self._info_topic)
+        publishers = self.count_publishers(topic)
+        return f"no calibration on {topic} yet ({publishers} publishers): " + (
+            "what comes is no calibration" if publishers else "publish camera_info or remap it"
+        )
+
+    def _start_anew(self, why: str) -> None:
+        self.get_logger().warning(f"{why}: the odometry starts anew from its last pose")
+        self._odometry.reset()
+
+    def _camera_frame(self, header: Header) -> str:
+        return str(self.config.frames.camera or header.frame_id.lstrip("/"))
+
+    def _child_frame(self, header: Header) -> str:
+        return str(self.config.frames.base or self._camera_frame(header))
+
+    def _extrinsics(self, header: Header, stamp: int) -> Float64:
+        """Where the camera sits on the base at the image's stamp."""
+        camera = self._camera_frame(header)
+        if not camera:
+            raise InputError("images have no frame_id: set it in the driver, or give frames.camera")
+        if not self.config.frames.base:
+            return np.eye(4)
+        return self._frames.extrinsics(self.config.frames.base, camera, stamp)
+
+    def _place_start(self, T_base_camera: Float64) -> None:
+        """At the first image, fix where the camera's world lies in odom."""
+        if self._T_odom_world is None:
+            upright = T_base_camera if self.config.frames.base else conversions.OPTICAL_TO_BODY
+            start = self._start_at
+            self._T_odom_world = upright if start is None else start @ T_base_camera
+
+    def _prior(self, header: Header, stamp: int) -> Float64 | None:
+        guess = self.config.frames.guess
+        return self._frames.guessed_motion(guess, self._camera_frame(header), stamp) if guess else None
+
+    def _give_gyro(self, camera_frame: str) -> None:
+        """Hand the angular velocities that came since the last image to the odometry."""
+        while self._gyro:
+            msg = self._gyro.popleft()
+            R = self._frames.rotation(camera_frame, msg.header.frame_id.lstrip("/"))
+            w = msg.angular_velocity
+            velocity = np.array([w.x, w.y, w.z])
+            if R is None:
+                self.get_logger().warning(
+                    f"imu: no transform {camera_frame} <- {msg.header.frame_id}: its gyro is not used",
+                    throttle_duration_sec=3.0,
+                )
+            elif np.isfinite(velocity).all():
+                self._odometry.add_gyro(conversions.to_ns(msg.header.stamp), R @ velocity)
 
     def _wait(self, header: Header, reason: str) -> None:
+        self._state, self._reason = State.WAITING, reason
         self.get_logger().warning(f"waiting: {reason}", throttle_duration_sec=3.0)
         self._status.publish(
             OdometryStatus(
-                header=Header(stamp=header.stamp, frame_id=self._config.frames.odom),
+                header=Header(stamp=header.stamp, frame_id=self.config.frames.odom),
                 state=int(State.WAITING),
                 reason=reason,
-                dropped_frames=self._worker.dropped,
+                dropped_frames=self.dropped,
+                reset_counter=self._last.resets if self._last else 0,
             )
         )
 
-    def _extrinsics(self, header: Header) -> Float64 | None:
-        """Where the camera sits on the base at the image's stamp; None while TF does not know."""
-        base = self._config.frames.base
-        if not base:
-            return np.eye(4)
-        for stamp in (Time.from_msg(header.stamp), Time()):
-            try:
-                found = self._tf_buffer.lookup_transform(base, header.frame_id, stamp)
-            except TransformException:
-                continue
-            return conversions.transform_from_msg(found.transform)
-        return None
-
-    def _publish(self, result: OdometryResult, header: Header, T_base_camera: Float64) -> None:
-        frames = self._config.frames
-        if self._T_odom_world is None:
-            self._T_odom_world = T_base_camera if frames.base else conversions.OPTICAL_TO_BODY
-        odom_header = Header(stamp=header.stamp, frame_id=frames.odom)
+    def _publish(self, result: OdometryResult, header: Header, features: Features, camera: Camera) -> None:
+        assert self._T_odom_world is not None and self._T_base_camera is not None
+        odom_header = Header(stamp=header.stamp, frame_id=self.config.frames.odom)
+        T_odom_camera = self._T_odom_world @ result.T_world_camera
+        T_odom_base = T_odom_camera @ pose.inverse(self._T_base_camera)
         odom = conversions.odometry_to_msg(
-            result, T_base_camera, self._T_odom_world, odom_header, frames.base or header.frame_id
+            result, self._T_base_camera, self._T_odom_world, odom_header, self._child_frame(header)
         )
+        if not conversions.is_finite(odom):
+            raise InputError("the estimate is not finite and was not published; call ~/reset")
         self._odom.publish(odom)
-        if frames.publish_tf:
-            self._broadcaster.sendTransform(conversions.to_transform_stamped(odom))
+        self._broadcast(odom, T_odom_base, result.stamp)
+        self.log.add(result.stamp, T_odom_base)
         self._extend_path(odom, result.stamp)
         for publisher, make in (
             (self._matches, conversions.matches_to_msg),
@@ -161,10 +309,31 @@ class OdometryNode(Node):
         ):
             if publisher.get_subscription_count():
                 publisher.publish(make(result, header))
-        self._status.publish(conversions.status_to_msg(result, odom_header, self._worker.dropped))
+        self._status.publish(conversions.status_to_msg(result, odom_header, self.dropped))
+        self._picture.show(result, features, camera, header, T_odom_camera[:3, :3])
+        self._tell(result)
+
+    def _tell(self, result: OdometryResult) -> None:
+        """Log changes of state."""
         if result.state is not self._state:
             self.get_logger().info(f"{result.state.name} {result.reason}".rstrip())
-            self._state = result.state
+        self._state, self._reason = result.state, result.reason
+
+    def _broadcast(self, odom: OdometryMsg, T_odom_child: Float64, stamp: int) -> None:
+        frames, child = self.config.frames, odom.child_frame_id
+        if not frames.publish_tf:
+            return
+        if frames.guess:
+            T_child_guess = self._frames.between(child, frames.guess, stamp)
+            if T_child_guess is None:
+                return
+            T_odom_child, child = T_odom_child @ T_child_guess, frames.guess
+        parent = frames.odom
+        if frames.invert_tf:
+            T_odom_child, parent, child = pose.inverse(T_odom_child), child, parent
+        tf = TransformStamped(header=Header(stamp=odom.header.stamp, frame_id=parent), child_frame_id=child)
+        tf.transform = conversions.to_transform(T_odom_child)
+        self._broadcaster.sendTransform(tf)
 
     def _extend_path(self, odom: OdometryMsg, stamp: int) -> None:
         self._poses.append(conversions.to_pose_stamped(odom))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -26,7 +27,7 @@ def declare(node: Node, *sections: str) -> Config:
     """
     everything = list(options(Config()))
     _report_misspelt(node, [o.name for o in everything])
-    mine = [o for o in everything if o.name.split(".")[0] in sections]
+    mine = [o for o in everything if o.name.split(".")[0] in (*sections, "autostart")]
     _accept_whole_numbers(node, mine)
     values = {}
     for o in mine:
@@ -38,9 +39,56 @@ def declare(node: Node, *sections: str) -> Config:
     return config
 
 
+def follow(node: Node, config: Config, change: Callable[[Config], None]) -> None:
+    """Give run-time changes to ``change``: all values of one request together, or none.
+
+    Args:
+        config: what :func:`declare` returned.
+        change: takes the new configuration; an InputError from it, too, refuses the request.
+    """
+    current = [config]
+
+    def on_set(changed: Sequence[Parameter]) -> SetParametersResult:
+        known = {o.name for o in options(current[0])}
+        values = {p.name: p.value for p in changed if p.name in known}
+        if values:
+            try:
+                wanted = with_options(current[0], values)
+                change(wanted)
+            except InputError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+            current[0] = wanted
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(on_set)
+
+
+def table() -> str:
+    """Every parameter as a table in Markdown: the contents of ``docs/parameters.md``."""
+    lines = ["| parameter | default | values | at run time | meaning |", "|---|---|---|---|---|"]
+    for o in options(Config()):
+        values = ", ".join(o.choices) or type(o.value).__name__
+        if o.low is not None and o.high is not None:
+            values = f"[{o.low:.10g}, {o.high:.10g}]"
+        default = f'"{o.value}"' if isinstance(o.value, str) else f"{o.value}".lower()
+        meaning = o.description.replace("|", "\\|")
+        lines.append(f"| `{o.name}` | {default} | {values} | {'yes' if o.live else 'no'} | {meaning} |")
+    return "\n".join([_TABLE_HEAD, *lines]) + "\n"
+
+
+_TABLE_HEAD = """# Parameters
+
+Made from `hybrid_features_ros/config.py` by `make docs`; a test compares them. `feature_node` takes
+`features` and `input`, `odometry_node` takes `odometry`, `frames` and `input`; one YAML file may serve
+both. `ros2 param describe NODE PARAMETER` shows the same texts, `ros2 param set` changes what is marked
+as changeable at run time: the values of one request are checked together and taken together. A name in a
+YAML file that is no parameter is logged as an error.
+"""
+
+
 def descriptor(o: Option) -> ParameterDescriptor:
     """Description, range and choices of an option as ``ros2 param describe`` shows them."""
-    result = ParameterDescriptor(description=o.description, read_only=True)
+    result = ParameterDescriptor(description=o.description, read_only=not o.live)
     if o.choices:
         result.additional_constraints = "one of " + ", ".join(o.choices)
     if o.low is not None and o.high is not None:
@@ -70,3 +118,7 @@ def _accept_whole_numbers(node: Node, mine: list[Option]) -> None:
 def _overrides(node: Node) -> dict[str, Any]:
     overrides: dict[str, Any] = node._parameter_overrides  # rclpy offers no public way to see them
     return overrides
+
+
+if __name__ == "__main__":
+    print(table(), end="")

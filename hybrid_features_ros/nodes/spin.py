@@ -52,7 +52,7 @@ def log_failure(node: Node) -> Callable[[Exception], None]:
 
     def log(error: Exception) -> None:
         if not node.context.ok():
-            return
+            return  # the process is ending: what was in work could not be published any more
         if isinstance(error, InputError):
             node.get_logger().error(str(error), throttle_duration_sec=1.0)
         else:

@@ -9,8 +9,9 @@ import cv2
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry as OdometryMsg
 from nav_msgs.msg import Path
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from ros_graph import header, image_msg, info_msg, parameters
+from rclpy.qos import ReliabilityPolicy
+from robot import BEGIN, FRAME_NS, Robot, compose, rolled
+from ros_graph import header, image_msg, info_msg
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from synthetic import World
 from tf2_msgs.msg import TFMessage
@@ -22,56 +23,6 @@ from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.feature_node import FeatureNode
 from hybrid_features_ros.nodes.odometry_node import OdometryNode
 from hybrid_features_ros.types import State
-
-FRAME_NS = 50_000_000
-BEGIN = 1_700_000_000_123_456_789
-
-
-def rolled(photograph, degrees):
-    """The photograph turned about its centre, 3 degrees a frame being a fast roll."""
-    height, width = photograph.shape
-    turn = cv2.getRotationMatrix2D((width / 2 - 0.5, height / 2 - 0.5), degrees, 1.0)
-    return cv2.warpAffine(
-        photograph, turn, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
-    )
-
-
-class Robot:
-    """Publishes a camera into a graph, one image at a time."""
-
-    def __init__(self, graph, photograph, kind=Image, topic="image", reliability=ReliabilityPolicy.RELIABLE):
-        self.graph, self.photograph = graph, photograph
-        self.images = graph.tester.create_publisher(kind, topic, QoSProfile(depth=5, reliability=reliability))
-        self.info = graph.tester.create_publisher(CameraInfo, "camera_info", 5)
-        self.status = graph.listen(OdometryStatus, "status")
-        self.stamp = BEGIN
-
-    def connect(self):
-        assert self.graph.spin_until(
-            lambda: self.images.get_subscription_count() and self.info.get_subscription_count()
-        )
-
-    def calibrate(self):
-        self.info.publish(info_msg(self.stamp, 320, 240, 300.0))
-        for _ in range(5):
-            self.graph.executor.spin_once(timeout_sec=0.02)
-
-    def show(self, image):
-        """Publish and wait for the answer; returns the status, or None."""
-        self.stamp += FRAME_NS
-        self.images.publish(image_msg(image, self.stamp) if isinstance(image, np.ndarray) else image)
-        asked = len(self.status)
-        self.graph.spin_until(lambda: len(self.status) > asked, 3.0)
-        return self.status[-1] if len(self.status) > asked else None
-
-    def roll(self, frames):
-        return [self.show(rolled(self.photograph, 3.0 * i)) for i in range(frames)]
-
-
-def compose(graph, **values):
-    odometry = graph.add(OdometryNode(composed=True, parameter_overrides=parameters(**values)))
-    features = graph.add(FeatureNode(sink=odometry.submit, parameter_overrides=parameters(**values)))
-    return features, odometry
 
 
 def test_a_rolling_camera_turns_and_stays_where_it_is(graph, photograph):
@@ -93,10 +44,11 @@ def test_a_rolling_camera_turns_and_stays_where_it_is(graph, photograph):
     assert np.degrees(pose.rotation_angle(moved[:3, :3])) == pytest.approx(27, abs=0.3)
     assert np.degrees(pose.rotation_vector(moved[:3, :3])[2]) == pytest.approx(27, abs=0.3)
     assert np.allclose(moved[:3, 3], 0)
-    assert (
-        np.isfinite(odom[-1].pose.covariance).all()
-        and min(np.diag(np.reshape(odom[-1].pose.covariance, (6, 6)))) > 0
-    )
+    for msg in odom[1:]:
+        for covariance in (msg.pose.covariance, msg.twist.covariance):
+            matrix = np.reshape(covariance, (6, 6))
+            assert np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-12), "filters need it symmetric"
+            assert np.linalg.eigvalsh((matrix + matrix.T) / 2).min() > 0, "and positive"
 
 
 def test_separate_nodes_say_the_same_as_composed_ones(graph, photograph):
@@ -243,11 +195,11 @@ def test_silence_is_explained(graph, monkeypatch):
     logger = type("Logger", (), {"warning": lambda self, text: warnings.append(text)})()
     monkeypatch.setattr(node, "get_logger", lambda: logger)
     assert graph.spin_until(lambda: warnings, 3.0)
-    assert "no image on /image for 0.2 s; nobody publishes it" in warnings[0]
+    assert "no message on /image for 0.2 s; nobody publishes it" in warnings[0]
     graph.tester.create_publisher(Image, "image", 5)
     warnings.clear()
     assert graph.spin_until(
-        lambda: any("/tester (sensor_msgs/msg/Image, reliable)" in w for w in warnings), 3.0
+        lambda: any("/tester (sensor_msgs/msg/Image, reliable, volatile)" in w for w in warnings), 3.0
     )
 
 
@@ -255,10 +207,22 @@ def test_two_robots_in_one_graph(graph, photograph):
     for name in ("a", "b"):
         odometry = graph.add(OdometryNode(composed=True, namespace=name))
         graph.add(FeatureNode(sink=odometry.submit, namespace=name))
-    topics = {name for name, _ in graph.tester.get_topic_names_and_types()}
+    seen = (
+        graph.tester.get_publisher_names_and_types_by_node,
+        graph.tester.get_subscriber_names_and_types_by_node,
+    )
+    topics = {
+        name
+        for space in ("/a", "/b")
+        for node in ("feature_node", "odometry_node")
+        for ask in seen
+        for name, _ in ask(node, space)
+    }
     for topic in ("odom", "status", "features", "image", "camera_info", "matches", "relative_pose", "path"):
         assert {f"/a/{topic}", f"/b/{topic}"} <= topics
         assert f"/{topic}" not in topics
+    shared = {t for t in topics if not t.startswith(("/a/", "/b/"))}
+    assert shared <= {"/tf", "/tf_static", "/diagnostics", "/rosout", "/parameter_events", "/clock"}
 
 
 def test_features_of_another_node_may_be_tracked(graph):

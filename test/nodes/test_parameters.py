@@ -1,15 +1,19 @@
 """Parameters are declared from the configuration, checked, and explained."""
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
 
+from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.node import Node
+from robot import Robot, call, compose, rolled
 from ros_graph import parameters
 
 from hybrid_features_ros.config import Config, options
 from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.nodes.parameters import declare
+from hybrid_features_ros.nodes.parameters import declare, table
 
 
 class Log(list):
@@ -53,3 +57,49 @@ def test_misspelt_names_are_reported_but_not_those_of_other_nodes(graph, monkeyp
     declare(node, "features")
     assert len(log) == 1
     assert "'features.max_keypoint'" in log[0]
+
+
+def set_together(graph, node, **values):
+    """What `ros2 param` asks for, all values in one request."""
+    request = SetParametersAtomically.Request(parameters=[p.to_parameter_msg() for p in parameters(**values)])
+    return call(graph, SetParametersAtomically, f"{node}/set_parameters_atomically", request).result
+
+
+def test_run_time_changes_take_effect(graph, photograph):
+    features, odometry = compose(graph)
+    robot = Robot(graph, photograph)
+    robot.connect()
+    robot.calibrate()
+    before = robot.roll(3)[-1]
+    assert before.keypoints > 50
+    assert set_together(graph, "feature_node", features__max_keypoints=50).successful
+    assert robot.show(rolled(photograph, 9)).keypoints == 50
+    changed = {"odometry__two_view__threshold_px": 2.5, "frames__publish_tf": False}
+    assert set_together(graph, "odometry_node", **changed).successful
+    assert odometry.config.odometry.two_view.threshold_px == 2.5
+    assert not odometry.config.frames.publish_tf
+    after = robot.show(rolled(photograph, 12))
+    assert after.reset_counter == 1, "another configuration begins a new map from the last pose"
+    assert features.config.features.max_keypoints == 50
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ({"features__contrast_threshold": 7.0}, "contrast_threshold"),
+        ({"features__extractor": "nothing"}, "choose one of"),
+        ({"input__depth": True}, "read-only"),
+    ],
+)
+def test_all_or_nothing(graph, bad, why):
+    features, _ = compose(graph)
+    result = set_together(graph, "feature_node", features__max_keypoints=50, **bad)
+    assert not result.successful
+    assert why in result.reason
+    assert features.config == Config()
+    assert features.get_parameter("features.max_keypoints").value == Config().features.max_keypoints
+
+
+def test_the_documentation_lists_what_the_configuration_has():
+    page = Path(__file__).parents[2] / "docs" / "parameters.md"
+    assert page.read_text() == table(), "run `make docs`"

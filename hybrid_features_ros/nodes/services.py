@@ -1,0 +1,61 @@
+"""What an operator may ask of the odometry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from std_srvs.srv import Trigger
+
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.srv import ResetToPose, SaveTrajectory
+
+if TYPE_CHECKING:
+    from hybrid_features_ros.nodes.odometry_node import OdometryNode
+
+
+def offer_services(node: OdometryNode) -> None:
+    """Create ``~/reset``, ``~/reset_to_pose``, ``~/pause``, ``~/resume`` and ``~/save_trajectory``."""
+
+    def reset(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        node.reset()
+        response.success, response.message = True, "continues from the last pose"
+        return response
+
+    def reset_to_pose(request: ResetToPose.Request, response: ResetToPose.Response) -> ResetToPose.Response:
+        try:
+            T_odom_base = conversions.pose_from_msg(request.pose)
+            if not np.isfinite(T_odom_base).all():
+                raise InputError("the pose is not finite")
+        except ValueError as error:
+            response.success, response.message = False, str(error)
+            return response
+        node.reset(T_odom_base)
+        response.success = True
+        return response
+
+    def pause(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        node.paused = True
+        response.success, response.message = True, "images are ignored until ~/resume"
+        return response
+
+    def resume(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        node.paused = False
+        response.success, response.message = True, "images are used again"
+        return response
+
+    def save(request: SaveTrajectory.Request, response: SaveTrajectory.Response) -> SaveTrajectory.Response:
+        try:
+            response.poses = node.log.save(Path(request.path).expanduser(), request.format)
+            response.success = True
+        except InputError as error:
+            response.success, response.message = False, str(error)
+        return response
+
+    node.create_service(Trigger, "~/reset", reset)
+    node.create_service(ResetToPose, "~/reset_to_pose", reset_to_pose)
+    node.create_service(Trigger, "~/pause", pause)
+    node.create_service(Trigger, "~/resume", resume)
+    node.create_service(SaveTrajectory, "~/save_trajectory", save)

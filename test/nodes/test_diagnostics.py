@@ -1,0 +1,69 @@
+"""What `/diagnostics` and the picture tell, and that the picture costs nothing while nobody looks."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from robot import Robot, compose, rolled
+from sensor_msgs.msg import Image
+from visualization_msgs.msg import Marker
+
+from hybrid_features_ros.nodes import conversions
+
+
+def newest(messages):
+    return {s.name: (s, {v.key: v.value for v in s.values}) for m in messages for s in m.status}
+
+
+def test_rates_latency_state_and_model_are_told(graph, photograph):
+    compose(graph)
+    told = graph.listen(DiagnosticArray, "/diagnostics")
+    robot = Robot(graph, photograph)
+    robot.connect()
+    assert graph.spin_until(lambda: {"feature_node", "odometry_node"} <= set(newest(told)), 5.0)
+    status, _ = newest(told)["odometry_node"]
+    assert status.level == DiagnosticStatus.WARN
+    assert "WAITING" in status.message
+    robot.calibrate()
+    robot.roll(5)
+    told.clear()
+    assert graph.spin_until(lambda: {"feature_node", "odometry_node"} <= set(newest(told)), 5.0)
+    _, odometry = newest(told)["odometry_node"]
+    status, features = newest(told)["feature_node"]
+    assert status.level == DiagnosticStatus.OK
+    assert odometry["state"] == robot.status[-1].reason or odometry["reason"] == robot.status[-1].reason
+    for values in (features, odometry):
+        assert values["lifecycle"] == "active"
+        assert values["dropped"] == "0"
+        assert float(values["rate in [Hz]"]) > 0
+        assert float(values["rate out [Hz]"]) > 0
+        assert 0 < float(values["latency p50 [ms]"]) <= float(values["latency p95 [ms]"])
+    assert features["model"]
+    assert features["execution provider"]
+
+
+def test_the_picture_is_drawn_only_for_those_who_look(graph, photograph):
+    _, odometry = compose(graph)
+    robot = Robot(graph, photograph)
+    robot.connect()
+    robot.calibrate()
+    robot.roll(3)
+    assert robot.images.get_subscription_count() == 1, "the picture's own subscription is not there"
+    pictures, markers = graph.listen(Image, "image_features", 5), graph.listen(Marker, "match_markers", 5)
+    assert graph.spin_until(lambda: robot.images.get_subscription_count() == 2)
+    for i in range(3, 8):
+        robot.show(rolled(photograph, 3.0 * i))
+    assert graph.spin_until(lambda: pictures and markers)
+    image = conversions.image_from_msg(pictures[-1])
+    assert image.shape == (*photograph.shape, 3)
+    assert np.ptp(image.astype(int), axis=2).max() > 100, "there is colour on the grey image"
+    assert graph.spin_until(lambda: markers and len(markers[-1].points) > 100)
+    assert np.isfinite([[p.x, p.y, p.z] for p in markers[-1].points]).all()
+    for topic in ("image_features", "match_markers"):
+        graph.tester.destroy_subscription(
+            next(s for s in graph.tester.subscriptions if s.topic_name == f"/{topic}")
+        )
+    assert graph.spin_until(lambda: robot.images.get_subscription_count() == 1)
+    assert odometry._picture._subscription is None
