@@ -12,7 +12,8 @@ help:  ## List these targets
 setup:  ## Build the package (and, without a sourced ROS 2, the environment .venv)
 	@python3 scripts/setup_ros.py
 
-test: setup  ## Formatter, linter, types, tests
+test:  ## Formatter, linter, types, tests
+	@python3 scripts/setup_ros.py --train
 	@$(env) ruff format --check $(sources)
 	@$(env) ruff check $(sources)
 	@$(env) mypy

@@ -43,6 +43,7 @@ ROS_WHEELS = (
     "empy==3.3.4",  # Jazzy's message templates need this version
     "colcon-common-extensions",
 )
+COLCON_SETUPTOOLS = "setuptools<80"
 # What a build reads (contents), and what it only links to (names).
 BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "msg", "srv", "overlay/interfaces", "scripts/setup_ros.py")
 LINKED = ("hybrid_features_ros", "launch", "config", "rviz")
@@ -53,7 +54,7 @@ def main() -> int:
         if "ROS_DISTRO" in os.environ and importlib.util.find_spec("rclpy"):
             build([ROOT], dict(os.environ), ROOT)
         else:
-            set_up_environment()
+            set_up_environment(with_training="--train" in sys.argv[1:])
     except SetupError as error:
         print(f"make setup: {error}", file=sys.stderr)
         return 1
@@ -68,8 +69,8 @@ class SetupError(Exception):
     """Something that the user has to install or change; the text says what."""
 
 
-def set_up_environment() -> None:
-    """Make ``.venv`` with ROS 2 and build the package in it."""
+def set_up_environment(with_training: bool) -> None:
+    """Make ``.venv`` with ROS 2, and with PyTorch if training is to be tested; build the package in it."""
     python = find_python()
     wheels = list(ROS_WHEELS)
     if not shutil.which("cmake"):
@@ -82,10 +83,15 @@ def set_up_environment() -> None:
         say("installing ROS 2 Jazzy and tools from PyPI into .venv (about a minute)")
         run([python, "-m", "venv", VENV])
         pip_install(*wheels)
-        pip_install("--editable", f"{ROOT}[dev]", "setuptools<80")  # colcon needs an old one
+        pip_install("--editable", f"{ROOT}[dev]", COLCON_SETUPTOOLS)
         repair_exported_paths()
         install_overlay()
         write_stamp("packages", packages)
+
+    if with_training and read_stamp("training") != packages:
+        say("installing PyTorch for the tests of training")
+        pip_install("--editable", f"{ROOT}[train]", COLCON_SETUPTOOLS)
+        write_stamp("training", packages)
 
     names = sorted(str(path.relative_to(ROOT)) for path in files(LINKED))
     workspace = digest([packages, names, *contents(BUILD_INPUTS)])

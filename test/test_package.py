@@ -30,7 +30,7 @@ KEYS = {
     "tqdm": "python3-tqdm",
     "yaml": "python3-yaml",
 }
-PIP_NAMES = {"cv2": "opencv-python-headless", "yaml": "PyYAML"}
+PIP_NAMES = {"cv2": "opencv-contrib-python-headless", "yaml": "PyYAML"}
 # Imported inside functions by parts that say what to install: training, the demo's photographs.
 OPTIONAL = {"onnx", "rclpy", "skimage", "sklearn", "torch", "torchvision"}
 
