@@ -372,11 +372,15 @@ def _dtype_code(features: Features) -> int:
 
 
 def _floats(values: NDArray[np.float32] | None) -> array.array[float]:
-    return array.array("f") if values is None else array.array("f", values.tobytes())
+    return _packed("f", values)
 
 
-def _packed(code: str, values: NDArray[Any] | None) -> array.array[int]:
-    return array.array(code) if values is None else array.array(code, values.tobytes())
+def _packed(code: str, values: NDArray[Any] | None) -> array.array[Any]:
+    packed = array.array(code)
+    if values is not None:
+        flat = np.ascontiguousarray(values).reshape(-1)
+        packed.frombytes(flat.view(np.uint8).data)  # one copy, no bytes object between
+    return packed
 
 
 def _view(data: Any, dtype: Any) -> NDArray[Any]:

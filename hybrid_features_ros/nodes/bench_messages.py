@@ -1,0 +1,56 @@
+"""What it costs to turn features into a message and back, beside filling the arrays element by element.
+
+Run with ``python3 -m hybrid_features_ros.nodes.bench_messages``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from std_msgs.msg import Header
+
+from hybrid_features_ros.msg import FeatureArray
+from hybrid_features_ros.nodes.conversions import features_from_msg, features_to_msg
+from hybrid_features_ros.types import DescriptorFormat, Features
+
+KEYPOINTS, DIMENSION, ROUNDS = 1000, 128, 51
+
+
+def main() -> None:
+    """Print medians and ratios."""
+    rng = np.random.default_rng(0)
+    row = rng.random(KEYPOINTS, dtype=np.float32)
+    features = Features(
+        points=rng.random((KEYPOINTS, 2), dtype=np.float32),
+        scores=row, scales=row, angles=row, sigmas=row,
+        descriptors=rng.random((KEYPOINTS, DIMENSION), dtype=np.float32),
+        format=DescriptorFormat("bench", "bench"), width=640, height=480,
+    )  # fmt: skip
+    message = features_to_msg(features, Header())
+    times = {
+        "features to message": _median(lambda: features_to_msg(features, Header())),
+        "message to features": _median(lambda: features_from_msg(message)),
+        "yardstick: descriptors assigned as a list": _median(
+            lambda: FeatureArray(descriptors=features.descriptors.view(np.uint8).ravel().tolist())
+        ),
+    }
+    yardstick = times["yardstick: descriptors assigned as a list"]
+    print(f"{KEYPOINTS} keypoints, {DIMENSION} x float32, median of {ROUNDS}")
+    for name, milliseconds in times.items():
+        print(f"{name:45s} {milliseconds:8.3f} ms  {milliseconds / yardstick:8.5f} of the yardstick")
+
+
+def _median(work: Callable[[], Any]) -> float:
+    spent = []
+    for _ in range(ROUNDS):
+        start = perf_counter()
+        work()
+        spent.append(1e3 * (perf_counter() - start))
+    return float(np.median(spent))
+
+
+if __name__ == "__main__":
+    main()
