@@ -103,9 +103,10 @@ def corner_error(a: Features, b: Features, H_b_a: Float64) -> float:
 
 
 def transfer(H: Float64, points: Float64) -> Float64:
-    """Pixels (N, 2) under a homography."""
+    """Pixels (N, 2) under a homography; NaN where they come from behind."""
     q = points @ H[:, :2].T + H[:, 2]
-    return np.asarray(q[:, :2] / q[:, 2:])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(q[:, 2:] > 0, q[:, :2] / q[:, 2:], np.nan)
 
 
 def _measure(a: Features, b: Features, pair: Planar) -> tuple[Agreement, float]:
@@ -143,8 +144,13 @@ def _homography(folder: Path, k: int) -> Float64:
     if xml.exists():
         storage = cv2.FileStorage(str(xml), cv2.FILE_STORAGE_READ)
         node = storage.getFirstTopLevelNode()
-        return np.asarray(node.mat(), dtype=np.float64)
+        return _scaled(node.mat())
     for path in (folder / f"H1to{k}p", folder / f"H_1_{k}"):
         if path.exists():
-            return np.loadtxt(path).reshape(3, 3)
+            return _scaled(np.loadtxt(path).reshape(3, 3))
     raise InputError(f"{folder}: no homography for image {k}; expected H1to{k}p, H1to{k}p.xml or H_1_{k}")
+
+
+def _scaled(H: NDArray[Any]) -> Float64:
+    """The same homography with 1 in its last place, so that what lies in front is positive."""
+    return np.asarray(H / H[2, 2], dtype=np.float64)

@@ -23,10 +23,11 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from tqdm import tqdm
 
+from hybrid_features_ros.evaluation.homography import transfer
 from hybrid_features_ros.features.pyramid import STEP, pyramid, to_image
 from hybrid_features_ros.features.selection import refine
 from hybrid_features_ros.training.network import Detector, NetworkConfig
-from hybrid_features_ros.training.pairs import Pair, Photographs, local_scale, make_pair, warp
+from hybrid_features_ros.training.pairs import Pair, Photographs, local_scale, make_pair
 from hybrid_features_ros.training.run import Run
 from hybrid_features_ros.training.sampling import Draw, draw, log_probability
 from hybrid_features_ros.training.validation import validate
@@ -156,7 +157,7 @@ def repeatability_rewards(
     one spot do not all earn by a single partner.
     """
     (points_a, scales_a), (points_b, scales_b) = a, b
-    expected = warp(H, points_a)
+    expected = transfer(H, points_a)
     expected_scale = scales_a * local_scale(H, points_a)
     reach = np.maximum(config.tolerance * expected_scale, config.least_tolerance)
     off = np.linalg.norm(expected[:, None] - points_b[None], axis=2) / reach[:, None]
@@ -166,7 +167,7 @@ def repeatability_rewards(
     rewards = np.zeros(len(points_a)), np.zeros(len(points_b))
     rewards[0][i] = rewards[1][j] = worth[i, j]
     for reward, there in zip(
-        rewards, (expected, warp(np.asarray(np.linalg.inv(H), dtype=np.float64), points_b)), strict=True
+        rewards, (expected, transfer(np.asarray(np.linalg.inv(H), dtype=np.float64), points_b)), strict=True
     ):
         reward[~((there >= 0) & (there <= config.side - 1)).all(axis=1)] = np.nan
     return rewards

@@ -88,13 +88,6 @@ def make_pair(photo: UInt8, side: int, rng: np.random.Generator) -> Pair:
     return Pair(a, b, B @ np.linalg.inv(A))
 
 
-def warp(H: Float64, points: Float64) -> Float64:
-    """Pixels (N, 2) under a homography; NaN where they come from behind."""
-    q = points @ H[:, :2].T + H[:, 2]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(q[:, 2:] > 0, q[:, :2] / q[:, 2:], np.nan)
-
-
 def local_scale(H: Float64, points: Float64) -> Float64:
     """How much a homography enlarges the neighbourhood of each pixel: the root of its Jacobian."""
     depth = points @ H[2, :2] + H[2, 2]

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from hybrid_features_ros.evaluation.agreement import agreement
+from hybrid_features_ros.evaluation.homography import transfer
 from hybrid_features_ros.evaluation.rotation import photographs
 from hybrid_features_ros.features.detector import Heat, select
 from hybrid_features_ros.features.pyramid import pyramid
 from hybrid_features_ros.training.network import Detector
-from hybrid_features_ros.training.pairs import Pair, make_pair, warp
+from hybrid_features_ros.training.pairs import Pair, make_pair
 from hybrid_features_ros.types import DescriptorFormat, Features, UInt8
 
 SIDE, KEYPOINTS, PAIRS_PER_PHOTO, SEED = 320, 350, 2, 20260101
@@ -36,7 +37,7 @@ def validate(model: Detector, folder: Path) -> dict[str, float]:
     for pair in validation_pairs(folder):
         a, b = (detect(model, image) for image in (pair.a, pair.b))
         H, back = pair.H_b_a, np.asarray(np.linalg.inv(pair.H_b_a), dtype=np.float64)
-        found.append(agreement(a, b, lambda p, H=H: warp(H, p), lambda p, H=back: warp(H, p)))  # type: ignore[misc]
+        found.append(agreement(a, b, lambda p, H=H: transfer(H, p), lambda p, H=back: transfer(H, p)))  # type: ignore[misc]
     return {
         "repeatability": float(np.mean([a.one_to_one for a in found])),
         "localisation_px": float(np.nanmean([a.localisation_px for a in found])),

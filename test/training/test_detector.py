@@ -11,6 +11,7 @@ torch = pytest.importorskip(
 )
 
 from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.homography import transfer
 from hybrid_features_ros.training.detector import (
     DetectorTraining,
     repeatability_rewards,
@@ -22,7 +23,6 @@ from hybrid_features_ros.training.pairs import (
     local_scale,
     local_turn,
     make_pair,
-    warp,
 )
 from hybrid_features_ros.training.run import Run
 
@@ -96,7 +96,7 @@ def test_local_scale_and_turn_of_a_similarity():
     points = np.array([[3.0, 5.0], [80.0, 2.0]])
     assert np.allclose(local_scale(H, points), 1.5)
     assert np.allclose(local_turn(H, points), 0.7)
-    assert np.allclose(warp(H, points), points @ H[:2, :2].T + H[:2, 2])
+    assert np.allclose(transfer(H, points), points @ H[:2, :2].T + H[:2, 2])
 
 
 def test_rewards_are_one_to_one_and_know_scale():
