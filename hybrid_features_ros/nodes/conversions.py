@@ -142,7 +142,7 @@ def baseline_from_msg(right: CameraInfo) -> tuple[float, float]:
 def features_to_msg(features: Features, header: Header) -> FeatureArray:
     """A message that owns copies of the arrays."""
     f = features.format
-    return FeatureArray(
+    message = FeatureArray(
         header=header,
         width=features.width,
         height=features.height,
@@ -150,21 +150,19 @@ def features_to_msg(features: Features, header: Header) -> FeatureArray:
         detector=f.detector,
         descriptor=f.descriptor,
         model_digest=f.model_digest,
-        x=_floats(features.points[:, 0]),
-        y=_floats(features.points[:, 1]),
-        score=_floats(features.scores),
-        scale=_floats(features.scales),
-        angle=_floats(features.angles),
-        sigma=_floats(features.sigmas),
-        depth=_floats(features.depths),
-        track_id=_packed("i", features.track_ids),
         descriptor_dtype=_dtype_code(features),
         descriptor_dim=features.descriptors.shape[1],
         descriptor_metric=int(f.metric),
         quantisation_scale=f.quantisation_scale,
         quantisation_offset=f.quantisation_offset,
-        descriptors=_packed("B", features.descriptors),
     )
+    # Assigned, not given to the constructor: that would copy them once more.
+    message.x, message.y = _floats(features.points[:, 0]), _floats(features.points[:, 1])
+    message.score, message.scale = _floats(features.scores), _floats(features.scales)
+    message.angle, message.sigma = _floats(features.angles), _floats(features.sigmas)
+    message.depth, message.track_id = _floats(features.depths), _packed("i", features.track_ids)
+    message.descriptors = _packed("B", features.descriptors)
+    return message
 
 
 def features_from_msg(msg: FeatureArray) -> Features:
