@@ -25,6 +25,8 @@ def describe_patches(patches: Float32, cell: float) -> Float32:
         cell: width of a cell [samples]; the patch should be ``(CELLS + 1) * cell`` samples wide or more.
     """
     n, side, _ = patches.shape
+    if n == 0:
+        return np.zeros((0, CELLS * CELLS * DIRECTIONS), np.float32)
     gx = np.zeros_like(patches)
     gy = np.zeros_like(patches)
     np.subtract(patches[:, :, 2:], patches[:, :, :-2], out=gx[:, :, 1:-1])

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.types import Bool, Float32, Float64
 
+_PLAIN = 1e-3  # logits that differ by less are equal
+
 
 def disc(radius: int) -> NDArray[np.uint8]:
     """The (2r+1, 2r+1) uint8 mask of pixels no farther than ``radius + 0.5``: as round as pixels can be."""
@@ -37,9 +39,12 @@ def suppress(heat: Float32, radius: int) -> Bool:
 def maxima(heat: Float32, radius: int) -> NDArray[np.intp]:
     """Rows and columns (N, 2) of pixels that no pixel of their disc exceeds, one pixel off the border.
 
+    A plain, where nothing stands out by more than rounding, has none.
+
     The first round of :func:`suppress`: what later rounds would add lies on the slope of a greater peak.
     """
-    peaks = heat >= cv2.dilate(heat, disc(radius))
+    kernel = disc(radius)
+    peaks = (heat >= cv2.dilate(heat, kernel)) & (heat > cv2.erode(heat, kernel) + _PLAIN)
     peaks[[0, -1]] = peaks[:, [0, -1]] = False
     return np.argwhere(peaks)
 
