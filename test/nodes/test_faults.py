@@ -203,7 +203,10 @@ def test_memory_does_not_grow(graph, photograph):
         reached = features.meter.received
         if robot.show(shown[frames % 120]) is None:
             late += 1
-            if not graph.spin_until(lambda: robot.status[-1].header.stamp == to_time(robot.stamp), 30.0):
+            newest = to_time(robot.stamp)
+            if not graph.spin_until(
+                lambda stamp=newest: robot.status and robot.status[-1].header.stamp == stamp, 30.0
+            ):
                 assert features.meter.received == reached, "silent stop"
                 lost += 1
         robot.status[:-1] = []
