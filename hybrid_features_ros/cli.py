@@ -5,26 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from hybrid_features_ros.config import Config, FeatureConfig, options, with_options
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.evaluation import homography, rotation, speed
 from hybrid_features_ros.evaluation.bags import make_bag
 from hybrid_features_ros.evaluation.draw import draw_features, draw_matches
+from hybrid_features_ros.evaluation.evaluate import evaluate
 from hybrid_features_ros.evaluation.homography import bench_homography
-from hybrid_features_ros.evaluation.metrics import evaluate_trajectory, trajectory_nees
+from hybrid_features_ros.evaluation.page import read_page, write_page
 from hybrid_features_ros.evaluation.render import render_sequence, render_turn
+from hybrid_features_ros.evaluation.results import write_results
 from hybrid_features_ros.evaluation.rotation import bench_rotation
-from hybrid_features_ros.evaluation.run import run, trajectory
 from hybrid_features_ros.evaluation.sources import open_source
 from hybrid_features_ros.evaluation.speed import bench_speed
 from hybrid_features_ros.evaluation.trajectory import write_tum
@@ -33,9 +31,6 @@ from hybrid_features_ros.evaluation.yardsticks import yardstick
 from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.strek import StrekExtractor
 from hybrid_features_ros.odometry.matching import match
-from hybrid_features_ros.types import MotionModel, State
-
-_TRANSLATING = (MotionModel.PNP, MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY)
 
 _EXTRACTORS = FeatureConfig.__dataclass_fields__["extractor"].metadata["choices"]
 
@@ -68,50 +63,28 @@ def _match(given: argparse.Namespace) -> None:
 
 def _evaluate(given: argparse.Namespace) -> None:
     source = open_source(given.sequence)
-    config = _config(given)
-    if given.mode == "rgbd":
-        config = with_options(config, {"input.depth": True})
-    frames = len(source.stamps[:: given.every])
-    replay = run(source, config, given.every, stereo=given.mode == "stereo", gyro=given.gyro)
-    results = list(tqdm(replay, total=frames, unit="frame", disable=None))
-    stages = {name for r in results for name in r.milliseconds}
-    times = {s: np.array([r.milliseconds[s] for r in results if s in r.milliseconds]) for s in sorted(stages)}
-    report: dict[str, Any] = {
-        "protocol": {"sequence": source.name, "mode": given.mode, "every": given.every,
-                     "config": {o.name: o.value for o in options(config)}},
-        "frames": len(results),
-        "with_orientation": sum(r.state not in (State.WAITING, State.LOST) for r in results),
-        "with_translation": sum(
-            r.state in (State.TRACKING, State.RECOVERING) and r.motion.model in _TRANSLATING for r in results
-        ),
-        "resets": results[-1].resets if results else 0,
-        "states": dict(Counter(r.state.name for r in results)),
-        "ate_rmse_m": None, "rpe_trans_30f_median_m": None,
-        "rot_rpe_30f_median_deg": None, "rot_rpe_30f_p95_deg": None,
-        "ms": {
-            stage: {"median": float(np.median(t)), "p95": float(np.percentile(t, 95))}
-            for stage, t in times.items()
-        },
-        "nees_mean": None,
-    }  # fmt: skip
-    if source.ground_truth is not None:
-        metrics = evaluate_trajectory(
-            trajectory(results),
-            source.ground_truth,
-            alignment="sim3" if given.mode == "mono" else "se3",
-            delta_frames=max(1, 30 // given.every),
-        )
-        figures = asdict(metrics)
-        report["protocol"]["metrics"] = figures.pop("protocol")
-        report.update(figures)
-        if given.exact:
-            report["nees_mean"] = trajectory_nees(results, source.ground_truth, metrics.scale)
-    if given.tum:
-        write_tum(given.tum, trajectory(results))
-    text = json.dumps(report, indent=1)
+    out = given.out or Path("results") / f"{source.name}_{given.mode}"
+    evaluation = evaluate(
+        source,
+        _config(given),
+        given.mode,
+        every=given.every,
+        gyro=given.gyro,
+        exact=given.exact,
+        name=out.name,
+    )
+    write_results(out, evaluation)
     if given.json:
-        given.json.write_text(text + "\n")
-    print(text)
+        given.json.write_text((out / "metrics.json").read_text())
+    if given.tum:
+        write_tum(given.tum, evaluation.trajectory)
+    print((out / "metrics.json").read_text(), end="")
+    print(f"report: {out / 'report.html'}", file=sys.stderr)
+
+
+def _report_page(given: argparse.Namespace) -> None:
+    write_page(given.out, [run for path in given.runs for run in read_page(path)])
+    print(f"report: {given.out}")
 
 
 def _bench_rotation(given: argparse.Namespace) -> None:
@@ -191,19 +164,25 @@ def _parser() -> argparse.ArgumentParser:
     match_.add_argument("b", type=Path)
     match_.add_argument("--out", type=Path, default=Path("matches.png"), help="picture to write")
 
-    evaluate = _command(commands, "evaluate", _evaluate, "odometry of a sequence or bag against its truth")
-    evaluate.add_argument("sequence", type=Path)
-    evaluate.add_argument(
+    run = _command(commands, "evaluate", _evaluate, "odometry of a sequence or bag against its truth")
+    run.add_argument("sequence", type=Path)
+    run.add_argument("--out", type=Path, help="folder of the results (default results/SEQUENCE_MODE)")
+    run.add_argument(
         "--mode",
         choices=("mono", "rgbd", "stereo"),
         default="mono",
         help="where depth comes from: motion alone, depth images, the right camera",
     )
-    evaluate.add_argument("--every", type=_positive, default=1, metavar="N", help="use every N-th frame")
-    evaluate.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope, in camera axes")
-    evaluate.add_argument("--exact", action="store_true", help="the truth is exact: report NEES")
-    evaluate.add_argument("--json", type=Path, help="file for the report")
-    evaluate.add_argument("--tum", type=Path, help="file for the trajectory, TUM format")
+    run.add_argument("--every", type=_positive, default=1, metavar="N", help="use every N-th frame")
+    run.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope, in camera axes")
+    run.add_argument("--exact", action="store_true", help="the truth is exact: report NEES")
+    run.add_argument("--json", type=Path, help="file for the report")
+    run.add_argument("--tum", type=Path, help="file for the trajectory, TUM format")
+
+    report = commands.add_parser("report", help="one page about several evaluations, side by side")
+    report.set_defaults(command=_report_page)
+    report.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of results, or its page")
+    report.add_argument("--out", type=Path, default=Path("report.html"), help="page to write")
 
     bag = commands.add_parser("bag", help="recordings").add_subparsers(required=True, metavar="COMMAND")
     make = bag.add_parser("make", help="write a sequence as a rosbag2")

@@ -13,6 +13,7 @@ import sequences
 
 from hybrid_features_ros.cli import main
 from hybrid_features_ros.evaluation.bags import topics
+from hybrid_features_ros.evaluation.page import read_page
 
 KEYS = {
     "protocol", "frames", "with_orientation", "with_translation", "resets", "states", "ate_rmse_m",
@@ -49,7 +50,18 @@ def test_evaluate_reports_every_figure_with_its_protocol(tmp_path, photograph, c
     calibration = json.loads((path / "calib.json").read_text())
     K = [300, 0, 159.5, 0, 300, 119.5, 0, 0, 1]
     (path / "calib.json").write_text(json.dumps({**calibration, "width": 320, "height": 240, "K": K}))
-    main(["evaluate", str(path), "--json", str(tmp_path / "r.json"), "--tum", str(tmp_path / "t.tum")])
+    main(
+        [
+            "evaluate",
+            str(path),
+            "--out",
+            str(tmp_path / "run"),
+            "--json",
+            str(tmp_path / "r.json"),
+            "--tum",
+            str(tmp_path / "t.tum"),
+        ]
+    )
     report = json.loads((tmp_path / "r.json").read_text())
     assert set(report) >= KEYS
     assert report == json.loads(capsys.readouterr().out)
@@ -58,6 +70,13 @@ def test_evaluate_reports_every_figure_with_its_protocol(tmp_path, photograph, c
     assert report["protocol"]["metrics"]["alignment"].startswith("sim3")
     assert set(report["ms"]["track"]) == {"median", "p95"}
     assert len((tmp_path / "t.tum").read_text().splitlines()) == 6
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        "trajectory.tum", "metrics.json", "config.yaml", "report.html",
+    }  # fmt: skip
+    (run,) = read_page(tmp_path / "run")
+    assert run["shots"] and run["metrics"] == report
+    main(["report", str(tmp_path / "run"), str(tmp_path / "run"), "--out", str(tmp_path / "both.html")])
+    assert len(read_page(tmp_path / "both.html")) == 2
 
 
 def test_bag_make(tmp_path, capsys):
