@@ -95,7 +95,7 @@ def test_seven_hundred_frames_weigh_less_than_ten_megabytes(tmp_path):
 def test_a_browser_draws_it(tmp_path):
     write_page(tmp_path / "r.html", [run_data(evaluation("one")), run_data(evaluation("two", error=0.05))])
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-               "--window-size=1400,2600", "--virtual-time-budget=2000", f"--user-data-dir={tmp_path / 'user'}",
+               "--window-size=1400,2600", "--virtual-time-budget=2000",
                f"--user-data-dir={tmp_path / 'user'}", f"--screenshot={tmp_path / 'r.png'}",
                f"file://{tmp_path / 'r.html'}"]  # fmt: skip
     subprocess.run(command, check=True, timeout=120, capture_output=True)
