@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 
 env := scripts/ros_env.sh
-sources := hybrid_features_ros test scripts overlay launch setup.py
+sources := hybrid_features_ros test scripts overlay launch examples setup.py
 
 help:  ## List these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 16

@@ -33,7 +33,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run one command; bad input prints one line and exits with status 1."""
-    given = _parser().parse_args(args)
+    given = make_parser().parse_args(args)
     try:
         given.command(given)
     except InputError as error:
@@ -132,7 +132,8 @@ def _render(given: argparse.Namespace) -> None:
         print(f"sequence: {render_sequence(given.out)}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(prog="hybrid-features", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

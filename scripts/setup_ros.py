@@ -46,7 +46,7 @@ ROS_WHEELS = (
 COLCON_SETUPTOOLS = "setuptools<80"
 # What a build reads (contents), and what it only links to (names).
 BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "msg", "srv", "overlay/interfaces", "scripts/setup_ros.py")
-LINKED = ("hybrid_features_ros", "launch", "config", "rviz")
+LINKED = ("hybrid_features_ros", "launch", "config", "foxglove", "rviz")
 
 
 def main() -> int:
