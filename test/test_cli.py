@@ -85,6 +85,48 @@ def test_bag_make(tmp_path, capsys):
     assert "/camera/image_raw/compressed" in topics(tmp_path / "bag")
 
 
+def test_dataset_list_and_info(tmp_path, capsys):
+    main(["dataset", "list"])
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"tum/fr1_rpy", "euroc/V1_01_easy", "kitti", "hpatches"} <= set(names)
+    main(["dataset", "info", "kitti", "--out", str(tmp_path)])
+    text = capsys.readouterr().out
+    assert text.count("archive: ") == 3 and "CC BY-NC-SA" in text and "register" in text
+
+
+def test_bench_all_says_what_it_lacks(tmp_path, capsys):
+    main(["bench", "all", "--parts", "rotation", "homography", "speed", "--out", str(tmp_path / "bench")])
+    said = capsys.readouterr()
+    assert "skipped rotation: needs --images DIR" in said.err
+    assert "skipped homography: needs --dataset DIR" in said.err
+    assert set(json.loads((tmp_path / "bench" / "bench.json").read_text())["skipped"]) == {
+        "rotation", "homography", "speed",
+    }  # fmt: skip
+
+
+def test_bench_messages(tmp_path, capsys):
+    pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
+    main(["bench", "messages", "--json", str(tmp_path / "m.json")])
+    methods = json.loads(capsys.readouterr().out)["methods"]
+    assert set(methods) == {
+        "features to message", "message to features", "yardstick: descriptors assigned as a list",
+    }  # fmt: skip
+    assert json.loads((tmp_path / "m.json").read_text())["methods"] == methods
+
+
+def test_export_writes_a_script(tmp_path, capsys):
+    main(["export", "--tensorrt-script", str(tmp_path / "build.sh")])
+    assert "was not run here" in capsys.readouterr().out
+    assert (tmp_path / "build.sh").stat().st_mode & 0o100
+
+
+def test_evaluate_records_for_rerun(tmp_path):
+    pytest.importorskip("rerun", reason="rerun-sdk is not installed: pip install .[rerun]")
+    path = sequences.plain(tmp_path / "walk")
+    main(["evaluate", str(path), "--out", str(tmp_path / "run"), "--rerun", str(tmp_path / "run.rrd")])
+    assert (tmp_path / "run.rrd").stat().st_size > 1000
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -97,6 +139,10 @@ def test_bag_make(tmp_path, capsys):
         (["extract", "PHOTO", "--set", "features.keypoints=1"], "unknown parameter 'features.keypoints'"),
         (["evaluate", "nowhere"], "nowhere: no such file or folder"),
         (["bag", "make", "nowhere", "out"], "nowhere: no such file or folder"),
+        (["report", "nowhere"], "nowhere: no report.html"),
+        (["dataset", "info", "nothing"], "nothing: no such data set"),
+        (["bench", "rotation"], "needs --images DIR"),
+        (["export"], "say what to write: --onnx FILE"),
     ],
 )
 def test_bad_input_is_one_line_and_status_one(photo, tmp_path, monkeypatch, arguments, message):

@@ -11,8 +11,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid_features_ros"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-ARRAYS = re.compile(r"\b(NDArray|ArrayLike|Float32|Float64|Int32|UInt8|Bool|Array|Tensor)\b")
-SHAPE = re.compile(r"\((\w+(, \w+)+|\w+,)\)")  # such as (N, 2) or (6,)
+ARRAYS = re.compile(r"\b(NDArray|ArrayLike|Float32|Float64|Int32|UInt8|Bool|Array)\b")
+SHAPE = re.compile(r"\(([\w.+]+(, [\w.+]+)+|\w+,)\)")  # such as (N, 2), (6,) or (..., 3)
 Public = tuple[str, ast.FunctionDef | ast.ClassDef, ast.ClassDef | None]
 
 

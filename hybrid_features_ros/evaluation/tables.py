@@ -108,7 +108,7 @@ def _odometry(part: Bench) -> str:
 
 def _messages(part: Bench) -> str:
     rows = [
-        (name, [_number(row["ms"], 2), _number(row["of_yardstick"], 4)])
+        (name, [_number(row["ms"], 2), _number(row["of_yardstick"], 5)])
         for name, row in part["methods"].items()
     ]
     return _table(["ms", "of the yardstick"], rows)

@@ -55,7 +55,7 @@ class StrekExtractor:
         )
 
     def detect(self, image: NDArray[Any]) -> Keypoints:
-        """Keypoints without descriptors.
+        """Keypoints without descriptors of an image (H, W) or (H, W, 3).
 
         Raises:
             InputError: the image is empty or of another shape or type.
