@@ -33,7 +33,7 @@ figures: setup  ## Draw the figures of the documentation anew
 	@$(env) python3 scripts/figures.py
 
 site: setup  ## Build the documentation into results/site
-	@$(env) python3 -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(env) python3 -m mkdocs build --strict --quiet
 
 clean:  ## Delete what `make setup` built
 	rm -rf .venv build install log

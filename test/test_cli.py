@@ -104,8 +104,11 @@ def test_bench_all_says_what_it_lacks(tmp_path, capsys):
     }  # fmt: skip
 
 
-def test_bench_messages(tmp_path, capsys):
+def test_bench_messages(tmp_path, capsys, monkeypatch):
     pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
+    from hybrid_features_ros.nodes import bench_messages
+
+    monkeypatch.setattr(bench_messages, "ROUNDS", 2)
     main(["bench", "messages", "--json", str(tmp_path / "m.json")])
     methods = json.loads(capsys.readouterr().out)["methods"]
     assert set(methods) == {
@@ -118,6 +121,14 @@ def test_export_writes_a_script(tmp_path, capsys):
     main(["export", "--tensorrt-script", str(tmp_path / "build.sh")])
     assert "was not run here" in capsys.readouterr().out
     assert (tmp_path / "build.sh").stat().st_mode & 0o100
+
+
+def test_export_compares_with_pytorch(tmp_path, capsys):
+    pytest.importorskip("torch", reason="PyTorch is not installed: pip install .[train]")
+    script = tmp_path / "build.sh"
+    main(["export", "--onnx", str(tmp_path / "net.onnx"), "--tensorrt-script", str(script)])
+    assert float(capsys.readouterr().out.splitlines()[0].split()[-1]) < 1e-3
+    assert "net.onnx" in script.read_text()
 
 
 def test_evaluate_records_for_rerun(tmp_path):

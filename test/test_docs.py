@@ -139,6 +139,18 @@ def test_python_on_the_pages_runs(page: str, code: str, photograph: np.ndarray) 
         exec(compile(code, page, "exec"), given)
 
 
+def test_parameters_and_fields_on_the_pages_exist() -> None:
+    known = {o.name for o in options(Config())}
+    groups = {name.rpartition(".")[0] for name in known} | {"features", "odometry", "frames", "input"}
+    message = (ROOT / "msg" / "OdometryStatus.msg").read_text()
+    fields = set(re.findall(r"^[\w/\[\]]+ (\w+)\s", message, re.MULTILINE))
+    for page in PAGES:
+        for name in re.findall(r"`((?:features|odometry|frames|input)\.[\w.]+)(?:`|: )", page.read_text()):
+            assert name in known | groups, f"{page.name}: {name}"
+        for name in re.findall(r"`status\.(\w+)`", page.read_text()):
+            assert name in fields, f"{page.name}: status.{name}"
+
+
 def anchors(page: Path) -> set[str]:
     """Names by which the headings of a page can be linked to."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
