@@ -20,7 +20,7 @@ from hybrid_features_ros.evaluation.evaluate import evaluate
 from hybrid_features_ros.evaluation.page import read_page, write_page
 from hybrid_features_ros.evaluation.render import render_sequence, render_turn
 from hybrid_features_ros.evaluation.rerun import RerunView
-from hybrid_features_ros.evaluation.results import write_results
+from hybrid_features_ros.evaluation.results import make_folder, write_results
 from hybrid_features_ros.evaluation.sources import open_source
 from hybrid_features_ros.evaluation.trajectory import write_tum
 from hybrid_features_ros.features import make_extractor
@@ -58,6 +58,7 @@ def _match(given: argparse.Namespace) -> None:
 def _evaluate(given: argparse.Namespace) -> None:
     source = open_source(given.sequence)
     out = given.out or Path("results") / f"{source.name}_{given.mode}"
+    make_folder(out)
     view = [RerunView(given.rerun, out.name, source.camera, source.ground_truth)] if given.rerun else []
     evaluation = evaluate(
         source, _config(given), given.mode, every=given.every, gyro=given.gyro, exact=given.exact,
@@ -91,7 +92,7 @@ def _dataset_download(given: argparse.Namespace) -> None:
     dataset = find_dataset(given.name)
     print(f"{dataset.title}: {dataset.licence}; terms: {dataset.page}")
     for folder in download(dataset, given.out, given.source):
-        print(f"hybrid-features {dataset.use} {folder.parent if dataset.name == 'hpatches' else folder}")
+        print(f"hybrid-features {dataset.use} {folder}")
 
 
 def _train_detector(given: argparse.Namespace) -> None:

@@ -151,6 +151,7 @@ def test_evaluate_records_for_rerun(tmp_path):
         (["evaluate", "nowhere"], "nowhere: no such file or folder"),
         (["bag", "make", "nowhere", "out"], "nowhere: no such file or folder"),
         (["report", "nowhere"], "nowhere: no report.html"),
+        (["evaluate", "SEQUENCE", "--out", "photo.png"], "photo.png: cannot make this folder"),
         (["dataset", "info", "nothing"], "nothing: no such data set"),
         (["bench", "rotation"], "needs --images DIR"),
         (["export"], "say what to write: --onnx FILE"),
@@ -158,6 +159,7 @@ def test_evaluate_records_for_rerun(tmp_path):
 )
 def test_bad_input_is_one_line_and_status_one(photo, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
+    sequences.plain(tmp_path / "SEQUENCE")
     with pytest.raises(SystemExit) as stopped:
         main([str(photo) if a == "PHOTO" else a for a in arguments])
     text = str(stopped.value)

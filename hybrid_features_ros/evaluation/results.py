@@ -15,6 +15,18 @@ from hybrid_features_ros.evaluation.page import run_data, write_page
 from hybrid_features_ros.evaluation.trajectory import write_tum
 
 
+def make_folder(out: Path) -> None:
+    """Make a folder for results, before anything is computed for it.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot make this folder: {error.strerror}") from None
+
+
 def write_results(out: Path, evaluation: Evaluation) -> None:
     """Write ``trajectory.tum``, ``metrics.json``, ``config.yaml`` and ``report.html`` into a folder.
 
@@ -23,10 +35,7 @@ def write_results(out: Path, evaluation: Evaluation) -> None:
     """
     if not evaluation.results:
         raise InputError(f"{evaluation.name}: no frames to report on")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot make this folder: {error.strerror}") from None
+    make_folder(out)
     write_tum(out / "trajectory.tum", evaluation.trajectory)
     (out / "metrics.json").write_text(json.dumps(evaluation.report, indent=1) + "\n")
     (out / "config.yaml").write_text(parameter_file(evaluation.config))

@@ -12,7 +12,14 @@ import pytest
 pytest.importorskip("pooch", reason="pooch is not installed: pip install .[datasets]")
 
 from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.datasets import DATASETS, describe, download, find_dataset, table
+from hybrid_features_ros.evaluation.datasets import (
+    DATASETS,
+    describe,
+    download,
+    find_dataset,
+    sequences,
+    table,
+)
 
 RPY = find_dataset("tum/fr1_rpy")
 ARCHIVE = "rgbd_dataset_freiburg1_rpy.tgz"
@@ -109,6 +116,11 @@ def test_several_zips_make_one_data_set(tmp_path):
             archive.writestr(f"office/Easy/P000/{part}/000000_left.png", b"")
     (found,) = download(office, tmp_path / "data", str(tmp_path / "shelf"))
     assert {p.name for p in found.iterdir()} == {"image_left", "depth_left"}
+
+
+def test_hpatches_is_found_where_its_sequences_lie(tmp_path):
+    (tmp_path / "hpatches-sequences-release" / "v_wall").mkdir(parents=True)
+    assert sequences(tmp_path) == [tmp_path / "hpatches-sequences-release"]
 
 
 def test_a_closed_network_is_said_in_one_line(tmp_path):

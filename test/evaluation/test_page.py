@@ -66,6 +66,8 @@ def test_a_page_is_read_back_and_pages_are_put_side_by_side(tmp_path):
 
 
 def test_what_is_no_page_is_refused(tmp_path):
+    with pytest.raises(InputError, match="cannot write"):
+        write_page(tmp_path / "none" / "r.html", [])
     with pytest.raises(InputError, match=r"no report\.html"):
         read_page(tmp_path)
     (tmp_path / "report.html").write_text("<html></html>")

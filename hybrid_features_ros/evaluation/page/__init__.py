@@ -82,7 +82,11 @@ def run_data(evaluation: Evaluation) -> Run:
 
 
 def write_page(path: Path, runs: Sequence[Run]) -> None:
-    """Write one page about one or several runs; it needs no other file and no network."""
+    """Write one page about one or several runs; it needs no other file and no network.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
     parts = resources.files(__package__)
     content = {
         "runs": runs,
@@ -100,7 +104,10 @@ def write_page(path: Path, runs: Sequence[Run]) -> None:
         ("{{data}}", data),
     ):
         page = page.replace(mark, text, 1)
-    path.write_text(page, encoding="utf-8")
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot write: {error.strerror}") from None
 
 
 def read_page(path: Path) -> list[Run]:

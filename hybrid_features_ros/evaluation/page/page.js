@@ -326,7 +326,7 @@ function inSpace() {
 
 // ---------------------------------------------------------------- figures, frames, configuration
 
-const total = (run) => { const m = run.metrics.ms; return (m.extract?.median ?? 0) + (m.track?.median ?? 0) + (m.bundle?.median ?? 0); };
+const total = (run) => percentile(run.seconds.map((_, i) => Object.values(run.ms).reduce((sum, times) => sum + (times[i] ?? 0), 0)), 0.5);
 const FIGURES = [ // name, unit, digits, value, is more better?
   ["position error, rmse", "m", 3, (r) => r.metrics.ate_rmse_m, false],
   ["rotation over 30 frames, median", "°", 2, (r) => r.metrics.rot_rpe_30f_median_deg, false],
