@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hybrid_features_ros.errors import InputError
-
 Bench = Mapping[str, Any]
 _NAMES = {
     "ours": "ours", "sift": "SIFT", "sift_precise": "SIFT precise", "orb": "ORB", "akaze": "AKAZE",
@@ -21,6 +19,7 @@ _ROTATION = (  # name, key, digits, is more better
     ("correct matches of 1000 keypoints", "correct", 0, True),
     ("share of matches that are correct", "mma3", 3, True),
 )
+_PAIRED = (("", "extractor"), ("_detector", "detector"))
 _HOMOGRAPHY = (
     ("repeatability at 3 px", "repeatability", 3, True),
     ("correct matches", "correct", 0, True),
@@ -41,23 +40,35 @@ def tables(bench: Bench) -> dict[str, str]:
         "rotation": _rotation, "homography": _homography, "speed": _speed, "odometry": _odometry,
         "messages": _messages,
     }  # fmt: skip
-    return {name: make(bench[name]) for name, make in makers.items() if name in bench}
+    return {
+        name: "\n".join([make(bench[name]), *_caption(bench[name].get("protocol", {}))])
+        for name, make in makers.items()
+        if name in bench
+    }
 
 
 def fill(page: str, found: Mapping[str, str]) -> str:
-    """The page with each table put between its marks ``<!-- bench NAME -->`` and ``<!-- end -->``.
-
-    Raises:
-        InputError: the page asks for a table of a part that was not run.
+    """The page with each table put between its marks ``<!-- bench NAME -->`` and ``<!-- end -->``; where a
+    part was not run, how to run it.
     """
 
     def table(mark: re.Match[str]) -> str:
         name = mark.group(1)
-        if name not in found:
-            raise InputError(f"no figures of {name}; run `hybrid-features bench all --parts {name}` first")
-        return f"<!-- bench {name} -->\n{found[name]}\n<!-- end -->"
+        text = found.get(name, f"*Not measured yet: `hybrid-features bench all --parts {name}`.*")
+        return f"<!-- bench {name} -->\n{text}\n<!-- end -->"
 
     return re.sub(r"<!-- bench (\w+) -->\n.*?<!-- end -->", table, page, flags=re.DOTALL)
+
+
+def _caption(protocol: Bench) -> list[str]:
+    """What a reader has to know to read the table: an empty line and a sentence."""
+    said = [f"{len(protocol['images'])} photographs"] if isinstance(protocol.get("images"), list) else []
+    said += [f"{protocol['pairs_in_dataset']} pairs"] if "pairs_in_dataset" in protocol else []
+    said += [str(protocol["sequence"])] if "sequence" in protocol else []
+    said += [f"ours: {protocol['ours']}"] if "ours" in protocol else []
+    said += [f"threads: {protocol['threads']}"] if "threads" in protocol else []
+    said += [f"OpenCV {protocol['opencv']}"] if "opencv" in protocol else []
+    return ["", f"*{'; '.join(said)}.*"] if said else []
 
 
 def _rotation(part: Bench) -> str:
@@ -84,7 +95,10 @@ def _speed(part: Bench) -> str:
     methods = part["methods"]
     rows = []
     for size in ("vga", "hd"):
-        values = [methods[m][f"{size}_ms"] / methods["sift"][f"{size}_ms"] for m in methods]
+        # Where there is one, the median of the rounds' ratios: a busy machine disturbs it less.
+        ratios = {f"ours{n}": part["ratio_to_sift"][f"{k}_{size}"] for n, k in _PAIRED}
+        sift = methods["sift"][f"{size}_ms"]
+        values = [ratios.get(m, methods[m][f"{size}_ms"] / sift) for m in methods]
         rows.append(
             (f"time over SIFT's, {size.upper()}", _bold([_number(v, 2) for v in values], values, False))
         )
