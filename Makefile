@@ -1,10 +1,10 @@
 # Two ways to run: with a sourced ROS 2 (`source /opt/ros/jazzy/setup.bash`) everything below uses it;
 # without, `make setup` builds .venv with ROS 2 from PyPI. See scripts/setup_ros.py.
-.PHONY: help setup test format demo docs clean
+.PHONY: help setup test format demo docs figures site clean
 .DEFAULT_GOAL := help
 
 env := scripts/ros_env.sh
-sources := hybrid_features_ros test scripts overlay launch setup.py
+sources := hybrid_features_ros test scripts overlay launch examples setup.py
 
 help:  ## List these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 16
@@ -26,8 +26,14 @@ format: setup  ## Format the sources and mend what the linter can mend
 demo: setup  ## Replay a sequence through the nodes and print its errors; DATA=PATH takes yours
 	@$(env) python3 -m hybrid_features_ros.nodes.demo $(if $(DATA),--data "$(DATA)") --out results/demo
 
-docs: setup  ## Write docs/parameters.md anew from the configuration
-	@$(env) python3 -m hybrid_features_ros.nodes.parameters > docs/parameters.md
+docs: setup  ## Write the reference pages and the tables of benchmarks anew
+	@$(env) python3 -m hybrid_features_ros.nodes.reference .
+
+figures: setup  ## Draw the figures of the documentation anew
+	@$(env) python3 scripts/figures.py
+
+site: setup  ## Build the documentation into results/site
+	@NO_MKDOCS_2_WARNING=1 $(env) python3 -m mkdocs build --strict --quiet
 
 clean:  ## Delete what `make setup` built
 	rm -rf .venv build install log

@@ -27,7 +27,7 @@ def make(rotation: ArrayLike, translation: ArrayLike) -> Array:
 
 
 def inverse(T: Array) -> Array:
-    """The inverse motion: ``inverse(T_a_b)`` is ``T_b_a``."""
+    """The inverse motion (4, 4): ``inverse(T_a_b)`` is ``T_b_a``."""
     R = T[:3, :3].T
     return make(R, -R @ T[:3, 3])
 
@@ -66,7 +66,7 @@ def rotation_vector(R: Array) -> Array:
 
 
 def rotation_angle(R: Array) -> float:
-    """Angle of a rotation matrix in [0, pi] [rad]."""
+    """Angle of a (3, 3) rotation matrix in [0, pi] [rad]."""
     return float(np.linalg.norm(rotation_vector(R)))
 
 
@@ -89,7 +89,7 @@ def from_quaternion(xyzw: ArrayLike, translation: ArrayLike = (0.0, 0.0, 0.0)) -
 
 
 def to_parent_axes(covariance: Array, T: Array) -> Array:
-    """Turn a covariance of ``xi`` (moving axes) into the axes of the parent frame.
+    """Turn a covariance (6, 6) of ``xi`` (moving axes) into the axes of the parent frame.
 
     ``nav_msgs/Odometry`` and ``geometry_msgs/PoseWithCovariance`` express the uncertainty of position
     and of rotation in the fixed axes of the header's frame.
@@ -99,7 +99,7 @@ def to_parent_axes(covariance: Array, T: Array) -> Array:
 
 
 def left_jacobian(phi: Array) -> Array:
-    """Left Jacobian of SO(3) at the rotation vector ``phi`` (Sola et al., eq. 145)."""
+    """Left Jacobian (3, 3) of SO(3) at the rotation vector ``phi`` (Sola et al., eq. 145)."""
     angle = float(np.linalg.norm(phi))
     S = skew(phi)
     if angle < 1e-4:  # third-order terms fall below 1e-16
@@ -110,11 +110,11 @@ def left_jacobian(phi: Array) -> Array:
 
 
 def symmetric(C: Array) -> Array:
-    """The symmetric part of a square matrix: rounding errors of a covariance removed."""
+    """The symmetric part of a square matrix (N, N): rounding errors of a covariance removed."""
     return np.asarray((C + C.T) / 2)
 
 
 def orthonormal(T: Array) -> Array:
-    """The motion with its rotation brought back to a rotation after rounding errors (one Newton step)."""
+    """The motion (4, 4), its rotation made one again after rounding errors (one Newton step)."""
     R = T[:3, :3]
     return make(R @ (1.5 * np.eye(3) - 0.5 * R.T @ R), T[:3, 3])

@@ -46,7 +46,7 @@ ROS_WHEELS = (
 COLCON_SETUPTOOLS = "setuptools<80"
 # What a build reads (contents), and what it only links to (names).
 BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "msg", "srv", "overlay/interfaces", "scripts/setup_ros.py")
-LINKED = ("hybrid_features_ros", "launch", "config", "rviz")
+LINKED = ("hybrid_features_ros", "launch", "config", "foxglove", "rviz")
 
 
 def main() -> int:
@@ -70,7 +70,7 @@ class SetupError(Exception):
 
 
 def set_up_environment(with_training: bool) -> None:
-    """Make ``.venv`` with ROS 2, and with PyTorch if training is to be tested; build the package in it."""
+    """Make ``.venv`` with ROS 2, with PyTorch and Rerun if all is to be tested; build the package in it."""
     python = find_python()
     wheels = list(ROS_WHEELS)
     if not shutil.which("cmake"):
@@ -89,8 +89,8 @@ def set_up_environment(with_training: bool) -> None:
         write_stamp("packages", packages)
 
     if with_training and read_stamp("training") != packages:
-        say("installing PyTorch for the tests of training")
-        pip_install("--editable", f"{ROOT}[train]", COLCON_SETUPTOOLS)
+        say("installing PyTorch and Rerun for their tests")
+        pip_install("--editable", f"{ROOT}[train,rerun]", COLCON_SETUPTOOLS)
         write_stamp("training", packages)
 
     names = sorted(str(path.relative_to(ROOT)) for path in files(LINKED))

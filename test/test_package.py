@@ -31,8 +31,8 @@ KEYS = {
     "yaml": "python3-yaml",
 }
 PIP_NAMES = {"cv2": "opencv-contrib-python-headless", "yaml": "PyYAML"}
-# Imported inside functions by parts that say what to install: training, the demo's photographs.
-OPTIONAL = {"onnx", "rclpy", "skimage", "sklearn", "torch", "torchvision"}
+# Imported inside functions by parts that say what to install: training, photographs, downloads, Rerun.
+OPTIONAL = {"onnx", "pooch", "rclpy", "rerun", "skimage", "sklearn", "torch", "torchvision"}
 
 
 def dependencies(*kinds: str) -> set[str]:

@@ -79,6 +79,7 @@ class BagSource:
 
     @property
     def name(self) -> str:
+        """Of the file."""
         return self.path.stem
 
     def __len__(self) -> int:

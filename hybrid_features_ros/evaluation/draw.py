@@ -42,7 +42,7 @@ def draw_features(image: NDArray[Any], features: Features) -> UInt8:
 def draw_matches(
     image_a: NDArray[Any], image_b: NDArray[Any], a: Features, b: Features, matches: Matches
 ) -> UInt8:
-    """Both images side by side, each match a line whose colour tells its direction."""
+    """Both images (H, W) or (H, W, 3) side by side, each match a line whose colour tells its direction."""
     left, right = _colour(image_a), _colour(image_b)
     height = max(len(left), len(right))
     width = left.shape[1] + _GAP + right.shape[1]
@@ -84,7 +84,11 @@ def draw_tracks(image: NDArray[Any], features: Features, starts: NDArray[Any], e
 
 
 def draw_horizon(canvas: UInt8, camera: Camera, R_odom_camera: NDArray[Any]) -> None:
-    """Draw the line of all directions that are level: right angles to the z axis of odom."""
+    """Draw into (H, W, 3) the line of all directions that are level: right angles to the z axis of odom.
+
+    Args:
+        R_odom_camera: (3, 3) orientation of the camera.
+    """
     up = R_odom_camera[2]  # the z axis of odom in the camera's axes
     level = np.cross(up, [0.0, 0.0, 1.0])
     if np.linalg.norm(level) < 1e-3:
@@ -102,6 +106,6 @@ def draw_horizon(canvas: UInt8, camera: Camera, R_odom_camera: NDArray[Any]) -> 
 
 
 def draw_status(canvas: UInt8, text: str) -> None:
-    """Write one line into the upper left corner."""
+    """Write one line into the upper left corner of (H, W, 3)."""
     for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         cv2.putText(canvas, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, width, cv2.LINE_AA)

@@ -1,6 +1,6 @@
-"""Sequences that are folders of images: TUM RGB-D, EuRoC, KITTI, and the plain layout of this package.
+"""Sequences that are folders of images: TUM RGB-D, EuRoC, KITTI, TartanAir, and this package's own layout.
 
-The plain layout: ``calib.json`` (width, height, K, dist, model), ``rgb.txt`` (stamp [s], file), and
+Its own, the plain layout: ``calib.json`` (width, height, K, dist, model), ``rgb.txt`` (stamp [s], file), and
 where known ``depth.txt`` (stamp, 16-bit PNG, metres = value / 5000), ``groundtruth.txt`` (TUM format,
 camera to world, optical axes), ``imu.csv`` (EuRoC format). A stereo pair is two sibling folders
 ``NAME_left`` and ``NAME_right``.
@@ -33,6 +33,10 @@ from hybrid_features_ros.types import Float32, Float64, Trajectory
 
 DEPTH_UNITS = 5000.0  # of a TUM depth image, per metre
 DEPTH_INTERVAL_NS = 20_000_000  # longest time between an image and its depth
+# TartanAir (V1): every camera is this pinhole; its files have no stamps, and this rate is our assumption.
+TARTANAIR_FOCAL, TARTANAIR_BASELINE_M, TARTANAIR_RATE_HZ = 320.0, 0.25, 10
+# Its poses have axes x forward, y right, z down; this maps optical axes (x right, y down, z forward) there.
+NED_FROM_OPTICAL = pose.make([[0, 0, 1], [1, 0, 0], [0, 1, 0]], [0, 0, 0])
 PATTERNS = ("*.png", "*.jpg", "*.jpeg", "*.pgm", "*.bmp")
 # Published calibrations of the three TUM RGB-D cameras: fx fy cx cy, k1 k2 p1 p2 k3.
 TUM_CAMERAS = {
@@ -69,6 +73,8 @@ class FolderSource:
 
     def _depth(self, path: Path) -> Float32:
         """Depth at every pixel of the image: of the nearest pixel of a smaller depth image."""
+        if path.suffix == ".npy":  # metres as they are
+            return np.asarray(np.load(path), dtype=np.float32)
         raw = _read(path).astype(np.float32) / np.float32(DEPTH_UNITS)
         raw[raw == 0] = np.nan
         rows, columns = (
@@ -176,6 +182,46 @@ def open_kitti(path: Path) -> FolderSource:
             baseline=float(baseline),
         )
     )
+
+
+def open_tartanair(path: Path) -> FolderSource:
+    """A trajectory folder (``P000`` ...) of TartanAir V1, with depth and right camera where they are there.
+
+    The world of the truth keeps TartanAir's axes (z down); only the camera's are turned to optical ones.
+    """
+    left, right = _tartanair_camera(path, "left"), None
+    if (path / "image_right").is_dir():
+        right = _tartanair_camera(path, "right")
+    depths = [path / "depth_left" / f"{image.stem}_depth.npy" for image in left.images]
+    truth = path / "pose_left.txt"
+    poses = None
+    if truth.exists():
+        rows = np.array([[float(v) for v in r[:7]] for r in read_rows(truth, 7, "tx ty tz qx qy qz qw")])
+        n = min(len(rows), len(left))
+        ned = np.array([pose.from_quaternion(r[3:], r[:3]) for r in rows[:n]])
+        poses = Trajectory(left.stamps[:n], ned @ NED_FROM_OPTICAL)
+    return _checked(
+        FolderSource(
+            name="_".join(["tartanair", *path.parts[-3:]]),
+            camera=left.camera,
+            stamps=left.stamps,
+            images=left.images,
+            depths=[d if d.exists() else None for d in depths],
+            ground_truth=poses,
+            right=right,
+            baseline=TARTANAIR_BASELINE_M if right else 0.0,
+        )
+    )
+
+
+def _tartanair_camera(path: Path, side: str) -> FolderSource:
+    images = sorted((path / f"image_{side}").glob(f"*_{side}.png"))
+    if not images:
+        raise InputError(f"{path / f'image_{side}'}: no images named 000000_{side}.png in it")
+    height, width = _read(images[0]).shape[:2]
+    camera = Camera(width, height, TARTANAIR_FOCAL, TARTANAIR_FOCAL, width / 2, height / 2)
+    stamps = np.arange(len(images), dtype=np.int64) * (1_000_000_000 // TARTANAIR_RATE_HZ)
+    return FolderSource(f"image_{side}", camera, stamps, images)
 
 
 def _kitti_camera(path: Path, number: int) -> FolderSource:

@@ -87,7 +87,9 @@ def bench_homography(extractors: dict[str, Extractor], dataset: Path) -> dict[st
 
 
 def corner_error(a: Features, b: Features, H_b_a: Float64) -> float:
-    """Mean distance [px] of the image's corners under the homography that the matches give; inf if none."""
+    """Mean distance [px] of the image's corners under the homography that the matches give from where
+    ``H_b_a`` (3, 3) puts them; inf if they give none.
+    """
     matches = match(a, b, MUTUAL)
     if len(matches) < 4:
         return np.inf

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
 
 import numpy as np
 
@@ -15,10 +17,27 @@ from hybrid_features_ros.odometry import Odometry
 from hybrid_features_ros.types import Features, OdometryResult, Trajectory
 
 
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One frame and what became of it.
+
+    Attributes:
+        frame: as it came from the source.
+        features: of its image, with depths where they were used.
+        result: of the odometry.
+        extract_ms: wall-clock time that the features took [ms].
+    """
+
+    frame: Frame
+    features: Features
+    result: OdometryResult
+    extract_ms: float
+
+
 def run(
     source: Source, config: Config, every: int = 1, *, stereo: bool = False, gyro: bool = False
-) -> Iterator[OdometryResult]:
-    """Extract and track every ``every``-th frame of a source, one result per frame.
+) -> Iterator[Step]:
+    """Extract and track every ``every``-th frame of a source, one step per frame.
 
     Depth is used where ``config.input.depth`` asks for it and the frame has it.
 
@@ -42,8 +61,10 @@ def run(
             odometry.add_gyro(stamp, rate)
     for number, (frame, right) in enumerate(_frames(source, stereo)):
         if number % every == 0:
+            start = perf_counter()
             features = _features(extractor, source, frame, right, config.input.depth)
-            yield odometry.process(frame.stamp, features, source.camera)
+            extract_ms = 1e3 * (perf_counter() - start)
+            yield Step(frame, features, odometry.process(frame.stamp, features, source.camera), extract_ms)
 
 
 def _frames(source: Source, stereo: bool) -> Iterator[tuple[Frame, Frame | None]]:
@@ -61,7 +82,7 @@ def _features(
     return with_depth(features, frame.depth) if depth and frame.depth is not None else features
 
 
-def trajectory(results: list[OdometryResult]) -> Trajectory:
+def trajectory(results: Sequence[OdometryResult]) -> Trajectory:
     """The camera's path in the first camera's frame."""
     stamps = np.array([r.stamp for r in results], dtype=np.int64)
     return Trajectory(stamps, np.array([r.T_world_camera for r in results]).reshape(-1, 4, 4))

@@ -6,14 +6,20 @@ from pathlib import Path
 
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.evaluation.bags import is_bag, open_bag
-from hybrid_features_ros.evaluation.folders import open_euroc, open_kitti, open_plain, open_tum
+from hybrid_features_ros.evaluation.folders import (
+    open_euroc,
+    open_kitti,
+    open_plain,
+    open_tartanair,
+    open_tum,
+)
 from hybrid_features_ros.evaluation.source import Frame, Imu, Source
 
 __all__ = ["Frame", "Imu", "Source", "open_source"]
 
 
 def open_source(path: Path, topic: str = "") -> Source:
-    """Open a folder (plain, TUM RGB-D, EuRoC, KITTI odometry) or a ROS 1 or ROS 2 bag.
+    """Open a folder (plain, TUM RGB-D, EuRoC, KITTI odometry, TartanAir) or a ROS 1 or ROS 2 bag.
 
     Args:
         path: of the recording; of a stereo pair, the left one.
@@ -38,9 +44,11 @@ def open_source(path: Path, topic: str = "") -> Source:
         return open_euroc(path)
     if (path / "image_0").is_dir():
         return open_kitti(path)
+    if (path / "image_left").is_dir():
+        return open_tartanair(path)
     if (path / "rgb.txt").exists():
         return open_tum(path)
     raise InputError(
         f"{path}: no known layout; expected calib.json (images of your own), rgb.txt (TUM RGB-D), "
-        "mav0 (EuRoC), image_0 (KITTI odometry) or metadata.yaml (rosbag2)"
+        "mav0 (EuRoC), image_0 (KITTI odometry), image_left (TartanAir) or metadata.yaml (rosbag2)"
     )

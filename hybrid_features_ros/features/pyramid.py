@@ -44,7 +44,7 @@ def to_level(points: Float64, level: Float32, width: int, height: int) -> Float6
 
 
 def ratio(level: Float32, width: int, height: int) -> NDArray[np.float64]:
-    """Image pixels per pixel of a level, in x and y."""
+    """Image pixels per pixel of a level (H, W), in x and y: (2,)."""
     return np.array([width / level.shape[1], height / level.shape[0]])
 
 

@@ -1,6 +1,6 @@
 """What it costs to turn features into a message and back, beside filling the arrays element by element.
 
-Run with ``python3 -m hybrid_features_ros.nodes.bench_messages``.
+Run with ``hybrid-features bench messages``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from hybrid_features_ros.nodes.conversions import features_from_msg, features_to
 from hybrid_features_ros.types import DescriptorFormat, Features
 
 KEYPOINTS, DIMENSION, ROUNDS = 1000, 128, 51
+YARDSTICK = "yardstick: descriptors assigned as a list"
 
 
-def main() -> None:
-    """Print medians and ratios."""
+def bench_messages() -> dict[str, Any]:
+    """Median milliseconds of every conversion, and their share of the yardstick's."""
     rng = np.random.default_rng(0)
     row = rng.random(KEYPOINTS, dtype=np.float32)
     features = Features(
@@ -33,14 +34,14 @@ def main() -> None:
     times = {
         "features to message": _median(lambda: features_to_msg(features, Header())),
         "message to features": _median(lambda: features_from_msg(message)),
-        "yardstick: descriptors assigned as a list": _median(
+        YARDSTICK: _median(
             lambda: FeatureArray(descriptors=features.descriptors.view(np.uint8).ravel().tolist())
         ),
     }
-    yardstick = times["yardstick: descriptors assigned as a list"]
-    print(f"{KEYPOINTS} keypoints, {DIMENSION} x float32, median of {ROUNDS}")
-    for name, milliseconds in times.items():
-        print(f"{name:45s} {milliseconds:8.3f} ms  {milliseconds / yardstick:8.5f} of the yardstick")
+    return {
+        "protocol": {"keypoints": KEYPOINTS, "descriptor": f"{DIMENSION} x float32", "rounds": ROUNDS},
+        "methods": {k: {"ms": t, "of_yardstick": t / times[YARDSTICK]} for k, t in times.items()},
+    }
 
 
 def _median(work: Callable[[], Any]) -> float:
@@ -50,7 +51,3 @@ def _median(work: Callable[[], Any]) -> float:
         work()
         spent.append(1e3 * (perf_counter() - start))
     return float(np.median(spent))
-
-
-if __name__ == "__main__":
-    main()

@@ -289,8 +289,8 @@ def odometry_to_msg(
     """Pose of the base in odom and its velocity in its own axes, both with covariance.
 
     Args:
-        T_base_camera: where the camera sits on the base.
-        T_odom_world: the first camera's frame in odom.
+        T_base_camera: (4, 4), where the camera sits on the base.
+        T_odom_world: (4, 4), the first camera's frame in odom.
         header: with the image's stamp and the frame odom.
         child: the base's frame.
     """
@@ -309,7 +309,7 @@ def odometry_to_msg(
 
 
 def to_pose(T: Float64) -> Pose:
-    """Pose message of a motion."""
+    """Pose message of a motion (4, 4)."""
     msg = Pose()
     q = quaternion_from_matrix(T)
     msg.orientation.x, msg.orientation.y, msg.orientation.z, msg.orientation.w = map(float, q)
@@ -323,7 +323,7 @@ def to_pose_stamped(msg: OdometryMsg) -> PoseStamped:
 
 
 def to_transform(T: Float64) -> Transform:
-    """Transform message of a motion."""
+    """Transform message of a motion (4, 4)."""
     msg = Transform()
     q = quaternion_from_matrix(T)
     msg.rotation.x, msg.rotation.y, msg.rotation.z, msg.rotation.w = map(float, q)

@@ -55,7 +55,7 @@ class FrameTree:
             return self._look_up(base, camera, Time())
 
     def guessed_motion(self, guess: str, camera: str, stamp: int) -> Float64 | None:
-        """``T_previous_current`` of the camera since the last call, by the odometry frame ``guess``.
+        """``T_previous_current`` (4, 4) of the camera since the last call, by the odometry frame ``guess``.
 
         None where TF does not know, or at the first call.
         """
@@ -79,7 +79,7 @@ class FrameTree:
             return None
 
     def between(self, target: str, source: str, stamp: int) -> Float64 | None:
-        """``T_target_source`` at a time [ns]; None where TF does not know."""
+        """``T_target_source`` (4, 4) at a time [ns]; None where TF does not know."""
         try:
             return self._look_up(target, source, Time(nanoseconds=stamp))
         except TransformException:

@@ -118,7 +118,3 @@ def _accept_whole_numbers(node: Node, mine: list[Option]) -> None:
 def _overrides(node: Node) -> dict[str, Any]:
     overrides: dict[str, Any] = node._parameter_overrides  # rclpy offers no public way to see them
     return overrides
-
-
-if __name__ == "__main__":
-    print(table(), end="")

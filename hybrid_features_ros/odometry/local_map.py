@@ -258,5 +258,5 @@ def _without(keyframe: Keyframe, alive: Int32) -> Keyframe:
 
 
 def moved(keyframe: Keyframe, T: Float64, covariance: Float64) -> Keyframe:
-    """The keyframe at another pose."""
+    """The keyframe at another pose (4, 4) with its covariance (6, 6)."""
     return replace(keyframe, T=pose.orthonormal(T), covariance=pose.symmetric(covariance))

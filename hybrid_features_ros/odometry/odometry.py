@@ -104,7 +104,8 @@ class Odometry:
         self._gyro.add(stamp, np.asarray(angular_velocity, dtype=np.float64))
 
     def reset(self, T_world_camera: Float64 | None = None) -> None:
-        """Forget the map and the time; the next image continues from the last pose, or from the given one.
+        """Forget the map and the time; the next image continues from the last pose, or from the
+        given one (4, 4).
 
         The reset counter grows.
         """

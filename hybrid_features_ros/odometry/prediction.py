@@ -83,7 +83,7 @@ def predict(T: Float64, twist: Float64, seconds: float, usual: float, config: Tr
 
 
 def with_gyro(guess: Guess, T: Float64, measured: tuple[Float64, float]) -> Guess:
-    """A guess whose rotation is the measured one."""
+    """A guess whose rotation since ``T`` (4, 4) is the measured one (3, 3), with its deviation [rad]."""
     R, sigma = measured
     turned = pose.make(T[:3, :3] @ R, guess.T[:3, 3])
     if guess.information is None:

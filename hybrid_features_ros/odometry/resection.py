@@ -149,7 +149,7 @@ def tangent_basis(rays: Float64) -> Float64:
 
 
 def scatter(errors: Float64) -> float:
-    """Noise of the better half of residuals over their sigmas, never below 1."""
+    """Noise of the better half of residuals (N,) over their sigmas, never below 1."""
     return max(1.0, float(np.sqrt(min(np.median(errors), 1e12) / _MEDIAN))) if len(errors) else 1.0
 
 

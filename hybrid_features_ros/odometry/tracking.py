@@ -304,7 +304,7 @@ def _guided(
 
 
 def determined(sights: Sights, fit: Fit, known: Bool, config: OdometryConfig, sigma: float) -> bool:
-    """Whether points of known depth alone tell the position, to ``sigma`` [m]."""
+    """Whether points of known depth (N,) alone tell the position, to ``sigma`` [m]."""
     if known.sum() < config.tracking.min_landmarks:
         return False
     information = judge(sights, fit.T, known).information

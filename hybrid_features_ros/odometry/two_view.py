@@ -124,7 +124,7 @@ def fit_rotation(pairs: Pairs, threshold: float, config: TwoViewConfig, seed: in
 
 
 def fit_essential(pairs: Pairs, threshold: float, config: TwoViewConfig, R0: Float64) -> Hypothesis:
-    """Essential matrix from two starts, each refined: five-point MAGSAC, and the best pure rotation.
+    """Essential matrix from two starts, each refined: five-point MAGSAC, and the best pure rotation (3, 3).
 
     An essential matrix has two rotations, half a turn about the baseline apart, with the same errors.
     Points in front of both cameras tell them apart, but not while the baseline is tiny: of two
@@ -198,7 +198,7 @@ def sampson(R: Float64, t: Float64, pairs: Pairs) -> Float64:
 
 
 def median_parallax(pairs: Pairs, R: Float64, inliers: Bool) -> float:
-    """Median angle [rad] between the rays of an inlier once the rotation is undone."""
+    """Median angle [rad] between the rays of an inlier (N,) once the rotation (3, 3) is undone."""
     if not inliers.any():
         return 0.0
     gap = np.linalg.norm(pairs.rays_a[inliers] - pairs.rays_b[inliers] @ R.T, axis=1)

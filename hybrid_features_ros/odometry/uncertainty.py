@@ -28,7 +28,7 @@ def relative(tracked: Tracked, usual: float) -> Float64:
 
 
 def with_scale(C: Float64, tracked: Tracked, scale: Scale) -> Float64:
-    """A covariance that also admits how little one camera knows about the length of the translation."""
+    """A covariance (6, 6) that also admits how little one camera knows of the length of a translation."""
     if scale is Scale.METRIC or tracked.held:
         return C
     moved = tracked.fit.T[:3, :3].T @ (tracked.fit.T[:3, 3] - tracked.partner.T[:3, 3])

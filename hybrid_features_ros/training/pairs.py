@@ -56,7 +56,7 @@ class Photographs:
         return Photographs(tuple(paths), tuple(weights / weights.sum()))
 
     def draw(self, rng: np.random.Generator) -> UInt8:
-        """One photograph in grey."""
+        """One photograph (H, W) in grey."""
         path = self.paths[rng.choice(len(self.paths), p=self.weights)]
         image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if image is None:
@@ -90,14 +90,14 @@ def make_pair(photo: UInt8, side: int, rng: np.random.Generator) -> Pair:
 
 
 def local_scale(H: Float64, points: Float64) -> Float64:
-    """How much a homography enlarges the neighbourhood of each pixel: the root of its Jacobian."""
+    """How much a homography (3, 3) enlarges the neighbourhood of pixels (N, 2): root of its Jacobian."""
     depth = points @ H[2, :2] + H[2, 2]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.sqrt(np.abs(np.linalg.det(H) / depth**3)))
 
 
 def local_turn(H: Float64, points: Float64) -> Float64:
-    """By how much a homography turns each pixel's neighbourhood [rad], mean over directions."""
+    """How far a homography (3, 3) turns the neighbourhood of pixels (N, 2) [rad], mean over directions."""
     q = points @ H[:, :2].T + H[:, 2]
     p, w = q[:, :2] / q[:, 2:], q[:, 2]
     J = (H[None, :2, :2] - p[:, :, None] * H[None, 2:, :2]) / w[:, None, None]

@@ -80,7 +80,7 @@ def validate(model: Detector, folder: Path) -> dict[str, float]:
 
 
 def detect(model: Detector, image: UInt8, budget: int = KEYPOINTS) -> Features:
-    """Keypoints of the network as it stands, with an empty descriptor."""
+    """Keypoints of the network as it stands in an image (H, W), with an empty descriptor."""
     height, width = image.shape
     heats = []
     for i, level in enumerate(pyramid(image, model.config.levels)):

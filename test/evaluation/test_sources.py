@@ -126,6 +126,31 @@ def test_kitti(tmp_path):
     assert np.allclose(source.ground_truth.poses, sequences.truth(3).poses)
 
 
+def test_tartanair(tmp_path):
+    path = tmp_path / "office" / "Easy" / "P000"
+    for side in ("left", "right"):
+        (path / f"image_{side}").mkdir(parents=True)
+        for i in range(3):
+            cv2.imwrite(str(path / f"image_{side}" / f"{i:06d}_{side}.png"), sequences.image(i, colour=True))
+    (path / "depth_left").mkdir()
+    np.save(path / "depth_left" / "000001_left_depth.npy", np.full((HEIGHT, WIDTH), 2.5, np.float32))
+    # Moves 1 m forward and 0.5 m right, looking ahead: in its axes x is forward, y right, z down.
+    rows = ["0 0 0 0 0 0 1", "0.5 0.25 0 0 0 0 1", "1 0.5 0 0 0 0 1"]
+    (path / "pose_left.txt").write_text("\n".join(rows) + "\n")
+    source = open_source(path)
+    assert source.name == "tartanair_office_Easy_P000"
+    moved = pose.inverse(source.ground_truth.poses[0]) @ source.ground_truth.poses[2]
+    assert np.allclose(moved, pose.make(np.eye(3), [0.5, 0, 1])), "0.5 m right and 1 m ahead in optical axes"
+    depths = [f.depth for f in source]
+    assert depths[0] is None and (depths[1] == 2.5).all()
+    assert len(source.right) == 3 and source.baseline == 0.25
+    assert (source.camera.fx, source.camera.cx) == (320, WIDTH / 2)
+    for image in (path / "image_left").iterdir():
+        image.unlink()
+    with pytest.raises(InputError, match="no images named 000000_left"):
+        open_source(path)
+
+
 def broken(tmp_path, change):
     path = sequences.plain(tmp_path / "walk")
     change(path)

@@ -1,0 +1,175 @@
+"""A sequence through the odometry: its trajectory, its figures, and the protocol they were taken by."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from hybrid_features_ros.config import Config, options, with_options
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.metrics import evaluate_trajectory, trajectory_nees
+from hybrid_features_ros.evaluation.run import Step, run, trajectory
+from hybrid_features_ros.evaluation.source import Source
+from hybrid_features_ros.evaluation.strip import Shot, Strip
+from hybrid_features_ros.evaluation.trajectory import interpolate
+from hybrid_features_ros.types import MotionModel, OdometryResult, State, Trajectory
+
+Mode = Literal["mono", "rgbd", "stereo"]
+TRANSLATING = (MotionModel.PNP, MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY)
+SHOTS = 12  # frames shown in the report
+MAX_GAP_NS = 100_000_000
+
+
+class Watcher(Protocol):
+    """Somebody who sees every step while it is made, such as a live view."""
+
+    def see(self, step: Step) -> None:
+        """Look at one frame; steps come in the order of their stamps."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What one run over a sequence gave.
+
+    Attributes:
+        name: of the run.
+        mode: where depth came from.
+        config: that the run was made with.
+        results: one for each frame.
+        extract_ms: wall-clock time of each frame's features [ms].
+        truth: of the sequence; None if not known.
+        report: every figure with its protocol, as written to ``metrics.json``.
+        shots: pictures of some frames.
+    """
+
+    name: str
+    mode: Mode
+    config: Config
+    results: Sequence[OdometryResult]
+    extract_ms: Sequence[float]
+    truth: Trajectory | None
+    report: dict[str, Any]
+    shots: Sequence[Shot]
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """The camera's path in the first camera's frame."""
+        return trajectory(self.results)
+
+
+def evaluate(
+    source: Source,
+    config: Config,
+    mode: Mode = "mono",
+    *,
+    every: int = 1,
+    gyro: bool = False,
+    exact: bool = False,
+    name: str = "",
+    watchers: Sequence[Watcher] = (),
+) -> Evaluation:
+    """Run the robot's core calls over a sequence and measure them; a progress bar tells rate and state.
+
+    Args:
+        mode: ``rgbd`` uses depth images, ``stereo`` the right camera.
+        every: use every N-th frame.
+        gyro: use the sequence's angular velocities, taken to be in the camera's axes.
+        exact: the truth has no noise, so that NEES means something.
+        name: of the run; default: sequence and mode.
+        watchers: see every step.
+
+    Raises:
+        InputError: the source lacks what the mode needs, or its truth is of another time.
+    """
+    if mode == "rgbd":
+        config = with_options(config, {"input.depth": True})
+    stamps = source.stamps[::every]
+    _check_truth(source, stamps)
+    strip = Strip(stamps, SHOTS)
+    results: list[OdometryResult] = []
+    extract_ms: list[float] = []
+    steps = run(source, config, every, stereo=mode == "stereo", gyro=gyro)
+    with tqdm(steps, total=len(stamps), unit="frame", desc=source.name, disable=None) as bar:
+        for step in bar:
+            results.append(step.result)
+            extract_ms.append(step.extract_ms)
+            bar.set_postfix_str(step.result.state.name.lower(), refresh=False)
+            for watcher in (strip, *watchers):
+                watcher.see(step)
+    report = _report(source, config, mode, every, results, extract_ms, exact)
+    run_name = name or f"{source.name}_{mode}"
+    return Evaluation(run_name, mode, config, results, extract_ms, source.ground_truth, report, strip.shots)
+
+
+def _check_truth(source: Source, stamps: Any) -> None:
+    """Whether the truth can be used, before anything is computed."""
+    if source.ground_truth is None:
+        return
+    known = int(interpolate(source.ground_truth, stamps, MAX_GAP_NS)[1].sum())
+    if known < 3:
+        raise InputError(
+            f"{source.name}: {known} of {len(stamps)} frames lie within the ground truth's time; "
+            "at least 3 are needed: are both from the same recording?"
+        )
+
+
+def _report(
+    source: Source, config: Config, mode: Mode, every: int, results: list[OdometryResult],
+    extract_ms: list[float], exact: bool,
+) -> dict[str, Any]:  # fmt: skip
+    report: dict[str, Any] = {
+        "protocol": {
+            "sequence": source.name, "mode": mode, "every": every,
+            "config": {o.name: o.value for o in options(config)},
+        },
+        "frames": len(results),
+        "with_orientation": sum(r.state not in (State.WAITING, State.LOST) for r in results),
+        "with_translation": sum(
+            r.state in (State.TRACKING, State.RECOVERING) and r.motion.model in TRANSLATING for r in results
+        ),
+        "resets": results[-1].resets if results else 0,
+        "states": dict(Counter(r.state.name for r in results)),
+        "ate_rmse_m": None, "rpe_trans_30f_median_m": None,
+        "rot_rpe_30f_median_deg": None, "rot_rpe_30f_p95_deg": None,
+        "ms": _milliseconds(results, extract_ms),
+        "nees_mean": None,
+    }  # fmt: skip
+    if source.ground_truth is not None:
+        metrics = evaluate_trajectory(
+            trajectory(results),
+            source.ground_truth,
+            alignment="sim3" if mode == "mono" else "se3",
+            delta_frames=max(1, 30 // every),
+        )
+        figures = asdict(metrics)
+        report["protocol"]["metrics"] = figures.pop("protocol")
+        report.update(figures)
+        if exact:
+            report["nees_mean"] = trajectory_nees(results, source.ground_truth, metrics.scale)
+    return report
+
+
+def stages(results: Sequence[OdometryResult], extract_ms: Sequence[float]) -> dict[str, list[float]]:
+    """Milliseconds of every stage, one per frame; NaN where the stage did not run."""
+    names = list(dict.fromkeys(name for r in results for name in r.milliseconds))
+    return {
+        "extract": list(extract_ms),
+        **{name: [float(r.milliseconds.get(name, math.nan)) for r in results] for name in names},
+    }
+
+
+def _milliseconds(
+    results: Sequence[OdometryResult], extract_ms: Sequence[float]
+) -> dict[str, dict[str, float]]:
+    return {
+        name: {"median": float(np.nanmedian(t)), "p95": float(np.nanpercentile(t, 95))}
+        for name, t in stages(results, extract_ms).items()
+        if len(t)
+    }

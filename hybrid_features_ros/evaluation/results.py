@@ -1,0 +1,54 @@
+"""What an evaluation leaves behind: a folder that tells the whole story of one run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hybrid_features_ros.config import Config, options
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.evaluate import Evaluation
+from hybrid_features_ros.evaluation.page import run_data, write_page
+from hybrid_features_ros.evaluation.trajectory import write_tum
+
+
+def make_folder(out: Path) -> None:
+    """Make a folder for results, before anything is computed for it.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot make this folder: {error.strerror}") from None
+
+
+def write_results(out: Path, evaluation: Evaluation) -> None:
+    """Write ``trajectory.tum``, ``metrics.json``, ``config.yaml`` and ``report.html`` into a folder.
+
+    Raises:
+        InputError: the folder cannot be made, or the sequence had no frame.
+    """
+    if not evaluation.results:
+        raise InputError(f"{evaluation.name}: no frames to report on")
+    make_folder(out)
+    write_tum(out / "trajectory.tum", evaluation.trajectory)
+    (out / "metrics.json").write_text(json.dumps(evaluation.report, indent=1) + "\n")
+    (out / "config.yaml").write_text(parameter_file(evaluation.config))
+    write_page(out / "report.html", [run_data(evaluation)])
+
+
+def parameter_file(config: Config) -> str:
+    """The configuration as a parameter file that the nodes take (``params_file:=``)."""
+    tree: dict[str, Any] = {}
+    for o in options(config):
+        *groups, leaf = o.name.split(".")
+        inner = tree
+        for group in groups:
+            inner = inner.setdefault(group, {})
+        inner[leaf] = o.value
+    return str(yaml.safe_dump({"/**": {"ros__parameters": tree}}, sort_keys=False))

@@ -1,0 +1,151 @@
+"""Figures of the benchmarks as tables in Markdown, each between marks by which a page finds its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Bench = Mapping[str, Any]
+_NAMES = {
+    "ours": "ours", "sift": "SIFT", "sift_precise": "SIFT precise", "orb": "ORB", "akaze": "AKAZE",
+    "ours_detector": "our detector alone", "textbook": "textbook",
+}  # fmt: skip
+_ROTATION = (  # name, key, digits, is more better
+    ("repeatability at 3 px", "repeatability", 3, True),
+    ("the same, one to one", "repeatability_one_to_one", 3, True),
+    ("localisation error [px]", "localisation_px", 2, False),
+    ("orientation error, median [deg]", "orientation_error_deg", 1, False),
+    ("correct matches of 1000 keypoints", "correct", 0, True),
+    ("share of matches that are correct", "mma3", 3, True),
+)
+_PAIRED = (("", "extractor"), ("_detector", "detector"))
+_HOMOGRAPHY = (
+    ("repeatability at 3 px", "repeatability", 3, True),
+    ("correct matches", "correct", 0, True),
+    ("share of matches that are correct", "mma3", 3, True),
+    ("corner error at most 3 px", "ha3", 3, True),
+    ("corner error at most 8 px", "ha8", 3, True),
+)
+_ODOMETRY = (
+    ("position error, rmse [m]", "ate_rmse_m", 3, False),
+    ("rotation over 30 frames, median [deg]", "rot_rpe_30f_median_deg", 2, False),
+    ("the same, 95th percentile [deg]", "rot_rpe_30f_p95_deg", 2, False),
+)
+
+
+def tables(bench: Bench) -> dict[str, str]:
+    """A table for every part that was run, by the part's name."""
+    makers = {
+        "rotation": _rotation, "homography": _homography, "speed": _speed, "odometry": _odometry,
+        "messages": _messages,
+    }  # fmt: skip
+    return {
+        name: "\n".join([make(bench[name]), *_caption(bench[name].get("protocol", {}))])
+        for name, make in makers.items()
+        if name in bench
+    }
+
+
+def fill(page: str, found: Mapping[str, str]) -> str:
+    """The page with each table put between its marks ``<!-- bench NAME -->`` and ``<!-- end -->``; where a
+    part was not run, how to run it.
+    """
+
+    def table(mark: re.Match[str]) -> str:
+        name = mark.group(1)
+        text = found.get(name, f"*Not measured yet: `hybrid-features bench all --parts {name}`.*")
+        return f"<!-- bench {name} -->\n{text}\n<!-- end -->"
+
+    return re.sub(r"<!-- bench (\w+) -->\n.*?<!-- end -->", table, page, flags=re.DOTALL)
+
+
+def _caption(protocol: Bench) -> list[str]:
+    """What a reader has to know to read the table: an empty line and a sentence."""
+    said = [f"{len(protocol['images'])} photographs"] if isinstance(protocol.get("images"), list) else []
+    said += [f"{protocol['pairs_in_dataset']} pairs"] if "pairs_in_dataset" in protocol else []
+    said += [str(protocol["sequence"])] if "sequence" in protocol else []
+    said += [f"ours: {protocol['ours']}"] if "ours" in protocol else []
+    said += [f"threads: {protocol['threads']}"] if "threads" in protocol else []
+    said += [f"OpenCV {protocol['opencv']}"] if "opencv" in protocol else []
+    return ["", f"*{'; '.join(said)}.*"] if said else []
+
+
+def _rotation(part: Bench) -> str:
+    methods = part["methods"]
+    rows = []
+    for title, key, digits, more in _ROTATION:
+        values = [methods[m][key] for m in methods]
+        means = [sum(v) / len(v) for v in values]
+        cells = [_range(v, digits) for v in values]
+        rows.append((title, _bold(cells, means, more)))
+    return _table([_name(m) for m in methods], rows)
+
+
+def _homography(part: Bench) -> str:
+    methods = part["methods"]
+    rows = []
+    for title, key, digits, more in _HOMOGRAPHY:
+        values = [methods[m]["overall"][key] for m in methods]
+        rows.append((title, _bold([_number(v, digits) for v in values], values, more)))
+    return _table([_name(m) for m in methods], rows)
+
+
+def _speed(part: Bench) -> str:
+    methods = part["methods"]
+    rows = []
+    for size in ("vga", "hd"):
+        # Where there is one, the median of the rounds' ratios: a busy machine disturbs it less.
+        ratios = {f"ours{n}": part["ratio_to_sift"][f"{k}_{size}"] for n, k in _PAIRED}
+        sift = methods["sift"][f"{size}_ms"]
+        values = [ratios.get(m, methods[m][f"{size}_ms"] / sift) for m in methods]
+        rows.append(
+            (f"time over SIFT's, {size.upper()}", _bold([_number(v, 2) for v in values], values, False))
+        )
+    return _table([_name(m) for m in methods], rows)
+
+
+def _odometry(part: Bench) -> str:
+    heads, columns = [], []
+    for mode, methods in part["methods"].items():
+        heads += [f"{mode}, {_name(m)}" for m in methods]
+        columns.append(list(methods.values()))
+    rows = []
+    for title, key, digits, more in _ODOMETRY:
+        cells: list[str] = []
+        for column in columns:
+            values = [m[key] for m in column]
+            cells += _bold([_number(v, digits) for v in values], values, more)
+        rows.append((title, cells))
+    return _table(heads, rows)
+
+
+def _messages(part: Bench) -> str:
+    rows = [
+        (name, [_number(row["ms"], 2), _number(row["of_yardstick"], 5)])
+        for name, row in part["methods"].items()
+    ]
+    return _table(["ms", "of the yardstick"], rows)
+
+
+def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    lines = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    return "\n".join(lines + [f"| {title} | {' | '.join(cells)} |" for title, cells in rows])
+
+
+def _name(method: str) -> str:
+    return _NAMES.get(method, method)
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".removeprefix("0") if digits else f"{value:.0f}"
+
+
+def _range(values: Sequence[float], digits: int) -> str:
+    return f"{_number(min(values), digits)} to {_number(max(values), digits)}"
+
+
+def _bold(cells: Sequence[str], values: Sequence[float], more: bool) -> list[str]:
+    """The best cell in bold; all that read the same share it."""
+    best = cells[values.index(max(values) if more else min(values))]
+    return [f"**{c}**" if c == best else c for c in cells]
