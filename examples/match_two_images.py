@@ -8,13 +8,12 @@ from pathlib import Path
 
 import cv2
 
-from hybrid_features_ros.config import FeatureConfig
-from hybrid_features_ros.features import make_extractor
+from hybrid_features_ros.features.hybrid import HybridExtractor
 from hybrid_features_ros.features.image import read_image
 from hybrid_features_ros.pair import match_images
 
 a, b = (read_image(Path(name)) for name in sys.argv[1:3])
-extractor = make_extractor(FeatureConfig(extractor="strek"))
+extractor = HybridExtractor.from_pretrained()
 
 pair = match_images(extractor, a, b)
 H, inliers = cv2.findHomography(pair.points_a, pair.points_b, cv2.USAC_MAGSAC, 3.0)

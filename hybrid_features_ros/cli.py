@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 
 from hybrid_features_ros.cli_bench import EXTRACTORS, bench_commands, positive
+from hybrid_features_ros.cli_train import train_commands
 from hybrid_features_ros.config import Config, options, with_options
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.evaluation.bags import make_bag
@@ -95,27 +96,18 @@ def _dataset_download(given: argparse.Namespace) -> None:
         print(f"hybrid-features {dataset.use} {folder}")
 
 
-def _train_detector(given: argparse.Namespace) -> None:
-    try:
-        from hybrid_features_ros.training.detector import DetectorTraining, train_detector
-    except ModuleNotFoundError as error:
-        raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
-    config = DetectorTraining(steps=given.steps, seed=given.seed)
-    print(f"best: {train_detector(config, given.data, given.val, given.out, given.resume)}")
-
-
 def _export(given: argparse.Namespace) -> None:
     if not (given.onnx or given.tensorrt_script):
         raise InputError("export: say what to write: --onnx FILE, --tensorrt-script FILE or both")
     if given.onnx:
         try:
-            from hybrid_features_ros.training.export import export_detector
+            from hybrid_features_ros.training.export import export
         except ModuleNotFoundError as error:
             raise InputError(
                 f"the export needs {error.name}: pip install 'hybrid_features_ros[train]'"
             ) from None
-        difference = export_detector(given.checkpoint, given.onnx)
-        print(f"{given.onnx}: logits differ from PyTorch's by {difference:.1e}")
+        difference = export(given.checkpoint, given.onnx)
+        print(f"{given.onnx}: outputs differ from PyTorch's by {difference:.1e}")
     if given.tensorrt_script:
         write_tensorrt_script(given.tensorrt_script, given.onnx)
         print(f"{given.tensorrt_script}: to be run on the machine with TensorRT; it was not run here")
@@ -185,22 +177,12 @@ def make_parser() -> argparse.ArgumentParser:
     bench_commands(commands.add_parser("bench", help="ours against the yardsticks"))
     _dataset_commands(commands.add_parser("dataset", help="public data sets"))
 
-    train = commands.add_parser("train", help="train a network").add_subparsers(required=True, metavar="WHAT")
-    detector = train.add_parser("detector", help="the S-TREK detector; resumable, also under torchrun")
-    detector.set_defaults(command=_train_detector)
-    detector.add_argument("--data", type=Path, required=True, help="folder of photographs to train on")
-    detector.add_argument(
-        "--val", type=Path, required=True, help="folder of photographs that choose the best"
-    )
-    detector.add_argument("--out", type=Path, default=Path("results/detector"), help="folder of the training")
-    detector.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
-    detector.add_argument("--steps", type=positive, default=1500)
-    detector.add_argument("--seed", type=int, default=0)
+    train_commands(commands.add_parser("train", help="train a network; resumable, also under torchrun"))
 
-    export = commands.add_parser("export", help="write a trained detector as ONNX, checked against PyTorch")
+    export = commands.add_parser("export", help="write a trained network as ONNX, checked against PyTorch")
     export.set_defaults(command=_export)
     export.add_argument(
-        "checkpoint", type=Path, nargs="?", default=WEIGHTS / "strek.pt", help="default: the one shipped"
+        "checkpoint", type=Path, nargs="?", default=WEIGHTS / "strek.pt", help="default: the detector shipped"
     )
     export.add_argument("--onnx", type=Path, metavar="FILE", help="network to write")
     export.add_argument(

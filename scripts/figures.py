@@ -59,7 +59,7 @@ def _run(source: Source, work: Path, mode: Mode) -> Run:
 
 def draw_detection(out: Path, image: Any) -> None:
     """The same keypoints on an image and on its turned copy."""
-    extractor = make_extractor(FeatureConfig(extractor="strek", max_keypoints=250))
+    extractor = make_extractor(FeatureConfig(extractor="hybrid", max_keypoints=250))
     with figure(out / "detection.jpg", 9.6, 3.9, 1, 2) as axes:
         for ax, shown, title in (
             (axes[0], image, "an image"),
@@ -73,7 +73,7 @@ def draw_detection(out: Path, image: Any) -> None:
 
 def draw_matching(out: Path, image: Any) -> None:
     """Matches between an image and its turned copy."""
-    extractor = make_extractor(FeatureConfig(extractor="strek", max_keypoints=300))
+    extractor = make_extractor(FeatureConfig(extractor="hybrid", max_keypoints=300))
     other = turned(image)
     pair = match_images(extractor, image, other)
     with figure(out / "matching.jpg", 9.6, 3.9, 1, 1) as (ax,):

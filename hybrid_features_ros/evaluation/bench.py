@@ -22,7 +22,7 @@ from hybrid_features_ros.evaluation.tables import tables
 from hybrid_features_ros.evaluation.textbook import textbook_odometry
 from hybrid_features_ros.evaluation.yardsticks import yardstick
 from hybrid_features_ros.features import Extractor, make_extractor
-from hybrid_features_ros.features.strek import StrekExtractor
+from hybrid_features_ros.features.hybrid import HybridExtractor
 from hybrid_features_ros.types import UInt8
 
 Report = dict[str, Any]
@@ -41,14 +41,23 @@ def homography_part(dataset: Path, extractor: str, yardsticks: Sequence[str]) ->
     return _signed(homography.bench_homography(contestants, dataset), extractor)
 
 
-def speed_part(photo: UInt8, threads: int = 1) -> Report:
-    """:func:`~hybrid_features_ros.evaluation.speed.bench_speed` of S-TREK, SIFT and ORB on a photograph
+def speed_part(photo: UInt8, extractor: str, threads: int = 1) -> Report:
+    """:func:`~hybrid_features_ros.evaluation.speed.bench_speed` of ours, SIFT and ORB on a photograph
     (H, W), grey.
+
+    Raises:
+        InputError: ours is ``sift``, whose detector cannot be timed alone.
     """
+    if extractor == "sift":
+        raise InputError("speed: sift is the yardstick; choose --extractor strek or hybrid")
     cv2.setNumThreads(threads)
-    ours = StrekExtractor(FeatureConfig(extractor="strek", max_keypoints=speed.BUDGET, threads=threads))
+    ours = HybridExtractor(FeatureConfig(extractor=extractor, max_keypoints=speed.BUDGET, threads=threads))
     others = {name: yardstick(name, speed.BUDGET) for name in ("sift", "orb")}
-    return _signed(speed.bench_speed(photo, ours.detect, ours, others, threads), "strek")
+
+    def detect(image: UInt8) -> object:
+        return ours.detector.detect(image, speed.BUDGET)
+
+    return _signed(speed.bench_speed(photo, detect, ours, others, threads), extractor)
 
 
 def odometry_part(folder: Path, config: Config, every: int = 1) -> Report:

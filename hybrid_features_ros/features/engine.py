@@ -31,12 +31,16 @@ class Engine:
             robot needs its cores for other things, and spinning threads on busy cores made networks ten
             times slower.
         providers: those to try, the first available one runs.
+        blocked: whether the network's layers are thick enough for the CPU's blocked layouts: with few
+            channels, conversions cost more than they gain.
 
     Raises:
         InputError: none of the providers is there, or the file is no ONNX model.
     """
 
-    def __init__(self, model: bytes, threads: int = 0, providers: tuple[str, ...] = PROVIDERS) -> None:
+    def __init__(
+        self, model: bytes, threads: int = 0, providers: tuple[str, ...] = PROVIDERS, *, blocked: bool = False
+    ) -> None:
         there = [p for p in providers if p in onnxruntime.get_available_providers()]
         if not there:
             raise InputError(
@@ -45,8 +49,8 @@ class Engine:
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Beyond this level the CPU's blocked layouts cost more in conversions than these thin layers gain.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        level = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = level.ORT_ENABLE_ALL if blocked else level.ORT_ENABLE_EXTENDED
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(model, options, providers=there)
@@ -59,12 +63,13 @@ class Engine:
         self.config: Mapping[str, Any] = {
             k: json.loads(v) for k, v in self._session.get_modelmeta().custom_metadata_map.items()
         }
-        self._inputs = [i.name for i in self._session.get_inputs()]
+        # Names and shapes; what may differ from call to call has a name instead of a number.
+        self.inputs = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
         _log.info("network %s runs on %s, %d threads", self.digest, self.provider, threads)
 
     def __call__(self, *arrays: NDArray[Any]) -> list[NDArray[np.float32]]:
         """All outputs for the inputs, in the order of the file."""
-        return list(self._session.run(None, dict(zip(self._inputs, arrays, strict=True))))
+        return list(self._session.run(None, dict(zip(self.inputs, arrays, strict=True))))
 
 
 def read_weights(name: str, file: Path | None = None) -> bytes:

@@ -1,0 +1,56 @@
+"""The trainings of ``hybrid-features train``; PyTorch is looked for only when one begins."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hybrid_features_ros.cli_bench import positive
+from hybrid_features_ros.errors import InputError
+
+
+def _train_descriptor(given: argparse.Namespace) -> None:
+    try:
+        from hybrid_features_ros.training.descriptor import DescriptorTraining, train_descriptor
+        from hybrid_features_ros.training.fusion import FusionConfig
+    except ModuleNotFoundError as error:
+        raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
+    shape = FusionConfig(given.handcrafted, given.residue, given.dimension)
+    config = DescriptorTraining(descriptor=shape, steps=given.steps, seed=given.seed)
+    pool = given.pool or given.out.parent / "correspondences.npz"
+    print(f"best: {train_descriptor(config, given.data, given.val, given.out, pool, given.resume)}")
+
+
+def _train_detector(given: argparse.Namespace) -> None:
+    try:
+        from hybrid_features_ros.training.detector import DetectorTraining, train_detector
+    except ModuleNotFoundError as error:
+        raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
+    config = DetectorTraining(steps=given.steps, seed=given.seed)
+    print(f"best: {train_detector(config, given.data, given.val, given.out, given.resume)}")
+
+
+def train_commands(parser: argparse.ArgumentParser) -> None:
+    """Add one command for each network, and one that draws the curves of their trainings."""
+    kinds = parser.add_subparsers(required=True, metavar="WHAT")
+    for name, function, text, steps in (
+        ("detector", _train_detector, "the S-TREK detector", 1500),
+        ("descriptor", _train_descriptor, "the hybrid descriptor, at the detector's keypoints", 6000),
+    ):
+        train = kinds.add_parser(name, help=text)
+        train.set_defaults(command=function)
+        train.add_argument("--data", type=Path, required=True, help="folder of photographs to train on")
+        train.add_argument(
+            "--val", type=Path, required=True, help="folder of photographs that choose the best"
+        )
+        train.add_argument("--out", type=Path, default=Path("results") / name, help="folder of the training")
+        train.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
+        train.add_argument("--steps", type=positive, default=steps)
+        train.add_argument("--seed", type=int, default=0)
+        if name == "descriptor":
+            train.add_argument("--handcrafted", choices=("rootsift", "surf", "none"), default="rootsift")
+            train.add_argument("--residue", choices=("trained", "frozen", "none"), default="trained")
+            train.add_argument("--dimension", type=positive, default=128, help="of the descriptor")
+            train.add_argument(
+                "--pool", type=Path, help="file of correspondences to share between trainings (npz)"
+            )
