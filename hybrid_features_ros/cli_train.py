@@ -24,10 +24,22 @@ def _train_descriptor(given: argparse.Namespace) -> None:
 def _train_detector(given: argparse.Namespace) -> None:
     try:
         from hybrid_features_ros.training.detector import DetectorTraining, train_detector
+        from hybrid_features_ros.training.network import NetworkConfig
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
-    config = DetectorTraining(steps=given.steps, seed=given.seed)
+    shape = NetworkConfig(tuple(given.channels), filters=given.filters, start=given.start)
+    config = DetectorTraining(
+        network=shape, steps=given.steps, seed=given.seed, independent=given.independent
+    )
     print(f"best: {train_detector(config, given.data, given.val, given.out, given.resume)}")
+
+
+def _curves(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.training.curves import draw_curves
+
+    name, equals, value = given.line.partition("=")
+    draw_curves(given.runs, given.column, given.out, (name, float(value)) if equals else None)
+    print(f"picture: {given.out}")
 
 
 def train_commands(parser: argparse.ArgumentParser) -> None:
@@ -47,10 +59,24 @@ def train_commands(parser: argparse.ArgumentParser) -> None:
         train.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
         train.add_argument("--steps", type=positive, default=steps)
         train.add_argument("--seed", type=int, default=0)
-        if name == "descriptor":
+        if name == "detector":
+            train.add_argument(
+                "--channels", type=int, nargs="+", default=[2, 2, 3, 2], help="filters of order 0, 1, 2, ..."
+            )
+            train.add_argument("--filters", choices=("steerable", "free"), default="steerable")
+            train.add_argument("--start", choices=("hessian", "random"), default="hessian")
+            train.add_argument("--independent", action="store_true", help="draw without forbidding discs")
+        else:
             train.add_argument("--handcrafted", choices=("rootsift", "surf", "none"), default="rootsift")
             train.add_argument("--residue", choices=("trained", "frozen", "none"), default="trained")
             train.add_argument("--dimension", type=positive, default=128, help="of the descriptor")
             train.add_argument(
                 "--pool", type=Path, help="file of correspondences to share between trainings (npz)"
             )
+
+    curves = kinds.add_parser("curves", help="draw a column of the logs of some trainings")
+    curves.set_defaults(command=_curves)
+    curves.add_argument("runs", type=Path, nargs="+", help="folders of trainings")
+    curves.add_argument("--column", default="correct", help="of log.csv (default: correct)")
+    curves.add_argument("--line", default="", metavar="NAME=VALUE", help="a horizontal line for comparison")
+    curves.add_argument("--out", type=Path, default=Path("curves.png"), help="picture to write")

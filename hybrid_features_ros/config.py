@@ -49,6 +49,13 @@ class FeatureConfig(_Checked):
         "RootSIFT and what a network adds to it (hybrid).",
         choices=("sift", "strek", "hybrid"),
     )
+    grid: int = option(
+        0,
+        "Cells along each side of the image that share the keypoints evenly, 0 = the best anywhere (strek "
+        "and hybrid only).",
+        low=0,
+        high=32,
+    )
     descriptor_type: str = option(
         "float32",
         "Elements of descriptors: bytes weigh a quarter in messages (strek and hybrid only).",

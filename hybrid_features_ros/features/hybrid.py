@@ -25,12 +25,13 @@ class HybridExtractor:
     """
 
     def __init__(self, config: FeatureConfig) -> None:
-        self._budget, self._bytes = config.max_keypoints, config.descriptor_type == "uint8"
+        self._budget, self._grid = config.max_keypoints, config.grid
+        self._bytes = config.descriptor_type == "uint8"
         self.detector = StrekDetector(config.threads)
         self._fusion: Engine | None = None
         name, digest = "rootsift", self.detector.engine.digest
         if config.extractor == "hybrid":
-            self._fusion = Engine(read_weights("hybrid.onnx"), config.threads, blocked=True)
+            self._fusion = Engine(read_weights("hybrid.onnx"), config.threads, blocked=True, half=True)
             name, digest = "hybrid", digest[:8] + self._fusion.digest[:8]
         scale, offset = (BYTE_SCALE, -BYTE_ZERO * BYTE_SCALE) if self._bytes else (1.0, 0.0)
         self._format = DescriptorFormat(
@@ -51,7 +52,7 @@ class HybridExtractor:
         """See :class:`hybrid_features_ros.features.extractor.Extractor`."""
         gray = to_gray(image)
         height, width = gray.shape
-        levels, keypoints = self.detector.detect(gray, self._budget)
+        levels, keypoints = self.detector.detect(gray, self._budget, self._grid)
         descriptors = self._describe(oriented_patches(levels, keypoints, width, height))
         return Features(
             points=keypoints.points,

@@ -25,12 +25,12 @@ class StrekDetector:
         self._bias = np.array(self.engine.config["level_bias"], np.float32)
         self._margin = int(self.engine.config["margin"])
 
-    def detect(self, gray: UInt8, budget: int) -> tuple[list[Float32], Keypoints]:
-        """The pyramid of an image (H, W) and its best keypoints, at most ``budget``."""
+    def detect(self, gray: UInt8, budget: int, grid: int = 0) -> tuple[list[Float32], Keypoints]:
+        """The pyramid of an image (H, W) and its best keypoints, at most ``budget``; see :func:`.select`."""
         levels = pyramid(gray, len(self._bias) + COARSER)
         heats = [self.heat(level, i) for i, level in enumerate(levels)]
         height, width = gray.shape
-        return levels, select(heats, len(self._bias), width, height, budget)
+        return levels, select(heats, len(self._bias), width, height, budget, grid)
 
     def heat(self, level: Float32, number: int) -> Heat:
         """What the network says of level ``number`` (H, W) of a pyramid."""

@@ -70,3 +70,15 @@ def test_export_equals_pytorch(tmp_path):
     expected = load(tmp_path / "best.pt").padded(torch.from_numpy(level))
     assert logits.shape[2:] == (50 - 2 * RADIUS, 70 - 2 * RADIUS)
     assert np.allclose(gradient, expected[1].detach().numpy(), atol=1e-5)
+
+
+def test_free_filters_keep_no_turn(image):
+    """The ablation's network has as many filters and none of the symmetry."""
+    torch.manual_seed(0)
+    free, steerable = (
+        Detector(NetworkConfig(filters=kind, start="random")).double() for kind in ("free", "steerable")
+    )
+    assert free.filters.kernel().shape == steerable.filters.kernel().shape
+    turned = torch.rot90(image, 1, (2, 3))
+    for model, same in ((free, False), (steerable, True)):
+        assert torch.allclose(torch.rot90(model(image)[0], 1, (2, 3)), model(turned)[0], atol=1e-9) == same
