@@ -182,7 +182,7 @@ def make_parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write a trained network as ONNX, checked against PyTorch")
     export.set_defaults(command=_export)
     export.add_argument(
-        "checkpoint", type=Path, nargs="?", default=WEIGHTS / "strek.pt", help="default: the one shipped"
+        "checkpoint", type=Path, nargs="?", default=WEIGHTS / "strek.pt", help="default: the detector shipped"
     )
     export.add_argument("--onnx", type=Path, metavar="FILE", help="network to write")
     export.add_argument(

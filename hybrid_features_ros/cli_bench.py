@@ -38,7 +38,8 @@ def _bench_homography(given: argparse.Namespace) -> Report:
 
 def _bench_speed(given: argparse.Namespace) -> Report:
     photo = given.image or photographs(_asked(given.images, "--images"))[0]
-    return speed_part(cv2.cvtColor(read_image(photo), cv2.COLOR_BGR2GRAY), given.extractor, given.threads)
+    gray = cv2.cvtColor(read_image(photo), cv2.COLOR_BGR2GRAY)
+    return speed_part(gray, given.extractor, given.threads)
 
 
 def _bench_odometry(given: argparse.Namespace) -> Report:
@@ -110,8 +111,7 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
             bench.add_argument("--out", type=Path, default=Path("results/bench"), help="folder for results")
             bench.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame")
         if name != "messages":
-            ours = ("strek", "hybrid") if every or name == "speed" else EXTRACTORS
-            bench.add_argument("--extractor", choices=ours, default="hybrid", help="what `ours` is")
+            bench.add_argument("--extractor", choices=EXTRACTORS, default="hybrid", help="what `ours` is")
         if every or name in ("rotation", "homography"):
             bench.add_argument("--yardsticks", nargs="*", choices=YARDSTICKS, default=YARDSTICKS)
 

@@ -42,16 +42,21 @@ def homography_part(dataset: Path, extractor: str, yardsticks: Sequence[str]) ->
 
 
 def speed_part(photo: UInt8, extractor: str, threads: int = 1) -> Report:
-    """:func:`~hybrid_features_ros.evaluation.speed.bench_speed` of ours (strek or hybrid), SIFT and ORB on a
-    photograph (H, W), grey.
+    """:func:`~hybrid_features_ros.evaluation.speed.bench_speed` of ours, SIFT and ORB on a photograph
+    (H, W), grey.
+
+    Raises:
+        InputError: ours is ``sift``, whose detector cannot be timed alone.
     """
+    if extractor == "sift":
+        raise InputError("speed: sift is the yardstick; choose --extractor strek or hybrid")
     cv2.setNumThreads(threads)
     ours = HybridExtractor(FeatureConfig(extractor=extractor, max_keypoints=speed.BUDGET, threads=threads))
+    others = {name: yardstick(name, speed.BUDGET) for name in ("sift", "orb")}
 
     def detect(image: UInt8) -> object:
         return ours.detector.detect(image, speed.BUDGET)
 
-    others = {name: yardstick(name, speed.BUDGET) for name in ("sift", "orb")}
     return _signed(speed.bench_speed(photo, detect, ours, others, threads), extractor)
 
 

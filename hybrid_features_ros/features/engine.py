@@ -72,12 +72,13 @@ class Engine:
         self.config: Mapping[str, Any] = {
             k: json.loads(v) for k, v in self._session.get_modelmeta().custom_metadata_map.items()
         }
-        self._inputs = [i.name for i in self._session.get_inputs()]
+        # Names and shapes; what may differ from call to call has a name instead of a number.
+        self.inputs = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
         _log.info("network %s runs on %s, %d threads", self.digest, self.provider, threads)
 
     def __call__(self, *arrays: NDArray[Any]) -> list[NDArray[np.float32]]:
         """All outputs for the inputs, in the order of the file."""
-        return list(self._session.run(None, dict(zip(self._inputs, arrays, strict=True))))
+        return list(self._session.run(None, dict(zip(self.inputs, arrays, strict=True))))
 
 
 def read_weights(name: str, file: Path | None = None) -> bytes:

@@ -58,7 +58,7 @@ def gradients(patches: Float32) -> tuple[Float32, Float32]:
 
 
 def cell_shares(side: int, cell: float) -> Float32:
-    """(side * side, CELLS * CELLS): what each sample gives to each cell.
+    """What each of the side x side samples (N,) gives to each of the CELLS x CELLS cells (M,): (N, M).
 
     Bilinear, under a Gaussian window of half the grid's width (Lowe, 2004, section 6).
 

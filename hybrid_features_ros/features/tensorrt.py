@@ -7,29 +7,28 @@ from pathlib import Path
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.features.engine import Engine, read_weights
 
-# Heights and widths of a level of the image pyramid: of the coarsest kept, of VGA and of full HD.
-LEAST, USUAL, MOST = (48, 64), (480, 640), (1080, 1920)
+# Least, usual and greatest sizes of what differs from call to call: a level of the image pyramid with its
+# margin, from the coarsest over VGA to full HD; the keypoints of an image.
+SIZES = {"height": (54, 486, 1086), "width": (70, 646, 1926), "keypoints": (1, 1000, 20000)}
 
 
 def write_tensorrt_script(out: Path, model: Path | None = None) -> None:
-    """Write a script around ``trtexec`` for the detector, with its range of sizes.
+    """Write a script around ``trtexec`` for one of our networks, with its range of sizes.
 
     The nodes do not need it: ONNX Runtime's TensorRT provider builds its engines by itself. It is for
     programs that load engines directly, and to see what the network costs on a Jetson. It was written from
     trtexec's documentation and has not been run by us.
 
     Args:
-        model: the exported network; None takes the one shipped.
+        model: an exported network; None takes the detector shipped.
 
     Raises:
         InputError: the model is no network of ours, or the script cannot be written.
     """
     engine = Engine(read_weights("strek.onnx", model), providers=("CPUExecutionProvider",))
-    try:
-        margin = 2 * int(engine.config["margin"])
-    except KeyError:
-        raise InputError(f"{model}: not a detector that `hybrid-features export` wrote") from None
-    shapes = [f"level:1x1x{h + margin}x{w + margin}" for h, w in (LEAST, USUAL, MOST)]
+    if not engine.config:
+        raise InputError(f"{model}: not a network that `hybrid-features export` wrote")
+    least, usual, most = (_shapes(engine, which) for which in range(3))
     path = model or Path("strek.onnx")
     lines = [
         "#!/bin/sh",
@@ -39,10 +38,17 @@ def write_tensorrt_script(out: Path, model: Path | None = None) -> None:
         "set -eu",
         f"model=${{1:-{path.name}}}",
         'exec "${TRTEXEC:-trtexec}" --onnx="$model" --saveEngine="${model%.onnx}.engine" --fp16 \\',
-        f"    --minShapes={shapes[0]} --optShapes={shapes[1]} --maxShapes={shapes[2]}",
+        f"    --minShapes={least} --optShapes={usual} --maxShapes={most}",
     ]
     try:
         out.write_text("\n".join(lines) + "\n")
         out.chmod(0o755)
     except OSError as error:
         raise InputError(f"{out}: cannot write: {error.strerror}") from None
+
+
+def _shapes(engine: Engine, which: int) -> str:
+    return ",".join(
+        f"{name}:" + "x".join(str(SIZES[n][which] if isinstance(n, str) else n) for n in shape)
+        for name, shape in engine.inputs.items()
+    )

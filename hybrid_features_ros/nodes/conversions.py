@@ -247,7 +247,7 @@ def keyframe_to_msg(
     Args:
         result: of the image.
         features: of the image.
-        T_odom_world: the first camera's frame in odom.
+        T_odom_world: (4, 4), the first camera's frame in odom.
         odom, camera: headers with the image's stamp and the frames of odometry and camera.
     """
     T_odom_camera = T_odom_world @ result.T_world_camera
@@ -352,7 +352,7 @@ def transform_from_msg(msg: Transform) -> Float64:
 
 
 def packed(code: str, values: NDArray[Any] | None) -> array.array[Any]:
-    """A message's array, of elements of type ``code``, from an array of any shape; None is empty."""
+    """A message's array, of elements of type ``code``, from an array of any shape (N, ...); None is empty."""
     result = array.array(code)
     if values is not None:
         flat = np.ascontiguousarray(values).reshape(-1)

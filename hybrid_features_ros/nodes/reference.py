@@ -50,6 +50,8 @@ MEANINGS = {
     "/status": "state, reason, counts and what each stage cost, of every image",
     "/matches": "correspondences of an image with its keyframe, and which are inliers",
     "/relative_pose": "motion since the keyframe, its model and covariance",
+    "/keyframes": "features and pose of each image that became a keyframe; only while somebody listens",
+    "/rgbd_image": "images with our features for RTAB-Map, where rtabmap_msgs is installed",
     "/path": "the newest poses",
     "/image_features": "the image with features and tracks; made only while somebody looks",
     "/match_markers": "inliers as lines in the camera's frame; made only while somebody looks",

@@ -89,7 +89,7 @@ def describable(detector: StrekDetector, image: NDArray[np.uint8]) -> tuple[Keyp
 
 
 def corresponding(a: Keypoints, b: Keypoints, pair: Pair) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows of keypoints that show the same place: nearest in position, scale and orientation, mutually."""
+    """Rows (M,) and (M,) of keypoints that show one place: nearest in position, scale and angle, mutually."""
     expected = transfer(pair.H_b_a, a.points.astype(float))
     scale = a.scales * local_scale(pair.H_b_a, a.points.astype(float))
     turned = a.angles + local_turn(pair.H_b_a, a.points.astype(float))

@@ -24,9 +24,18 @@ def test_the_script_calls_trtexec_with_sizes_that_the_network_takes(tmp_path):
     assert words["onnx"] == "net.onnx" and words["saveEngine"] == "net.engine" and "fp16" in words
     engine = Engine(read_weights("strek.onnx"), 1, ("CPUExecutionProvider",))
     name, _, shape = words["minShapes"].partition(":")
-    assert name == engine._inputs[0]
+    assert [name] == list(engine.inputs)
     logits = engine(np.zeros([int(n) for n in shape.split("x")], np.float32))[0]
     assert logits.shape[2:] == (48, 64), "the margin is eaten"
+
+
+def test_a_network_with_two_inputs_gets_the_sizes_of_both(tmp_path):
+    model = tmp_path / "hybrid.onnx"
+    model.write_bytes(read_weights("hybrid.onnx"))
+    write_tensorrt_script(tmp_path / "build.sh", model)
+    shapes = [w for w in (tmp_path / "build.sh").read_text().split() if w.startswith("--optShapes=")]
+    patches, handcrafted = shapes[0].partition("=")[2].split(",")
+    assert patches.startswith("patches:1000x1x") and handcrafted.startswith("handcrafted:1000x")
 
 
 def test_what_cannot_be_written_or_read(tmp_path):
