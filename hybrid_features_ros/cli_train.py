@@ -1,4 +1,4 @@
-"""The trainings of ``hybrid-features train``; they need PyTorch."""
+"""The trainings of ``hybrid-features train``; PyTorch is looked for only when one begins."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class DescriptorTraining:
 
     descriptor: FusionConfig = field(default_factory=FusionConfig)
     views: int = 2500
-    steps: int = 6000
+    steps: int = 4000
     pairs: int = 8
     each: int = 64
     learning_rate: float = 2e-3
