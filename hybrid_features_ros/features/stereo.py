@@ -111,13 +111,14 @@ def _partners(
     left: Features, right: Features, most_disparity: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows of left and right features that show the same point."""
-    gap = np.abs(left.points[:, None, 1] - right.points[None, :, 1])
-    disparity = left.points[:, None, 0] - right.points[None, :, 0]
-    tolerance = _ROW_SIGMAS * np.hypot(left.sigmas[:, None], right.sigmas[None])
-    size = np.abs(np.log(np.maximum(left.scales[:, None], 1e-3) / np.maximum(right.scales[None], 1e-3)))
-    allowed = (gap <= np.maximum(tolerance, _LEAST_ROW_GAP)) & (size < np.log(_SCALES))
+    gap = left.points[:, None, 1] - right.points[:, 1]
+    disparity = left.points[:, None, 0] - right.points[:, 0]
+    tolerance = _ROW_SIGMAS**2 * (left.sigmas[:, None] ** 2 + right.sigmas**2)
+    size = np.log(np.maximum(left.scales, 1e-3))[:, None] - np.log(np.maximum(right.scales, 1e-3))
+    allowed = (gap**2 <= np.maximum(tolerance, _LEAST_ROW_GAP**2)) & (np.abs(size) < np.log(_SCALES))
     allowed &= (disparity > -_LEAST_ROW_GAP) & (disparity < most_disparity)
-    distance = np.where(allowed, _squared_distances(left, right), np.float32(np.inf))
+    distance = _squared_distances(left, right)
+    distance[~allowed] = np.inf
     best = distance.argmin(axis=1)
     nearest = distance[np.arange(len(left)), best]
     mutual = (distance.min(axis=0)[best] == nearest) & np.isfinite(nearest)

@@ -208,7 +208,7 @@ class Odometry:
         """Take the estimate over and say what the image showed."""
         twist, twist_covariance = self._move(view, tracked)
         state, reason = self._judge(view, tracked)
-        matches, motion = _with_partner(tracked, self._map, self._scale, self._usual)
+        matches, motion = _with_partner(tracked, self._scale, self._usual)
         reference = self._map.reference if tracked is None else tracked.partner
         covariance = self._covariance(view, tracked, motion)
         self._frames += 1
@@ -354,23 +354,18 @@ def _lens(camera: Camera) -> Lens:
     return Lens(camera.focal, float(np.arccos(np.clip(corners[:, 2], -1, 1)).max()))
 
 
-def _with_partner(
-    tracked: Tracked | None, local_map: LocalMap, scale: Scale, usual: float
-) -> tuple[Matches, MotionEstimate]:
+def _with_partner(tracked: Tracked | None, scale: Scale, usual: float) -> tuple[Matches, MotionEstimate]:
     """The matches with the keyframe that shares most of them, and the motion since then."""
     if tracked is None:
         return NO_MATCHES, no_motion(0)
-    partner = tracked.partner
-    ids = local_map.landmarks.ids[tracked.rows]
-    shared = np.flatnonzero(np.isin(ids, partner.ids, assume_unique=True))
-    columns = partner.columns[np.searchsorted(partner.ids, ids[shared])]
+    shared = tracked.shared
     sure = np.exp(-0.5 * np.minimum(tracked.fit.errors[shared], 1e3) / tracked.fit.noise**2)
     matches = Matches(
-        columns.astype(np.int32), tracked.columns[shared].astype(np.int32), sure.astype(np.float32)
+        tracked.theirs.astype(np.int32), tracked.columns[shared].astype(np.int32), sure.astype(np.float32)
     )
     return matches, MotionEstimate(
         model=tracked.model,
-        T_a_b=pose.inverse(partner.T) @ tracked.fit.T,
+        T_a_b=pose.inverse(tracked.partner.T) @ tracked.fit.T,
         covariance=with_scale(relative(tracked, usual), tracked, scale),
         scale=scale,
         inliers=tracked.inliers[shared],
