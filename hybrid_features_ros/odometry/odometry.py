@@ -89,7 +89,7 @@ class Odometry:
         if self._previous is None:
             return self._start(view)
         with self._timed("track"):
-            tracked = self._locate(view, self._guess(stamp, prior), _lens(camera))
+            tracked = self._locate(view, prior, _lens(camera))
         result = self._finish(view, tracked)
         with self._timed("keyframe"):
             if tracked is not None:
@@ -127,9 +127,9 @@ class Odometry:
         self._twist = np.zeros(6)
         self._correction = np.zeros(6)  # published pose = estimate @ exp(correction)
         self._held = False
-        self._heading: tuple[int, Float64] | None = None
-        self._support = 0
-        self._frames = 0
+        self._heading: Float64 | None = None
+        self._passed: tuple[View, Tracked] | None = None  # the image before, if it is no keyframe
+        self._support = self._frames = 0
         self._scale = Scale.UNKNOWN
         self._usual = 1 / self._config.tracking.assumed_depth
 
@@ -180,12 +180,20 @@ class Odometry:
         measured = self._gyro.rotation(begin, stamp)
         return guess if measured is None else with_gyro(guess, self._T, measured)
 
-    def _locate(self, view: View, guess: Guess, lens: Lens) -> Tracked | None:
-        """Near where it is expected, else near a keyframe, else near where it was lost."""
+    def _locate(self, view: View, prior: Float64 | None, lens: Lens) -> Tracked | None:
+        """Near where it is expected, else near a keyframe, else near where it was lost.
+
+        If the image before was no keyframe, it becomes one as soon as it is missed.
+        """
         assert self._previous is not None
         given = lens, self._config, self._usual
+        passed, self._passed = self._passed, None
         lost = self._previous.state is State.LOST
-        tracked = track(self._map, view, guess, *given)
+        tracked = track(self._map, view, self._guess(view.stamp, prior), *given)
+        if tracked is None and passed is not None:
+            seen, there = passed
+            self._keep(seen, replace(there, fit=replace(there.fit, T=self._T)))
+            tracked = track(self._map, view, self._guess(view.stamp, prior), *given)
         if tracked is not None:
             return tracked
         alive = [k for k in reversed(self._map.keyframes) if k.view is not None]
@@ -306,8 +314,14 @@ class Odometry:
         rule = self._config.mapping
         self._fresh = None
         self._support = max(self._support, int(tracked.inliers.sum()))
-        if not mapping.is_due(tracked, self._map, self._support, rule):
-            return
+        if mapping.is_due(tracked, self._map, self._support, rule):
+            self._keep(view, tracked)
+        else:
+            self._passed = view, tracked
+
+    def _keep(self, view: View, tracked: Tracked) -> None:
+        """Make the newest image that was placed a keyframe."""
+        rule = self._config.mapping
         assert self._previous is not None
         local_map = self._map if tracked.held else mapping.with_depths(self._map, tracked, view)
         rows, columns = tracked.rows[tracked.inliers], tracked.columns[tracked.inliers]

@@ -70,7 +70,7 @@ class Guess:
     T: Float64
     held: Float64
     information: Float64 | None = None
-    heading: tuple[int, Float64] | None = None
+    heading: Float64 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ class Tracked:
         shared, theirs: (S,) which of the matches it shares, and as what features.
         parallax: median angle by which the inliers moved since the partner, rotation undone [rad].
         held: the position was not estimated but kept: the camera only turned, or one cannot tell.
-        heading: number of the partner and direction from there (3,), of a translation to be confirmed.
+        heading: direction (3,) in the world of a translation to be confirmed.
     """
 
     model: MotionModel
@@ -100,7 +100,7 @@ class Tracked:
     theirs: Rows
     parallax: float
     held: bool = False
-    heading: tuple[int, Float64] | None = None
+    heading: Float64 | None = None
 
 
 def track(
@@ -210,7 +210,8 @@ def _by_two_views(
     if motion.model is MotionModel.NONE or (mapped and motion.model is not MotionModel.ROTATION_ONLY):
         return None  # points of known depth disagree with every position: no ground for one without them
     direction = _direction(motion, pairs, config)
-    if direction is None or not _confirmed(direction, partner, guess):
+    heading = None if direction is None else partner.T[:3, :3] @ direction
+    if heading is None or not _confirmed(heading, guess):
         sights = local_map.sights(rows, view, columns)
         fit = fit_pose(
             sights, pose.make(partner.T[:3, :3] @ motion.T_a_b[:3, :3], guess.held), turn_only=True
@@ -219,7 +220,6 @@ def _by_two_views(
         if inliers.sum() < max(config.two_view.min_inliers, config.two_view.min_inlier_share * len(rows)):
             return None
         tracked = _tracked(motion.model, local_map, view, fit, rows, columns, inliers)
-        heading = None if direction is None else (partner.number, direction)
         return replace(tracked, held=True, heading=heading)
     rows, columns = rows[shared], columns[shared]
     T_a_b, units = with_length(local_map, rows, partner, motion, pairs, usual)
@@ -241,11 +241,9 @@ def _direction(motion: MotionEstimate, pairs: Pairs, config: OdometryConfig) -> 
     return motion.T_a_b[:3, 3] if clear else None
 
 
-def _confirmed(direction: Float64, partner: Keyframe, guess: Guess) -> bool:
+def _confirmed(heading: Float64, guess: Guess) -> bool:
     """Whether the image before showed the same translation: two accidents in a row rarely agree."""
-    if guess.heading is None or guess.heading[0] != partner.number:
-        return False
-    return bool(guess.heading[1] @ direction > _SAME)
+    return guess.heading is not None and bool(guess.heading @ heading > _SAME)
 
 
 def _tracked(
