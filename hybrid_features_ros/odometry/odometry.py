@@ -93,7 +93,8 @@ class Odometry:
         result = self._finish(view, tracked)
         with self._timed("keyframe"):
             if tracked is not None:
-                self._extend(view, tracked)
+                if self._extend(view, tracked):
+                    result = replace(result, is_keyframe=True, keyframes=self._keyframes)
             elif result.state is State.LOST and len(view) >= self._config.two_view.min_inliers:
                 self._begin_anew(view, result.covariance)
         return result
@@ -155,7 +156,7 @@ class Odometry:
         self._seen = view.stamp
         self._map = self._map_from(view, *self._resume)
         self._keyframes += 1
-        return self._finish(view, None)
+        return replace(self._finish(view, None), is_keyframe=True)
 
     def _map_from(self, view: View, T: Float64, covariance: Float64) -> LocalMap:
         measured = view.inverse[np.isfinite(view.inverse)]
@@ -309,15 +310,17 @@ class Odometry:
             return self._previous.covariance + DRIFT * (view.stamp - self._previous.stamp) * 1e-9
         return placed(tracked.partner.covariance, motion, self._correction)
 
-    def _extend(self, view: View, tracked: Tracked) -> None:
-        """Make the image a keyframe if it is worth one."""
+    def _extend(self, view: View, tracked: Tracked) -> bool:
+        """Make the image a keyframe if it is worth one; whether it was."""
         rule = self._config.mapping
         self._fresh = None
         self._support = max(self._support, int(tracked.inliers.sum()))
-        if mapping.is_due(tracked, self._map, self._support, rule):
+        due = mapping.is_due(tracked, self._map, self._support, rule)
+        if due:
             self._keep(view, tracked)
         else:
             self._passed = view, tracked
+        return due
 
     def _keep(self, view: View, tracked: Tracked) -> None:
         """Make the newest image that was placed a keyframe."""
