@@ -61,6 +61,10 @@ def adjoint(T: Array) -> Array:
 
 def rotation_vector(R: Array) -> Array:
     """Axis times angle (3,) [rad] of a rotation matrix."""
+    sine = 0.5 * np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]])
+    length, cosine = float(np.sqrt(sine @ sine)), 0.5 * (R[0, 0] + R[1, 1] + R[2, 2] - 1)
+    if cosine > 0:  # the usual, small angle, without SciPy's checks
+        return sine if length < 1e-9 else sine * (np.arctan2(length, cosine) / length)
     vector: Any = Rotation.from_matrix(R).as_rotvec()
     return np.asarray(vector, dtype=np.float64)
 

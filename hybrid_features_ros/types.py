@@ -198,7 +198,8 @@ class OdometryResult:
         matches: with the keyframe; ``motion.inliers`` belongs to them.
         motion: keyframe to image.
         keypoints, landmarks, keyframes, resets: counts; resets never decreases.
-        is_keyframe: whether the image became a keyframe.
+        is_keyframe: whether the image became a keyframe at once; the few that do when the next is missed are
+            only counted.
         reason: one sentence, empty while TRACKING.
         milliseconds: wall-clock time of each stage.
     """

@@ -12,7 +12,8 @@ from hybrid_features_ros.config import Config
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.evaluation.sources import Frame, Source
 from hybrid_features_ros.features import Extractor, make_extractor
-from hybrid_features_ros.features.depth import with_depth, with_stereo_depth
+from hybrid_features_ros.features.depth import with_depth
+from hybrid_features_ros.features.stereo import StereoDepth
 from hybrid_features_ros.odometry import Odometry
 from hybrid_features_ros.types import Features, OdometryResult, Trajectory
 
@@ -56,13 +57,14 @@ def run(
         raise InputError(f"{source.name}: no inertial measurements")
     extractor = make_extractor(config.features)
     odometry = Odometry(config.odometry)
+    pair = StereoDepth(source.camera.fx, source.baseline) if stereo else None
     if gyro and source.imu is not None:
         for stamp, rate in zip(source.imu.stamps.tolist(), source.imu.gyro, strict=True):
             odometry.add_gyro(stamp, rate)
     for number, (frame, right) in enumerate(_frames(source, stereo)):
         if number % every == 0:
             start = perf_counter()
-            features = _features(extractor, source, frame, right, config.input.depth)
+            features = _features(extractor, pair, frame, right, config.input.depth)
             extract_ms = 1e3 * (perf_counter() - start)
             yield Step(frame, features, odometry.process(frame.stamp, features, source.camera), extract_ms)
 
@@ -74,11 +76,11 @@ def _frames(source: Source, stereo: bool) -> Iterator[tuple[Frame, Frame | None]
 
 
 def _features(
-    extractor: Extractor, source: Source, frame: Frame, right: Frame | None, depth: bool
+    extractor: Extractor, pair: StereoDepth | None, frame: Frame, right: Frame | None, depth: bool
 ) -> Features:
     features = extractor.extract(frame.image)
-    if right is not None:
-        return with_stereo_depth(features, extractor.extract(right.image), source.camera.fx, source.baseline)
+    if pair is not None and right is not None:
+        return pair.add(features, extractor.extract(right.image))
     return with_depth(features, frame.depth) if depth and frame.depth is not None else features
 
 

@@ -17,8 +17,9 @@ from std_msgs.msg import Header
 from hybrid_features_ros.config import Config
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.features import make_extractor
-from hybrid_features_ros.features.depth import with_depth, with_stereo_depth
+from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.extractor import Extractor
+from hybrid_features_ros.features.stereo import StereoDepth
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.diagnostics import Report, explain_silence
@@ -61,7 +62,7 @@ class FeatureNode(ManagedNode):
         self._sink = sink
         self._extractor: Extractor | None = None
         self._model = "none"
-        self._baseline: tuple[float, float] | None = None
+        self._pair: tuple[tuple[float, float], StereoDepth] | None = None  # of which calibration
         self._worker: NewestWins[Item] | None = None
         self._subscriptions_made: list[Any] = []
         self._dropped = 0
@@ -189,9 +190,11 @@ class FeatureNode(ManagedNode):
 
     def _on_right_info(self, msg: CameraInfo) -> None:
         try:
-            self._baseline = conversions.baseline_from_msg(msg)
+            given = conversions.baseline_from_msg(msg)
+            if self._pair is None or self._pair[0] != given:
+                self._pair = given, StereoDepth(*given)
         except InputError as error:
-            self._baseline = None
+            self._pair = None
             self.get_logger().error(str(error), throttle_duration_sec=3.0)
 
     def _extract(self, item: Item) -> None:
@@ -218,13 +221,14 @@ class FeatureNode(ManagedNode):
             return features
         if not self.config.input.stereo:
             return with_depth(features, conversions.depth_from_msg(partner))
-        if self._baseline is None:
+        pair = self._pair
+        if pair is None:
             raise InputError(
                 f"no usable calibration on {self.resolve_topic_name('right/camera_info')} yet: "
                 "the pair gives no depth; publish it"
             )
         right = extractor.extract(conversions.image_from_msg(partner))
-        return with_stereo_depth(features, right, *self._baseline)
+        return pair[1].add(features, right)
 
     def _name_model(self, features: Features) -> None:
         f = features.format

@@ -66,10 +66,10 @@ def with_depths(local_map: LocalMap, tracked: Tracked, view: View) -> LocalMap:
     basis, variance = tangent_basis(sights.rays), (sights.sigmas * tracked.fit.noise) ** 2
     for _ in range(3):
         r, _, A = linearise(replace(sights, inverse=inverse), tracked.fit.T, basis)
-        fits = (r**2).sum(axis=1) < 2 * _GATE**2 * variance
+        fits = (r**2).sum(axis=0) < 2 * _GATE**2 * variance
         r = np.where(np.isfinite(r), r, 0)
-        V = 1 / spread**2 + (A**2).sum(1) / variance
-        gradient = (A * r).sum(1) / variance + (inverse - before) / spread**2
+        V = 1 / spread**2 + (A**2).sum(axis=0) / variance
+        gradient = (A * r).sum(axis=0) / variance + (inverse - before) / spread**2
         inverse = np.clip(inverse - gradient / V, 0.05 * before, None)
     changed, spreads = marks.inverse.copy(), marks.inverse_sigmas.copy()
     changed[rows] = np.where(fits, inverse, before)

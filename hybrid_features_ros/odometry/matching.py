@@ -99,11 +99,10 @@ def _unrelated(features: Features) -> float:
 
 def squared_distances(a: Float32, b: Float32) -> Float32:
     """(M, N) float32 between descriptors (M, D) and (N, D)."""
-    product = a @ b.T
-    product *= -2
-    product += np.einsum("md,md->m", a, a)[:, None]
-    product += np.einsum("nd,nd->n", b, b)
-    return product
+    ones = np.ones((max(len(a), len(b)), 1), np.float32)
+    u = np.hstack([-2 * a, np.einsum("md,md->m", a, a)[:, None], ones[: len(a)]])
+    v = np.hstack([b, ones[: len(b)], np.einsum("nd,nd->n", b, b)[:, None]])
+    return np.asarray(u @ v.T)
 
 
 def mutual_nearest(squared: Float32, ratio: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -114,11 +113,11 @@ def mutual_nearest(squared: Float32, ratio: float) -> tuple[NDArray[np.intp], ND
     """
     if not squared.size:
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    rows = np.arange(len(squared))
     column = squared.argmin(axis=1)
-    nearest = squared[np.arange(len(squared)), column]
-    rows = np.flatnonzero(nearest == squared.min(axis=0)[column])
-    column, nearest = column[rows], nearest[rows]
-    rest = squared[rows]
-    rest[np.arange(len(rows)), column] = np.inf
-    distinct = (nearest <= ratio**2 * rest.min(axis=1)) & (nearest < np.inf)
+    nearest = squared[rows, column]
+    mutual = nearest == squared.min(axis=0)[column]
+    squared[rows, column] = np.inf
+    distinct = mutual & (nearest <= ratio**2 * squared.min(axis=1)) & (nearest < np.inf)
+    squared[rows, column] = nearest
     return rows[distinct], column[distinct]

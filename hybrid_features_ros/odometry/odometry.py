@@ -89,7 +89,7 @@ class Odometry:
         if self._previous is None:
             return self._start(view)
         with self._timed("track"):
-            tracked = self._locate(view, self._guess(stamp, prior), _lens(camera))
+            tracked = self._locate(view, prior, _lens(camera))
         result = self._finish(view, tracked)
         with self._timed("keyframe"):
             if tracked is not None:
@@ -129,9 +129,9 @@ class Odometry:
         self._twist = np.zeros(6)
         self._correction = np.zeros(6)  # published pose = estimate @ exp(correction)
         self._held = False
-        self._heading: tuple[int, Float64] | None = None
-        self._support = 0
-        self._frames = 0
+        self._heading: Float64 | None = None
+        self._passed: tuple[View, Tracked] | None = None  # the image before, if it is no keyframe
+        self._support = self._frames = 0
         self._scale = Scale.UNKNOWN
         self._usual = 1 / self._config.tracking.assumed_depth
 
@@ -182,12 +182,20 @@ class Odometry:
         measured = self._gyro.rotation(begin, stamp)
         return guess if measured is None else with_gyro(guess, self._T, measured)
 
-    def _locate(self, view: View, guess: Guess, lens: Lens) -> Tracked | None:
-        """Near where it is expected, else near a keyframe, else near where it was lost."""
+    def _locate(self, view: View, prior: Float64 | None, lens: Lens) -> Tracked | None:
+        """Near where it is expected, else near a keyframe, else near where it was lost.
+
+        If the image before was no keyframe, it becomes one as soon as it is missed.
+        """
         assert self._previous is not None
         given = lens, self._config, self._usual
+        passed, self._passed = self._passed, None
         lost = self._previous.state is State.LOST
-        tracked = track(self._map, view, guess, *given)
+        tracked = track(self._map, view, self._guess(view.stamp, prior), *given)
+        if tracked is None and passed is not None:
+            seen, there = passed
+            self._keep(seen, replace(there, fit=replace(there.fit, T=self._T)))
+            tracked = track(self._map, view, self._guess(view.stamp, prior), *given)
         if tracked is not None:
             return tracked
         alive = [k for k in reversed(self._map.keyframes) if k.view is not None]
@@ -210,7 +218,7 @@ class Odometry:
         """Take the estimate over and say what the image showed."""
         twist, twist_covariance = self._move(view, tracked)
         state, reason = self._judge(view, tracked)
-        matches, motion = _with_partner(tracked, self._map, self._scale, self._usual)
+        matches, motion = _with_partner(tracked, self._scale, self._usual)
         reference = self._map.reference if tracked is None else tracked.partner
         covariance = self._covariance(view, tracked, motion)
         self._frames += 1
@@ -308,8 +316,16 @@ class Odometry:
         rule = self._config.mapping
         self._fresh = None
         self._support = max(self._support, int(tracked.inliers.sum()))
-        if not mapping.is_due(tracked, self._map, self._support, rule):
-            return False
+        due = mapping.is_due(tracked, self._map, self._support, rule)
+        if due:
+            self._keep(view, tracked)
+        else:
+            self._passed = view, tracked
+        return due
+
+    def _keep(self, view: View, tracked: Tracked) -> None:
+        """Make the newest image that was placed a keyframe."""
+        rule = self._config.mapping
         assert self._previous is not None
         local_map = self._map if tracked.held else mapping.with_depths(self._map, tracked, view)
         rows, columns = tracked.rows[tracked.inliers], tracked.columns[tracked.inliers]
@@ -319,7 +335,6 @@ class Odometry:
         self._keyframes += 1
         self._support = 0
         self._submit()
-        return True
 
     def _submit(self) -> None:
         """Start an adjustment; the one before it is taken over first, so that a replay repeats itself."""
@@ -357,23 +372,18 @@ def _lens(camera: Camera) -> Lens:
     return Lens(camera.focal, float(np.arccos(np.clip(corners[:, 2], -1, 1)).max()))
 
 
-def _with_partner(
-    tracked: Tracked | None, local_map: LocalMap, scale: Scale, usual: float
-) -> tuple[Matches, MotionEstimate]:
+def _with_partner(tracked: Tracked | None, scale: Scale, usual: float) -> tuple[Matches, MotionEstimate]:
     """The matches with the keyframe that shares most of them, and the motion since then."""
     if tracked is None:
         return NO_MATCHES, no_motion(0)
-    partner = tracked.partner
-    ids = local_map.landmarks.ids[tracked.rows]
-    shared = np.flatnonzero(np.isin(ids, partner.ids, assume_unique=True))
-    columns = partner.columns[np.searchsorted(partner.ids, ids[shared])]
+    shared = tracked.shared
     sure = np.exp(-0.5 * np.minimum(tracked.fit.errors[shared], 1e3) / tracked.fit.noise**2)
     matches = Matches(
-        columns.astype(np.int32), tracked.columns[shared].astype(np.int32), sure.astype(np.float32)
+        tracked.theirs.astype(np.int32), tracked.columns[shared].astype(np.int32), sure.astype(np.float32)
     )
     return matches, MotionEstimate(
         model=tracked.model,
-        T_a_b=pose.inverse(partner.T) @ tracked.fit.T,
+        T_a_b=pose.inverse(tracked.partner.T) @ tracked.fit.T,
         covariance=with_scale(relative(tracked, usual), tracked, scale),
         scale=scale,
         inliers=tracked.inliers[shared],

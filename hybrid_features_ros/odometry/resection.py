@@ -73,9 +73,23 @@ def fit_pose(
     prior: Float64 | None = None,
     mean: Float64 | None = None,
     turn_only: bool = False,
-    steps: int = 12,
     widest: float = np.inf,
 ) -> Fit:
+    """The pose that :func:`approach` finds, judged."""
+    return judge(sights, approach(sights, T, prior=prior, mean=mean, turn_only=turn_only, widest=widest))
+
+
+def approach(
+    sights: Sights,
+    T: Float64,
+    *,
+    prior: Float64 | None = None,
+    mean: Float64 | None = None,
+    turn_only: bool = False,
+    widest: float = np.inf,
+    steps: int = 12,
+    settled: float = _CONVERGED,
+) -> Float64:
     """Gauss-Newton on the tangent planes of the rays, with Cauchy weights that follow the scatter.
 
     Args:
@@ -85,23 +99,25 @@ def fit_pose(
         turn_only: keep the position, fit the rotation.
         widest: largest scatter [rad] that residuals are taken to have: with less than half of them sound,
             their median is none of the sound ones.
+        settled: step [rad], and over the distance, below which the pose counts as found.
     """
     free = slice(3, 6) if turn_only else slice(0, 6)
     basis = tangent_basis(sights.rays)
+    near = float(np.median(sights.inverse)) if len(sights) else 1.0
     largest = max(1.0, widest / float(np.median(sights.sigmas)))
     for _ in range(steps):
         J, r, errors = _whitened(sights, T, basis)
         noise = min(scatter(errors), largest)
-        weighted = J * np.repeat(_weights(errors, noise), 2)[:, None]
+        weighted = J * np.tile(_weights(errors, noise), 2)[:, None]
         H, g = weighted.T @ J, weighted.T @ r
         if prior is not None and mean is not None:
             H, g = H + prior, g + prior @ pose.log(pose.inverse(mean) @ T)
         step = np.zeros(6)
         step[free] = -np.linalg.lstsq(H[free, free], g[free], rcond=1e-12)[0]
         T = pose.orthonormal(T @ pose.exp(step))
-        if np.abs(step[3:]).max() < _CONVERGED and np.abs(step[:3]).max() * _nearness(sights) < _CONVERGED:
+        if np.abs(step[3:]).max() < settled and np.abs(step[:3]).max() * near < settled:
             break
-    return judge(sights, T)
+    return T
 
 
 def judge(sights: Sights, T: Float64, rows: Bool | None = None) -> Fit:
@@ -109,43 +125,49 @@ def judge(sights: Sights, T: Float64, rows: Bool | None = None) -> Fit:
     J, _, errors = _whitened(sights, T, tangent_basis(sights.rays))
     noise = scatter(errors)
     weights = _weights(errors, noise) if rows is None else _weights(errors, noise) * rows
-    return Fit(T, (J * np.repeat(weights, 2)[:, None]).T @ J, errors, noise)
+    return Fit(T, (J * np.tile(weights, 2)[:, None]).T @ J, errors, noise)
 
 
 def linearise(sights: Sights, T: Float64, basis: Float64) -> tuple[Float64, Float64, Float64]:
-    """Residuals (M, 2) [rad], Jacobians (M, 2, 6) in the pose and (M, 2) in the inverse distance.
+    """Residuals (2, M) [rad], Jacobians (2, M, 6) in the pose and (2, M) in the inverse distance.
 
     A landmark on the other side of the camera has an infinite residual.
     """
     R, away = T[:3, :3], sights.origins - T[:3, 3]
     d = (sights.directions + sights.inverse[:, None] * away) @ R
-    scale = 1 / np.maximum(np.sqrt((d**2).sum(axis=1)), 1e-12)
+    scale = 1 / np.maximum(np.sqrt(_dot(d, d)), 1e-12)
     u = d * scale[:, None]
-    r = (basis @ u[..., None])[..., 0]
-    front = (u * sights.rays).sum(axis=1) > 0.2
-    P = (basis - r[..., None] * u[:, None]) * scale[
-        :, None, None
-    ]  # of the normalisation, in the tangent plane
-    J = np.empty((len(d), 2, 6))
-    J[..., :3] = -sights.inverse[:, None, None] * P
-    J[..., 3:] = cross(P, d[:, None])
-    A = (P @ (away @ R)[..., None])[..., 0]
-    return np.where(front[:, None], r, np.inf), J, A
+    r = _dot(basis, u)
+    r[:, _dot(u, sights.rays) < 0.2] = np.inf
+    P = (basis - _dot(basis, u)[..., None] * u) * scale[:, None]  # of the normalisation, in the tangent plane
+    J = np.empty((2, len(d), 6))
+    np.multiply(P, -sights.inverse[:, None], out=J[..., :3])
+    J[..., 3:] = cross(P, d)
+    return r, J, _dot(P, away @ R)
+
+
+def _dot(a: Float64, b: Float64) -> Float64:
+    """Scalar products of vectors (..., 3)."""
+    return np.asarray(a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2])
 
 
 def cross(a: Float64, b: Float64) -> Float64:
     """Cross products of vectors (..., 3): numpy's own, without its overhead."""
     a0, a1, a2 = a[..., 0], a[..., 1], a[..., 2]
     b0, b1, b2 = b[..., 0], b[..., 1], b[..., 2]
-    return np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=-1)
+    result = np.empty(np.broadcast_shapes(a.shape, b.shape))
+    result[..., 0] = a1 * b2 - a2 * b1
+    result[..., 1] = a2 * b0 - a0 * b2
+    result[..., 2] = a0 * b1 - a1 * b0
+    return result
 
 
 def tangent_basis(rays: Float64) -> Float64:
-    """(M, 2, 3) orthonormal directions across unit rays (M, 3)."""
+    """(2, M, 3) orthonormal directions across unit rays (M, 3)."""
     axis = np.where(np.abs(rays[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
     first = cross(rays, axis)
     first /= np.sqrt((first**2).sum(axis=1, keepdims=True))
-    return np.stack([first, cross(rays, first)], axis=1)
+    return np.stack([first, cross(rays, first)])
 
 
 def scatter(errors: Float64) -> float:
@@ -157,23 +179,22 @@ def _whitened(sights: Sights, T: Float64, basis: Float64) -> tuple[Float64, Floa
     """Jacobian (2M, 6) and residuals (2M,) over their standard deviation, and squared residuals (M,).
 
     The covariance of a residual is ``s^2 I + v A A^T``; its inverse root is
-    ``(I - (1 - s / sqrt(s^2 + v |A|^2)) a a^T) / s`` with ``a = A / |A|``.
+    ``(I - (1 - s / sqrt(s^2 + v |A|^2)) a a^T) / s`` with ``a = A / |A|``. First come all residuals along
+    the first direction of the basis, then all along the second.
     """
     r, J, A = linearise(sights, T, basis)
-    finite, s = np.isfinite(r[:, 0]), sights.sigmas
-    r = np.where(finite[:, None], r, 0.0)
-    size = np.maximum(np.sqrt((A**2).sum(axis=1)), 1e-15)
-    a = A / size[:, None]
-    shrink = 1 - s / np.sqrt(s**2 + (sights.inverse_sigmas * size) ** 2)
-    root = (np.eye(2) - (shrink[:, None] * a)[..., None] * a[:, None]) * (finite / s)[:, None, None]
-    r = (root @ r[..., None])[..., 0]
-    return (root @ J).reshape(-1, 6), r.ravel(), np.where(finite, (r**2).sum(axis=1), np.inf)
+    finite, s = np.isfinite(r[0]), sights.sigmas
+    r[:, ~finite] = 0.0
+    size = np.maximum(np.sqrt(A[0] ** 2 + A[1] ** 2), 1e-15)
+    a = A / size
+    shrink = (1 - s / np.sqrt(s**2 + (sights.inverse_sigmas * size) ** 2)) * a
+    over = finite / s
+    r = (r - shrink * (a[0] * r[0] + a[1] * r[1])) * over
+    along = a[0, :, None] * J[0] + a[1, :, None] * J[1]
+    J = (J - shrink[..., None] * along) * over[:, None]
+    return J.reshape(-1, 6), r.ravel(), np.where(finite, r[0] ** 2 + r[1] ** 2, np.inf)
 
 
 def _weights(errors: Float64, noise: float) -> Float64:
     """Cauchy's, over the variance of the scatter."""
     return np.asarray(1 / (1 + errors / (CAUCHY * noise) ** 2) / noise**2)
-
-
-def _nearness(sights: Sights) -> float:
-    return float(np.median(sights.inverse)) if len(sights) else 1.0

@@ -23,7 +23,7 @@ from hybrid_features_ros.config import OdometryConfig
 from hybrid_features_ros.odometry.local_map import Keyframe, LocalMap, Rows
 from hybrid_features_ros.odometry.matching import mutual_nearest, squared_distances
 from hybrid_features_ros.odometry.pnp import estimate_pnp
-from hybrid_features_ros.odometry.resection import Fit, Sights, fit_pose, judge
+from hybrid_features_ros.odometry.resection import Fit, Sights, approach, fit_pose, judge
 from hybrid_features_ros.odometry.two_view import (
     Pairs,
     estimate_motion,
@@ -38,6 +38,7 @@ _SEARCH_PX = 9.0  # how far from its predicted place a landmark is looked for on
 _GUIDED_RATIO = 0.9  # a landmark's place tells it from others, so its descriptor need not
 _MARGIN = np.radians(12.0)  # landmarks this far outside the image are compared as well
 _WIDE = np.radians(3.0)  # threshold of a rotation that stands for a motion with parallax
+_ROUGH = 5e-4  # steps below which a first pose counts as found [rad]
 _ENOUGH = 250  # matches that a first pose is fitted to
 _LEAST_DEPTHS = 4  # known depths that outvote the scene's usual one
 _CLEAR = 6.0  # parallax, over the scatter across it, that is no accident
@@ -69,7 +70,7 @@ class Guess:
     T: Float64
     held: Float64
     information: Float64 | None = None
-    heading: tuple[int, Float64] | None = None
+    heading: Float64 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +83,10 @@ class Tracked:
         rows, columns: (M,) landmarks of the map and the features that match them.
         inliers, known: (M,) bool, which agree, and which of those have a known depth.
         partner: the keyframe that shares most of them.
+        shared, theirs: (S,) which of the matches it shares, and as what features.
         parallax: median angle by which the inliers moved since the partner, rotation undone [rad].
         held: the position was not estimated but kept: the camera only turned, or one cannot tell.
-        heading: number of the partner and direction from there (3,), of a translation to be confirmed.
+        heading: direction (3,) in the world of a translation to be confirmed.
     """
 
     model: MotionModel
@@ -94,9 +96,11 @@ class Tracked:
     inliers: Bool
     known: Bool
     partner: Keyframe
+    shared: Rows
+    theirs: Rows
     parallax: float
     held: bool = False
-    heading: tuple[int, Float64] | None = None
+    heading: Float64 | None = None
 
 
 def track(
@@ -166,21 +170,21 @@ def _fit_known(
     if len(known) < config.tracking.min_landmarks:
         return None, np.zeros(len(rows), np.bool_)
     sights = local_map.sights(rows, view, columns)
-    all_known = sights[known]
-    few = all_known[:: max(1, len(known) // _ENOUGH)]
+    few = sights[known[:: max(1, len(known) // _ENOUGH)]]
     enough = max(config.tracking.min_landmarks, config.two_view.min_inlier_share * len(known))
-    best, count = None, 0
+    best, agreed, count = None, np.zeros(len(rows), np.bool_), 0
     for start in _starts(few, guess.T, threshold, config):
-        rough = fit_pose(few, start, steps=6, widest=8 * threshold)
-        fit = judge(all_known, fit_pose(few, rough.T, steps=6, widest=2 * threshold).T)
-        agree = int(agreeing(fit, all_known, _LENIENT * threshold).sum())
-        if agree > count:
-            best, count = fit, agree
+        T = approach(few, start, steps=6, widest=8 * threshold, settled=_ROUGH)
+        T = approach(few, T, steps=6, widest=2 * threshold, settled=_ROUGH)
+        fit = judge(sights, T)
+        agree = agreeing(fit, sights, _LENIENT * threshold)
+        if agree[known].sum() > count:
+            best, agreed, count = fit, agree, int(agree[known].sum())
         if count >= _AGREE * len(known):
             break
     if best is None or count < enough:
         return None, np.zeros(len(rows), np.bool_)
-    return best, agreeing(judge(sights, best.T), sights, _LENIENT * threshold)
+    return best, agreed
 
 
 def _by_two_views(
@@ -206,7 +210,8 @@ def _by_two_views(
     if motion.model is MotionModel.NONE or (mapped and motion.model is not MotionModel.ROTATION_ONLY):
         return None  # points of known depth disagree with every position: no ground for one without them
     direction = _direction(motion, pairs, config)
-    if direction is None or not _confirmed(direction, partner, guess):
+    heading = None if direction is None else partner.T[:3, :3] @ direction
+    if heading is None or not _confirmed(heading, guess):
         sights = local_map.sights(rows, view, columns)
         fit = fit_pose(
             sights, pose.make(partner.T[:3, :3] @ motion.T_a_b[:3, :3], guess.held), turn_only=True
@@ -215,7 +220,6 @@ def _by_two_views(
         if inliers.sum() < max(config.two_view.min_inliers, config.two_view.min_inlier_share * len(rows)):
             return None
         tracked = _tracked(motion.model, local_map, view, fit, rows, columns, inliers)
-        heading = None if direction is None else (partner.number, direction)
         return replace(tracked, held=True, heading=heading)
     rows, columns = rows[shared], columns[shared]
     T_a_b, units = with_length(local_map, rows, partner, motion, pairs, usual)
@@ -237,11 +241,9 @@ def _direction(motion: MotionEstimate, pairs: Pairs, config: OdometryConfig) -> 
     return motion.T_a_b[:3, 3] if clear else None
 
 
-def _confirmed(direction: Float64, partner: Keyframe, guess: Guess) -> bool:
+def _confirmed(heading: Float64, guess: Guess) -> bool:
     """Whether the image before showed the same translation: two accidents in a row rarely agree."""
-    if guess.heading is None or guess.heading[0] != partner.number:
-        return False
-    return bool(guess.heading[1] @ direction > _SAME)
+    return guess.heading is not None and bool(guess.heading @ heading > _SAME)
 
 
 def _tracked(
@@ -258,7 +260,7 @@ def _tracked(
     pairs = Pairs(partner.view.rays[theirs], view.rays[columns[shared]], np.zeros(len(shared)))
     parallax = median_parallax(pairs, partner.T[:3, :3].T @ fit.T[:3, :3], inliers[shared])
     known = inliers & local_map.landmarks.known[rows]
-    return Tracked(model, fit, rows, columns, inliers, known, partner, parallax)
+    return Tracked(model, fit, rows, columns, inliers, known, partner, shared, theirs, parallax)
 
 
 def _starts(sights: Sights, T: Float64, threshold: float, config: OdometryConfig) -> Iterator[Float64]:
@@ -297,8 +299,9 @@ def _guided(
     rows, rays, blur = rows[inside], rays[inside], blur[inside]
     apart = rays.astype(np.float32) @ view.rays[columns].T.astype(np.float32)
     limit = np.cos(np.minimum(_SEARCH_PX / lens.focal + 2 * blur, 1.0)).astype(np.float32)
-    rest = squared[np.ix_(rows, columns)]
-    rest[apart < limit[:, None]] = np.inf
+    near = np.nonzero(apart >= limit[:, None])
+    rest = np.full(apart.shape, np.inf, np.float32)
+    rest[near] = squared[rows[near[0]], columns[near[1]]]
     at, column = mutual_nearest(rest, _GUIDED_RATIO)
     return rows[at], columns[column]
 
@@ -344,7 +347,11 @@ def _partner(local_map: LocalMap, rows: Rows, inliers: Bool) -> tuple[Keyframe, 
     """
     ids = local_map.landmarks.ids[rows]
     alive = [k for k in local_map.keyframes if k.view is not None]
-    agree = np.sort(ids[inliers])
-    best = max(alive, key=lambda k: (np.isin(agree, k.ids, assume_unique=True).sum(), k.number))
-    shared = np.flatnonzero(np.isin(ids, best.ids, assume_unique=True))
+    first = local_map.landmarks.ids[0]
+    agrees = np.zeros(local_map.next_id - first, np.bool_)
+    agrees[ids[inliers] - first] = True
+    best = max(alive, key=lambda k: (np.count_nonzero(agrees[k.ids - first]), k.number))
+    agrees[:] = False
+    agrees[best.ids - first] = True
+    shared = np.flatnonzero(agrees[ids - first])
     return best, shared, best.columns[np.searchsorted(best.ids, ids[shared])]

@@ -69,6 +69,15 @@ def test_translation_then_rotation_then_translation():
     assert travelled[2] < 0.35 * travelled[0]
 
 
+def test_an_image_beyond_the_keyframe_is_placed_by_the_one_before():
+    """A quarter of the view is left after a jump, but nothing of what the keyframe saw."""
+    poses = [turn(y=angle) for angle in (0.0, 8.0, 16.0, 60.0, 68.0)]
+    results = along(poses)
+    assert all(r.motion.model is MotionModel.ROTATION_ONLY for r in results[1:])
+    assert max(rotation_errors(results, poses)) < 0.5
+    assert results[2].keyframes == 1
+
+
 def test_measured_depth_gives_metres():
     poses = sideways(40)
     results = along(poses, with_depth=True)

@@ -1,0 +1,142 @@
+"""Measured depth as an attribute of features, from a rectified pair of images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.types import Features, Float32, Float64
+
+_RATIO = 0.85  # of the distances to the best and to the second best partner along the row
+_ROW_SIGMAS = 3.0  # how far a partner may lie off the row, in standard deviations of both positions
+_LEAST_ROW_GAP = 1.0  # and at least that far [px]
+_SCALES = 1.6  # largest ratio of the sizes of partners
+_CALIBRATED = np.array([0.002, 0.01, 0.002])  # how far a rectification may be off: pitch, yaw, roll [rad]
+_MEMORY = 0.997  # share of what earlier pairs have shown that counts beside the newest
+_CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gaussian errors
+
+
+class StereoDepth:
+    """Finds the features of the left image on the right one, and makes up for a poor rectification.
+
+    Partners should lie on one row. What the gaps across the rows say in common about the right camera's
+    orientation is learnt from pair to pair and taken into account. To first order a pitch, yaw and roll
+    ``w`` of the right camera move the point (x, y) of the plane z = 1 by
+
+        dx = -w_pitch x y + w_yaw (1 + x^2) - w_roll y,    dy = -w_pitch (1 + y^2) + w_yaw x y + w_roll x.
+
+    ``dy`` shows all three; ``dx`` is the error of the disparity that follows. Of the yaw's ``dx`` only
+    the part that varies is taken: calibration trades a yaw for a shift of the principal point, which rows
+    can not show and which cancels the constant part.
+
+    Args:
+        focal_px: focal length of both images [px]; their principal point is taken to be in the middle.
+        baseline_m: distance of the cameras [m].
+
+    Raises:
+        InputError: the baseline is not positive.
+    """
+
+    def __init__(self, focal_px: float, baseline_m: float) -> None:
+        if not baseline_m > 0:
+            raise InputError(f"baseline {baseline_m} m: give the distance of the two cameras")
+        self._focal, self._baseline = focal_px, baseline_m
+        self._information, self._vector = np.zeros((3, 3)), np.zeros(3)
+
+    def add(self, left: Features, right: Features) -> Features:
+        """The left features with the depth of those found again on the right.
+
+        Partners are each other's nearest descriptor along the row, clearly so, the right one not further
+        right. Half a baseline in depth is the nearest that is looked for. The noise of the disparity is
+        no less than what partners differ across the rows.
+
+        Args:
+            left, right: features of the two images, by one extractor.
+
+        Raises:
+            InputError: the images differ in height.
+        """
+        if left.height != right.height:
+            raise InputError(
+                f"left image has {left.height} rows, right image {right.height}; rectify both alike"
+            )
+        depths = np.full(len(left), np.nan, np.float32)
+        sigmas = depths.copy()
+        if len(left) and len(right):
+            turned = replace(right, points=(right.points + self._shift(right)).astype(np.float32))
+            rows, columns = _partners(left, turned, 2 * self._focal)
+            gap = left.points[rows] - turned.points[columns]
+            noise = np.hypot(left.sigmas[rows], right.sigmas[columns])
+            noise *= max(1.0, 1.4826 * float(np.median(np.abs(gap[:, 1]) / noise))) if len(rows) else 1.0
+            self._learn(right, columns, left.points[rows, 1] - right.points[columns, 1], gap[:, 1], noise)
+            disparity = gap[:, 0]
+            seen = disparity > 2 * noise  # nearer than infinity by more than the noise
+            rows, disparity, noise = rows[seen], disparity[seen], noise[seen]
+            depths[rows] = self._focal * self._baseline / disparity
+            sigmas[rows] = depths[rows] * noise / disparity
+        return replace(left, depths=depths, depth_sigmas=sigmas)
+
+    def _shift(self, right: Features) -> Float64:
+        """(N, 2) by how much points of the right image are to be moved [px]."""
+        x, y = self._plane(right)
+        turn = np.linalg.solve(self._information + np.diag(1 / _CALIBRATED**2), self._vector)
+        dx = np.stack([-x * y, x**2, -y], axis=1)
+        return np.asarray(self._focal * np.stack([dx @ turn, _across(x, y) @ turn], axis=1))
+
+    def _learn(
+        self, right: Features, columns: NDArray[np.intp], gap: Float32, rest: Float32, noise: Float32
+    ) -> None:
+        """Add what gaps across the rows (M,) say; ``rest`` is what was left of them, both in pixels."""
+        x, y = self._plane(right)
+        J = _across(x, y)[columns] * self._focal
+        weights = 1 / (noise**2 + (rest / _CAUCHY) ** 2)
+        self._information = _MEMORY * self._information + (J * weights[:, None]).T @ J
+        self._vector = _MEMORY * self._vector + (J * weights[:, None]).T @ gap
+
+    def _plane(self, features: Features) -> tuple[Float64, Float64]:
+        middle = np.array([features.width - 1, features.height - 1]) / 2
+        x, y = ((features.points - middle) / self._focal).T
+        return x, y
+
+
+def _across(x: Float64, y: Float64) -> Float64:
+    """(N, 3) by how much pitch, yaw and roll move points down."""
+    return np.stack([-1 - y**2, x * y, x], axis=1)
+
+
+def _partners(
+    left: Features, right: Features, most_disparity: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows of left and right features that show the same point."""
+    gap = left.points[:, None, 1] - right.points[:, 1]
+    disparity = left.points[:, None, 0] - right.points[:, 0]
+    tolerance = _ROW_SIGMAS**2 * (left.sigmas[:, None] ** 2 + right.sigmas**2)
+    size = np.log(np.maximum(left.scales, 1e-3))[:, None] - np.log(np.maximum(right.scales, 1e-3))
+    allowed = (gap**2 <= np.maximum(tolerance, _LEAST_ROW_GAP**2)) & (np.abs(size) < np.log(_SCALES))
+    allowed &= (disparity > -_LEAST_ROW_GAP) & (disparity < most_disparity)
+    distance = _squared_distances(left, right)
+    distance[~allowed] = np.inf
+    best = distance.argmin(axis=1)
+    nearest = distance[np.arange(len(left)), best]
+    mutual = (distance.min(axis=0)[best] == nearest) & np.isfinite(nearest)
+    rows = np.flatnonzero(mutual)
+    rest = distance[rows]
+    rest[np.arange(len(rows)), best[rows]] = np.inf
+    rows = rows[nearest[rows] < _RATIO**2 * rest.min(axis=1)]
+    return rows, best[rows]
+
+
+def _squared_distances(left: Features, right: Features) -> Float32:
+    """(N, M) between descriptors as they are stored; those of a Hamming metric bit by bit."""
+    a, b = (_numbers(f) for f in (left, right))
+    return np.asarray((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, dtype=np.float32)
+
+
+def _numbers(features: Features) -> Float32:
+    raw = features.descriptors
+    if features.format.metric.name == "HAMMING":
+        raw = np.unpackbits(raw.view(np.uint8), axis=1)
+    return np.asarray(raw, dtype=np.float32)

@@ -1,0 +1,86 @@
+"""A rectified pair becomes depth, however well it was rectified."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from synthetic import CAMERA, World
+
+from hybrid_features_ros import pose
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.features.stereo import StereoDepth
+
+BASELINE = 0.2
+
+
+def pair(world, noise_px=0.0, turned=0.0):
+    """Left and right features where the camera looks once it has turned [deg]."""
+    left = pose.exp([0, 0, 0, 0, np.radians(turned), 0])
+    right = left @ pose.make(np.eye(3), [BASELINE, 0, 0])
+    seeds = 2 * round(turned) + np.arange(2)
+    return [
+        world.seen_from(T, noise_px=noise_px, seed=seed, with_depth=True)
+        for T, seed in zip((left, right), seeds, strict=True)
+    ]
+
+
+def badly_rectified(right, pitch, yaw, roll):
+    """As a right camera sees that is turned otherwise than its calibration says [rad], whose principal
+    point was moved to make up for the yaw."""
+    p = np.column_stack([(right.points - [CAMERA.cx, CAMERA.cy]) / CAMERA.fx, np.ones(len(right))])
+    p = p @ pose.exp([0, 0, 0, -pitch, -yaw, -roll])[:3, :3].T
+    p = p[:, :2] / p[:, 2:] * CAMERA.fx + [CAMERA.cx + CAMERA.fx * np.tan(yaw), CAMERA.cy]
+    return replace(right, points=p.astype(np.float32))
+
+
+def disparity_errors(found, left):
+    known = np.isfinite(found.depths)
+    return CAMERA.fx * BASELINE * (1 / found.depths - 1 / left.depths)[known], left.points[known, 0]
+
+
+def test_the_depth_is_the_true_one(world):
+    left, right = pair(world)
+    found = StereoDepth(CAMERA.fx, BASELINE).add(left, right)
+    known = np.isfinite(found.depths)
+    assert known.mean() > 0.7
+    assert np.allclose(found.depths[known], left.depths[known], rtol=1e-3)
+
+
+def test_the_noise_is_as_stated(world):
+    left, right = pair(world, noise_px=0.4)
+    found = StereoDepth(CAMERA.fx, BASELINE).add(left, right)
+    known = np.isfinite(found.depths)
+    score = (1 / found.depths - 1 / left.depths)[known] / (found.depth_sigmas / found.depths**2)[known]
+    assert 0.6 < np.median(np.abs(score)) / 0.6745 < 1.5
+
+
+@pytest.mark.parametrize("turn", [(0.001, 0.0, 0.001), (0.0, 0.009, 0.0), (-0.0005, -0.007, 0.001)])
+def test_a_poor_rectification_is_made_up_for(world, turn):
+    """What is left of the disparity's error, and of its change over the image, after a few pairs."""
+    stereo = StereoDepth(CAMERA.fx, BASELINE)
+    for i in range(20):
+        left, right = pair(world, noise_px=0.3, turned=9.0 * i)
+        found = stereo.add(left, badly_rectified(right, *turn))
+    blind, _ = disparity_errors(StereoDepth(CAMERA.fx, BASELINE).add(left, right), left)
+    errors, x = disparity_errors(found, left)
+    assert len(errors) > 0.8 * len(blind)
+    for inside in (x < 160, (x > 160) & (x < 480), x > 480):
+        assert abs(np.median(errors[inside])) < 0.15
+
+
+def test_a_good_rectification_stays(world):
+    stereo = StereoDepth(CAMERA.fx, BASELINE)
+    for i in range(20):
+        left, right = pair(world, noise_px=0.3, turned=9.0 * i)
+        errors, x = disparity_errors(stereo.add(left, right), left)
+        for side in (x < 160, x > 480):
+            assert abs(np.median(errors[side])) < 0.25
+
+
+def test_stereo_of_nothing(world):
+    left, _ = pair(world)
+    nothing = World(world.points[:0], world.descriptors[:0]).seen_from(np.eye(4))
+    assert np.isnan(StereoDepth(CAMERA.fx, BASELINE).add(left, nothing).depths).all()
+    assert len(StereoDepth(CAMERA.fx, BASELINE).add(nothing, left)) == 0
+    with pytest.raises(InputError, match="baseline 0"):
+        StereoDepth(CAMERA.fx, 0.0)
