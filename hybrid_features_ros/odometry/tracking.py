@@ -4,7 +4,7 @@ The rival models are, in this order:
 
 * PNP, where landmarks of known depth alone determine the position to a small share of the scene's depth;
 * otherwise the two-view models between the image and the keyframe that shares most landmarks with it
-  (rotation only, essential), judged by Torr's criterion, see :mod:`two_view`; a translation must show
+  (rotation only, homography, essential), judged by Torr's criterion, see :mod:`two_view`; a translation must show
   twice in a row, or the position is held.
 
 Whichever wins, the pose comes from the same least-squares problem over all landmarks, known or not
@@ -229,7 +229,9 @@ def _by_two_views(
 def _direction(motion: MotionEstimate, pairs: Pairs, config: OdometryConfig) -> Float64 | None:
     """Where the camera went (3,), if that is more than what noise makes of a rotation."""
     rule = config.tracking
-    if motion.model is MotionModel.ROTATION_ONLY or motion.inliers.mean() < rule.min_agreement:
+    if motion.model is MotionModel.ROTATION_ONLY or motion.ambiguous:
+        return None
+    if motion.inliers.mean() < rule.min_agreement:
         return None
     few = Pairs(*(a[motion.inliers] for a in (pairs.rays_a, pairs.rays_b, pairs.sigmas)))
     miss = np.sqrt(np.median(sampson(motion.T_a_b[:3, :3], motion.T_a_b[:3, 3], few)) / 0.4549)
