@@ -19,6 +19,7 @@ from hybrid_features_ros.config import Config, FeatureConfig, options, with_opti
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.evaluation import homography, rotation, speed
 from hybrid_features_ros.evaluation.bags import make_bag
+from hybrid_features_ros.evaluation.consistency import bench_consistency
 from hybrid_features_ros.evaluation.draw import draw_features, draw_matches
 from hybrid_features_ros.evaluation.homography import bench_homography
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory, trajectory_nees
@@ -132,6 +133,20 @@ def _bench_speed(given: argparse.Namespace) -> None:
     _report(given, bench_speed(photo, ours.detect, ours, others, given.threads))
 
 
+def _bench_consistency(given: argparse.Namespace) -> None:
+    seeds = range(given.first, given.first + given.rooms)
+    _report(given, bench_consistency(seeds, given.frames, Config()))
+
+
+def _bench_endurance(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.evaluation.endurance import RATE_HZ, draw_endurance, endure
+
+    minutes = endure(given.minutes, Config().odometry)
+    if given.picture:
+        draw_endurance(given.picture, minutes)
+    _report(given, {"protocol": {"rate_hz": RATE_HZ}, "minutes": [asdict(m) for m in minutes]})
+
+
 def _contestants(given: argparse.Namespace, budget: int) -> dict[str, Extractor]:
     ours = FeatureConfig(extractor=given.extractor, max_keypoints=budget)
     return {"ours": make_extractor(ours), **{name: yardstick(name, budget) for name in given.yardsticks}}
@@ -200,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where depth comes from: motion alone, depth images, the right camera",
     )
     evaluate.add_argument("--every", type=_positive, default=1, metavar="N", help="use every N-th frame")
-    evaluate.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope, in camera axes")
+    evaluate.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope")
     evaluate.add_argument("--exact", action="store_true", help="the truth is exact: report NEES")
     evaluate.add_argument("--json", type=Path, help="file for the report")
     evaluate.add_argument("--tum", type=Path, help="file for the trajectory, TUM format")
@@ -246,6 +261,8 @@ def _bench_commands(parser: argparse.ArgumentParser) -> None:
         ("rotation", _bench_rotation, "photographs turned by 15 to 180 degrees"),
         ("homography", _bench_homography, "planar scenes: Oxford affine, HPatches"),
         ("speed", _bench_speed, "milliseconds and ratios to OpenCV's SIFT"),
+        ("consistency", _bench_consistency, "covariances against exact errors (NEES) in rendered rooms"),
+        ("endurance", _bench_endurance, "cost of a frame and size of the map over an hour of laps"),
     ):
         bench = benches.add_parser(name, help=text)
         bench.set_defaults(command=function)
@@ -256,6 +273,15 @@ def _bench_commands(parser: argparse.ArgumentParser) -> None:
             )
         elif name == "homography":
             bench.add_argument("--dataset", type=Path, required=True, help="folder of sequences")
+        elif name == "consistency":
+            bench.add_argument("--rooms", type=_positive, default=10, help="one run each (default 10)")
+            bench.add_argument("--first", type=int, default=100, help="seed of the first room (default 100)")
+            bench.add_argument("--frames", type=_positive, default=120, help="of each run, 20 per second")
+            continue
+        elif name == "endurance":
+            bench.add_argument("--minutes", type=_positive, default=60)
+            bench.add_argument("--picture", type=Path, help="PNG of the curves")
+            continue
         else:
             bench.add_argument("--image", type=Path, required=True, help="photograph, resized to VGA and HD")
             bench.add_argument("--threads", type=_positive, default=1, help="of every method (default 1)")

@@ -14,7 +14,7 @@ Whichever wins, the pose comes from the same least-squares problem over all land
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -85,6 +85,7 @@ class Tracked:
         parallax: median angle by which the inliers moved since the partner, rotation undone [rad].
         held: the position was not estimated but kept: the camera only turned, or one cannot tell.
         heading: number of the partner and direction from there (3,), of a translation to be confirmed.
+        doubt: (6,) from the pose to the one that two views speak for while the position is held.
     """
 
     model: MotionModel
@@ -97,6 +98,7 @@ class Tracked:
     parallax: float
     held: bool = False
     heading: tuple[int, Float64] | None = None
+    doubt: Float64 = field(default_factory=lambda: np.zeros(6))
 
 
 def track(
@@ -205,6 +207,8 @@ def _by_two_views(
     mapped = local_map.landmarks.known[rows].sum() >= config.tracking.min_landmarks
     if motion.model is MotionModel.NONE or (mapped and motion.model is not MotionModel.ROTATION_ONLY):
         return None  # points of known depth disagree with every position: no ground for one without them
+    T_a_b, units = with_length(local_map, rows[shared], partner, motion, pairs, usual)
+    T = partner.T @ T_a_b
     direction = _direction(motion, pairs, config)
     if direction is None or not _confirmed(direction, partner, guess):
         sights = local_map.sights(rows, view, columns)
@@ -216,10 +220,9 @@ def _by_two_views(
             return None
         tracked = _tracked(motion.model, local_map, view, fit, rows, columns, inliers)
         heading = None if direction is None else (partner.number, direction)
-        return replace(tracked, held=True, heading=heading)
+        doubt = np.zeros(6) if motion.model is MotionModel.ROTATION_ONLY else pose.log(pose.inverse(fit.T) @ T)
+        return replace(tracked, held=True, heading=heading, doubt=doubt)
     rows, columns = rows[shared], columns[shared]
-    T_a_b, units = with_length(local_map, rows, partner, motion, pairs, usual)
-    T = partner.T @ T_a_b
     sights = local_map.sights(rows, view, columns)
     information = np.asarray(np.linalg.pinv(units @ motion.covariance @ units, hermitian=True))
     fit = replace(judge(sights, T), information=information)

@@ -1,4 +1,4 @@
-"""Two views to a motion: a pure rotation, a plane's homography or an essential matrix, the one that explains most.
+"""Two views to a motion: a pure rotation, a plane's homography or an essential matrix.
 
 A camera that only turns fits every essential matrix, so an estimator that knows nothing else invents a
 translation; a plane fits two essential matrices and whole families near them. Here the three models are
@@ -32,6 +32,7 @@ _CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gauss
 _REFINE_STEPS, _CONVERGED = 20, 1e-5
 _MEDIANS = {1: 0.4549, 2: 1.3863}  # of chi-square with as many degrees of freedom
 _TWIN = 2.0  # difference of costs below which two motions explain the rays equally well
+_OFF = 16.0  # squared error, over its variance, from which a point is off the plane and not just noisy
 _TOLD_APART = 6.0  # difference of costs, of points off the plane, that tells a plane's two motions apart
 _SAME_WAY = np.cos(np.radians(5.0))  # translations nearer to each other than this need not be told apart
 
@@ -144,7 +145,7 @@ def _homography(planes: list[PlaneMotion], pairs: Pairs) -> Hypothesis:
     """The motion of a plane; of its two the one that the points off the plane speak for, if enough do."""
     errors = planes[0].errors(pairs.rays_a, pairs.rays_b) / pairs.sigmas**2
     noise = max(1.0, float(np.sqrt(np.median(errors) / _MEDIANS[2])))
-    off = errors > (_OUTLIER - 2 * _DIMENSION) * noise**2
+    off = errors > _OFF * noise**2
 
     def cost(plane: PlaneMotion) -> float:
         epipolar = sampson(plane.R, _unit(plane.shift), pairs)[off] / pairs.sigmas[off] ** 2
