@@ -110,8 +110,11 @@ def bench_consistency(seeds: Sequence[int], frames: int, config: Config) -> dict
             runs[mode].append(run_nees(features, path, mode, config))
     return {
         "protocol": {
-            "rooms": list(seeds), "frames": frames, "rate_hz": RATE_HZ, "image": [CAMERA.width, CAMERA.height],
-            "nees": "of the pose since the first, time average of each run; mono: in the unit of the estimate",
+            "rooms": list(seeds),
+            "frames": frames,
+            "rate_hz": RATE_HZ,
+            "image": [CAMERA.width, CAMERA.height],
+            "nees": "pose since the first, time average of each run; mono: in the unit of the estimate",
         },
         **{mode: asdict(consistency(runs[mode], mode)) for mode in modes},
-    }  # fmt: skip
+    }

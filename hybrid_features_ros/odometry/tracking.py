@@ -4,8 +4,8 @@ The rival models are, in this order:
 
 * PNP, where landmarks of known depth alone determine the position to a small share of the scene's depth;
 * otherwise the two-view models between the image and the keyframe that shares most landmarks with it
-  (rotation only, homography, essential), judged by Torr's criterion, see :mod:`two_view`; a translation must show
-  twice in a row, or the position is held.
+  (rotation only, homography, essential), judged by Torr's criterion, see :mod:`two_view`; a translation
+  must show twice in a row, or the position is held.
 
 Whichever wins, the pose comes from the same least-squares problem over all landmarks, known or not
 (:mod:`resection`): free, or with the position held when the camera only turned.
@@ -220,7 +220,9 @@ def _by_two_views(
             return None
         tracked = _tracked(motion.model, local_map, view, fit, rows, columns, inliers)
         heading = None if direction is None else (partner.number, direction)
-        doubt = np.zeros(6) if motion.model is MotionModel.ROTATION_ONLY else pose.log(pose.inverse(fit.T) @ T)
+        doubt = (
+            np.zeros(6) if motion.model is MotionModel.ROTATION_ONLY else pose.log(pose.inverse(fit.T) @ T)
+        )
         return replace(tracked, held=True, heading=heading, doubt=doubt)
     rows, columns = rows[shared], columns[shared]
     sights = local_map.sights(rows, view, columns)

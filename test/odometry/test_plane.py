@@ -76,9 +76,7 @@ def test_two_motions_that_nothing_tells_apart_are_declared():
     truth = pose.make(T[:3, :3], T[:3, 3] / np.linalg.norm(T[:3, 3]))
     declared, surprise = 0, []
     for seed in range(6):
-        motion = estimate_motion(
-            seen_twice(T, [0.5, 0, 1], outliers=0, seed=seed), THRESHOLD, CONFIG, seed=1
-        )
+        motion = estimate_motion(seen_twice(T, [0.5, 0, 1], outliers=0, seed=seed), THRESHOLD, CONFIG, seed=1)
         assert motion.model is MotionModel.HOMOGRAPHY
         declared += motion.ambiguous
         error = pose.log(pose.inverse(motion.T_a_b) @ truth)
