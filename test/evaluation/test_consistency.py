@@ -38,7 +38,7 @@ def test_bounds_are_those_of_chi_square():
 
 def test_laps_do_not_fill_the_map(tmp_path):
     """The second lap sees what the first one saw; nothing is lost on the way."""
-    minutes = endure(2, OdometryConfig(), points=700)
+    minutes = endure(2, OdometryConfig(), points=400)
     assert [m.lost for m in minutes] == [0, 0]
     assert minutes[1].landmarks < 1.3 * minutes[0].landmarks
     draw_endurance(tmp_path / "curve.png", minutes)

@@ -66,7 +66,8 @@ def test_a_mounting_turns_the_rates_into_the_cameras_axes(recording):
     assert np.allclose(rate, expected, atol=1e-9)
     with_mounting = worst_turn_in_the_dark(folder, path)
     calibrate(folder)
-    assert with_mounting < 1.0 < 2 * with_mounting + 0.5 < worst_turn_in_the_dark(folder, path)
+    assert with_mounting < 0.7
+    assert worst_turn_in_the_dark(folder, path) > 3 * with_mounting
 
 
 @pytest.mark.parametrize(
