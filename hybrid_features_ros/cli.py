@@ -32,9 +32,9 @@ from hybrid_features_ros.evaluation.trajectory import write_tum
 from hybrid_features_ros.evaluation.yardsticks import NAMES as YARDSTICKS
 from hybrid_features_ros.evaluation.yardsticks import yardstick
 from hybrid_features_ros.features import Extractor, make_extractor
-from hybrid_features_ros.features.strek import StrekExtractor
+from hybrid_features_ros.features.hybrid import HybridExtractor
 from hybrid_features_ros.odometry.matching import match
-from hybrid_features_ros.types import MotionModel, State
+from hybrid_features_ros.types import MotionModel, State, UInt8
 
 _TRANSLATING = (MotionModel.PNP, MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY)
 
@@ -126,11 +126,15 @@ def _bench_homography(given: argparse.Namespace) -> None:
 
 def _bench_speed(given: argparse.Namespace) -> None:
     cv2.setNumThreads(given.threads)
-    config = FeatureConfig(extractor="strek", max_keypoints=speed.BUDGET, threads=given.threads)
-    ours = StrekExtractor(config)
+    config = FeatureConfig(extractor=given.extractor, max_keypoints=speed.BUDGET, threads=given.threads)
+    ours = HybridExtractor(config)
     others = {name: yardstick(name, speed.BUDGET) for name in ("sift", "orb")}
     photo = cv2.cvtColor(_read(given.image), cv2.COLOR_BGR2GRAY)
-    _report(given, bench_speed(photo, ours.detect, ours, others, given.threads))
+
+    def detect(image: UInt8) -> object:
+        return ours.detector.detect(image, speed.BUDGET)
+
+    _report(given, bench_speed(photo, detect, ours, others, given.threads))
 
 
 def _bench_consistency(given: argparse.Namespace) -> None:
@@ -164,21 +168,45 @@ def _report(given: argparse.Namespace, report: dict[str, Any]) -> None:
     print(text)
 
 
+def _train_descriptor(given: argparse.Namespace) -> None:
+    try:
+        from hybrid_features_ros.training.descriptor import DescriptorTraining, train_descriptor
+        from hybrid_features_ros.training.fusion import FusionConfig
+    except ModuleNotFoundError as error:
+        raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
+    shape = FusionConfig(given.handcrafted, given.residue, given.dimension)
+    config = DescriptorTraining(descriptor=shape, steps=given.steps, seed=given.seed)
+    pool = given.pool or given.out.parent / "correspondences.npz"
+    print(f"best: {train_descriptor(config, given.data, given.val, given.out, pool, given.resume)}")
+
+
 def _train_detector(given: argparse.Namespace) -> None:
     try:
         from hybrid_features_ros.training.detector import DetectorTraining, train_detector
+        from hybrid_features_ros.training.network import NetworkConfig
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
-    config = DetectorTraining(steps=given.steps, seed=given.seed)
+    shape = NetworkConfig(tuple(given.channels), filters=given.filters, start=given.start)
+    config = DetectorTraining(
+        network=shape, steps=given.steps, seed=given.seed, independent=given.independent
+    )
     print(f"best: {train_detector(config, given.data, given.val, given.out, given.resume)}")
+
+
+def _curves(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.training.curves import draw_curves
+
+    name, equals, value = given.line.partition("=")
+    draw_curves(given.runs, given.column, given.out, (name, float(value)) if equals else None)
+    print(f"picture: {given.out}")
 
 
 def _export(given: argparse.Namespace) -> None:
     try:
-        from hybrid_features_ros.training.export import export_detector
+        from hybrid_features_ros.training.export import export
     except ModuleNotFoundError as error:
         raise InputError(f"the export needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
-    print(f"{given.out}: logits differ from PyTorch's by {export_detector(given.checkpoint, given.out):.1e}")
+    print(f"{given.out}: outputs differ from PyTorch's by {export(given.checkpoint, given.out):.1e}")
 
 
 def _make_bag(given: argparse.Namespace) -> None:
@@ -236,23 +264,52 @@ def _parser() -> argparse.ArgumentParser:
     )
     _bench_commands(commands.add_parser("bench", help="ours against the yardsticks"))
 
-    train = commands.add_parser("train", help="train a network").add_subparsers(required=True, metavar="WHAT")
-    detector = train.add_parser("detector", help="the S-TREK detector; resumable, also under torchrun")
-    detector.set_defaults(command=_train_detector)
-    detector.add_argument("--data", type=Path, required=True, help="folder of photographs to train on")
-    detector.add_argument(
-        "--val", type=Path, required=True, help="folder of photographs that choose the best"
-    )
-    detector.add_argument("--out", type=Path, default=Path("results/detector"), help="folder of the training")
-    detector.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
-    detector.add_argument("--steps", type=_positive, default=1500)
-    detector.add_argument("--seed", type=int, default=0)
+    _train_commands(commands.add_parser("train", help="train a network; resumable, also under torchrun"))
 
-    export = commands.add_parser("export", help="write a trained detector as ONNX, checked against PyTorch")
+    export = commands.add_parser("export", help="write a trained network as ONNX, checked against PyTorch")
     export.set_defaults(command=_export)
     export.add_argument("checkpoint", type=Path)
     export.add_argument("out", type=Path)
     return parser
+
+
+def _train_commands(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(required=True, metavar="WHAT")
+    for name, function, text, steps in (
+        ("detector", _train_detector, "the S-TREK detector", 1500),
+        ("descriptor", _train_descriptor, "the hybrid descriptor, at the detector's keypoints", 6000),
+    ):
+        train = kinds.add_parser(name, help=text)
+        train.set_defaults(command=function)
+        train.add_argument("--data", type=Path, required=True, help="folder of photographs to train on")
+        train.add_argument(
+            "--val", type=Path, required=True, help="folder of photographs that choose the best"
+        )
+        train.add_argument("--out", type=Path, default=Path("results") / name, help="folder of the training")
+        train.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
+        train.add_argument("--steps", type=_positive, default=steps)
+        train.add_argument("--seed", type=int, default=0)
+        if name == "detector":
+            train.add_argument(
+                "--channels", type=int, nargs="+", default=[2, 2, 3, 2], help="filters of order 0, 1, 2, ..."
+            )
+            train.add_argument("--filters", choices=("steerable", "free"), default="steerable")
+            train.add_argument("--start", choices=("hessian", "random"), default="hessian")
+            train.add_argument("--independent", action="store_true", help="draw without forbidding discs")
+        else:
+            train.add_argument("--handcrafted", choices=("rootsift", "surf", "none"), default="rootsift")
+            train.add_argument("--residue", choices=("trained", "frozen", "none"), default="trained")
+            train.add_argument("--dimension", type=_positive, default=128, help="of the descriptor")
+            train.add_argument(
+                "--pool", type=Path, help="file of correspondences to share between trainings (npz)"
+            )
+
+    curves = kinds.add_parser("curves", help="draw a column of the logs of some trainings")
+    curves.set_defaults(command=_curves)
+    curves.add_argument("runs", type=Path, nargs="+", help="folders of trainings")
+    curves.add_argument("--column", default="correct", help="of log.csv (default: correct)")
+    curves.add_argument("--line", default="", metavar="NAME=VALUE", help="a horizontal line for comparison")
+    curves.add_argument("--out", type=Path, default=Path("curves.png"), help="picture to write")
 
 
 def _bench_commands(parser: argparse.ArgumentParser) -> None:
@@ -285,8 +342,11 @@ def _bench_commands(parser: argparse.ArgumentParser) -> None:
         else:
             bench.add_argument("--image", type=Path, required=True, help="photograph, resized to VGA and HD")
             bench.add_argument("--threads", type=_positive, default=1, help="of every method (default 1)")
+            bench.add_argument(
+                "--extractor", choices=("strek", "hybrid"), default="hybrid", help="what `ours` is"
+            )
             continue
-        bench.add_argument("--extractor", choices=_EXTRACTORS, default="strek", help="what `ours` is")
+        bench.add_argument("--extractor", choices=_EXTRACTORS, default="hybrid", help="what `ours` is")
         bench.add_argument("--yardsticks", nargs="*", choices=YARDSTICKS, default=YARDSTICKS)
 
 

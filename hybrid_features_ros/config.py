@@ -45,8 +45,21 @@ class FeatureConfig(_Checked):
 
     extractor: str = option(
         "sift",
-        "Local feature to extract: SIFT, or S-TREK keypoints with RootSIFT.",
-        choices=("sift", "strek"),
+        "Local feature to extract: SIFT, S-TREK keypoints with RootSIFT (strek), or S-TREK keypoints with "
+        "RootSIFT and what a network adds to it (hybrid).",
+        choices=("sift", "strek", "hybrid"),
+    )
+    grid: int = option(
+        0,
+        "Cells along each side of the image that share the keypoints evenly, 0 = the best anywhere (strek "
+        "and hybrid only).",
+        low=0,
+        high=32,
+    )
+    descriptor_type: str = option(
+        "float32",
+        "Elements of descriptors: bytes weigh a quarter in messages (strek and hybrid only).",
+        choices=("float32", "uint8"),
     )
     max_keypoints: int = option(1000, "Most keypoints kept per image, best first.", low=1, high=20000)
     contrast_threshold: float = option(
@@ -68,6 +81,12 @@ class MatchingConfig(_Checked):
         0.9, "Most distance to the best match as a share of the second best; 1 = off.", low=0.1, high=1.0
     )
     min_score: float = option(0.0, "Least similarity of two matched descriptors.", low=0.0, high=1.0)
+    vote_deg: float = option(
+        0.0,
+        "Matches that turn their keypoints otherwise than most by more than this are dropped [deg]; 0 = off.",
+        low=0.0,
+        high=180.0,
+    )
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,7 @@ class OdometryResult:
         matches: with the keyframe; ``motion.inliers`` belongs to them.
         motion: keyframe to image.
         keypoints, landmarks, keyframes, resets: counts; resets never decreases.
+        is_keyframe: whether the image became a keyframe.
         reason: one sentence, empty while TRACKING.
         milliseconds: wall-clock time of each stage.
     """
@@ -218,6 +219,7 @@ class OdometryResult:
     landmarks: int
     keyframes: int
     resets: int
+    is_keyframe: bool = False
     reason: str = ""
     milliseconds: Mapping[str, float] = field(default_factory=dict)
 

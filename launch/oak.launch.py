@@ -1,4 +1,4 @@
-"""Visual odometry of an OAK-D camera: run depthai_ros_driver in RGBD mode beside it.
+"""Visual odometry of an OAK-D: run depthai_ros_driver's rgbd_pcl.launch.py with rectify_rgb:=true beside it.
 
 All arguments of vo.launch.py may be given too: `--show-args` lists them.
 """
@@ -14,8 +14,9 @@ from launch import LaunchDescription
 VO = Path(get_package_share_directory("hybrid_features_ros")) / "launch" / "vo.launch.py"
 
 DEFAULTS = (
-    ("image", "/oak/rgb/image_raw", "Topic of the colour images."),
+    ("image", "/oak/rgb/image_rect", "Topic of the colour images, rectified as the depth is."),
     ("depth", "/oak/stereo/image_raw", "Topic of the depth images registered to the colour images."),
+    ("rectified", "true", "true: the images are rectified."),
     ("base", "oak", "Frame of the robot; the driver publishes this one's transform."),
 )
 

@@ -1,4 +1,6 @@
-"""Visual odometry of a webcam: run usb_cam with a calibration beside it.
+"""Visual odometry of a webcam: run usb_cam's usb_cam_node_exe with a calibration beside it.
+
+Its camera.launch.py names them /camera1: `image:=/camera1/image_raw camera_info:=/camera1/camera_info`.
 
 All arguments of vo.launch.py may be given too: `--show-args` lists them.
 """

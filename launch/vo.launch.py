@@ -34,6 +34,7 @@ ARGUMENTS = (
     ("left", "", "Topic of the rectified left images of a stereo pair, with `right`; empty: no pair."),
     ("right", "", "Topic of the rectified right images; calibrations are `camera_info` beside them."),
     ("imu", "", "Topic of an IMU whose gyro helps to guess rotations; empty: none."),
+    ("odom", "", "Frame of the odometry, e.g. robot1/odom; empty: as in params_file."),
     ("base", "", "Frame of the robot, e.g. base_link; empty: as in params_file."),
     ("guess", "", "TF frame of another odometry that guesses the motion; empty: as in params_file."),
     ("publish_tf", "", "true or false; empty: as in params_file."),
@@ -120,6 +121,7 @@ def parameters(given):
     }
     optional = {
         "input.rectified": given["rectified"] and given["rectified"] == "true",
+        "frames.odom": given["odom"],
         "frames.base": given["base"],
         "frames.guess": given["guess"],
         "frames.publish_tf": given["publish_tf"] and given["publish_tf"] == "true",

@@ -1,4 +1,4 @@
-"""Visual odometry of a ZED camera: run zed_wrapper with its own odometry's TF switched off beside it.
+"""Visual odometry of a ZED camera: run zed_wrapper (5 or newer) with `publish_tf:=false` beside it.
 
 All arguments of vo.launch.py may be given too: `--show-args` lists them.
 """
@@ -14,7 +14,7 @@ from launch import LaunchDescription
 VO = Path(get_package_share_directory("hybrid_features_ros")) / "launch" / "vo.launch.py"
 
 DEFAULTS = (
-    ("image", "/zed/zed_node/rgb/image_rect_color", "Topic of the colour images."),
+    ("image", "/zed/zed_node/rgb/color/rect/image", "Topic of the colour images."),
     (
         "depth",
         "/zed/zed_node/depth/depth_registered",

@@ -39,7 +39,9 @@ class Keypoints:
     levels: NDArray[np.intp]
 
 
-def select(heats: Sequence[Heat], levels: int, width: int, height: int, budget: int) -> Keypoints:
+def select(
+    heats: Sequence[Heat], levels: int, width: int, height: int, budget: int, grid: int = 0
+) -> Keypoints:
     """The keypoints of an image from the heatmaps of its pyramid.
 
     Args:
@@ -47,6 +49,7 @@ def select(heats: Sequence[Heat], levels: int, width: int, height: int, budget: 
         levels: how many of them keypoints come from; those beyond lend their gradients only.
         width, height: of the image [px].
         budget: most keypoints.
+        grid: cells along each side of the image that share the budget, see :func:`balanced`; 0 = none.
     """
     points, scores, level = [], [], []
     for i, heat in enumerate(heats[:levels]):
@@ -55,7 +58,10 @@ def select(heats: Sequence[Heat], levels: int, width: int, height: int, budget: 
         points.append(to_image(where, heat.logits, width, height))
         scores.append(heat.logits[tuple(peaks.T)])
         level.append(np.full(len(peaks), i))
-    order = np.argsort(-np.concatenate(scores), kind="stable")[:budget]
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    if grid:
+        order = order[balanced(np.concatenate(points)[order], width, height, budget, grid)]
+    order = order[:budget]
     chosen = np.concatenate(points)[order]
     chosen_levels = np.concatenate(level)[order]
     scales = SCALE * STEP**chosen_levels
@@ -67,6 +73,24 @@ def select(heats: Sequence[Heat], levels: int, width: int, height: int, budget: 
         sigmas=(SIGMA * scales).astype(np.float32),
         levels=chosen_levels,
     )
+
+
+def balanced(points: Float64, width: int, height: int, budget: int, grid: int) -> NDArray[np.intp]:
+    """Order (N,) in which ``grid`` x ``grid`` cells of an image fill a budget evenly.
+
+    First comes what is within its cell's equal share of the budget, then the rest: keypoints of a poor
+    cell are kept before those of a rich one, and no budget is lost where cells are empty.
+
+    Args:
+        points: (N, 2) [px], best first.
+    """
+    column, row = (points / [width, height] * grid).clip(0, grid - 1).astype(int).T
+    cell = row * grid + column
+    by_cell = np.argsort(cell, kind="stable")
+    starts = np.searchsorted(cell[by_cell], np.arange(grid * grid))
+    rank = np.empty(len(points), np.intp)  # within the cell
+    rank[by_cell] = np.arange(len(points)) - starts[cell[by_cell]]
+    return np.argsort(rank >= budget // (grid * grid), kind="stable")
 
 
 def orientations(

@@ -31,12 +31,24 @@ class Engine:
             robot needs its cores for other things, and spinning threads on busy cores made networks ten
             times slower.
         providers: those to try, the first available one runs.
+        blocked: whether the network's layers are thick enough for the CPU's blocked layouts: with few
+            channels, conversions cost more than they gain.
+        half: whether TensorRT may compute in half precision; not where small numbers matter, as in the
+            logarithms of the detector. Not tried on a GPU yet.
 
     Raises:
         InputError: none of the providers is there, or the file is no ONNX model.
     """
 
-    def __init__(self, model: bytes, threads: int = 0, providers: tuple[str, ...] = PROVIDERS) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        threads: int = 0,
+        providers: tuple[str, ...] = PROVIDERS,
+        *,
+        blocked: bool = False,
+        half: bool = False,
+    ) -> None:
         there = [p for p in providers if p in onnxruntime.get_available_providers()]
         if not there:
             raise InputError(
@@ -45,11 +57,12 @@ class Engine:
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Beyond this level the CPU's blocked layouts cost more in conversions than these thin layers gain.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        level = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = level.ORT_ENABLE_ALL if blocked else level.ORT_ENABLE_EXTENDED
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=there)
+            tuned = [(p, {"trt_fp16_enable": half} if p == PROVIDERS[0] else {}) for p in there]
+            self._session = onnxruntime.InferenceSession(model, options, providers=tuned)
         except Exception as error:  # noqa: BLE001  its exceptions have no common base of their own
             raise InputError(
                 f"this is no model that ONNX Runtime {onnxruntime.__version__} loads: {error}"

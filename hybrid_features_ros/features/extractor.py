@@ -34,8 +34,8 @@ def make_extractor(config: FeatureConfig) -> Extractor:
     """The extractor that ``config.extractor`` names."""
     if config.threads:
         cv2.setNumThreads(config.threads)
-    if config.extractor == "strek":
-        from hybrid_features_ros.features.strek import StrekExtractor  # needs ONNX Runtime, SIFT does not
+    if config.extractor == "sift":
+        return SiftExtractor(config)
+    from hybrid_features_ros.features.hybrid import HybridExtractor  # needs ONNX Runtime, SIFT does not
 
-        return StrekExtractor(config)
-    return SiftExtractor(config)
+    return HybridExtractor(config)

@@ -1,4 +1,7 @@
-"""Upright patches: the neighbourhood of each keypoint, turned by its orientation and sized by its scale."""
+"""Upright patches: the neighbourhood of each keypoint, turned by its orientation and sized by its scale.
+
+And what every histogram of them starts with: gradients, and the shares of samples in a grid of cells.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,23 @@ from hybrid_features_ros.features.detector import Keypoints
 from hybrid_features_ros.features.pyramid import to_level
 from hybrid_features_ros.types import Float32
 
+SIDE, SPACING = 20, 1.7  # of a patch [samples], between two samples [px of the keypoint's level]
+CELLS = 4  # of a descriptor, along each side
+CELL = 7.0 / SPACING  # width of a cell [samples]: 2.8 times what a keypoint is as large as
+_PORTION = 500
 
-def oriented_patches(
-    levels: Sequence[Float32], keypoints: Keypoints, width: int, height: int, side: int, spacing: float
-) -> Float32:
-    """Patches (N, side, side) float32 of an image's pyramid, the x axis along each keypoint's orientation.
+
+def oriented_patches(levels: Sequence[Float32], keypoints: Keypoints, width: int, height: int) -> Float32:
+    """Patches (N, SIDE, SIDE) float32 of an image's pyramid, the x axis along each keypoint's orientation.
 
     Args:
         levels: the pyramid that the keypoints were found in.
         width, height: of the image [px].
-        spacing: between two samples [px of the keypoint's level].
     """
-    ticks = (np.arange(side) - (side - 1) / 2) * spacing
+    ticks = (np.arange(SIDE) - (SIDE - 1) / 2) * SPACING
     c, s = np.cos(keypoints.angles)[:, None, None], np.sin(keypoints.angles)[:, None, None]
     x, y = ticks[None, None, :], ticks[None, :, None]
-    patches = np.empty((len(keypoints.points), side, side), np.float32)
+    patches = np.empty((len(keypoints.points), SIDE, SIDE), np.float32)
     for i, level in enumerate(levels):
         mine = np.flatnonzero(keypoints.levels == i)
         if not len(mine):
@@ -33,15 +38,37 @@ def oriented_patches(
         centre = to_level(keypoints.points[mine].astype(float), level, width, height)[:, :, None, None]
         map_x = (centre[:, 0] + c[mine] * x - s[mine] * y).astype(np.float32)
         map_y = (centre[:, 1] + s[mine] * x + c[mine] * y).astype(np.float32)
-        flat = (-1, side)
+        flat = (-1, SIDE)
         # OpenCV's images end at 32767 rows, hence in portions.
         for k in range(0, len(mine), _PORTION):
             part = slice(k, k + _PORTION)
             patches[mine[part]] = cv2.remap(
                 level, map_x[part].reshape(flat), map_y[part].reshape(flat), cv2.INTER_LINEAR,
                 borderMode=cv2.BORDER_REFLECT_101,
-            ).reshape(-1, side, side)  # fmt: skip
+            ).reshape(-1, SIDE, SIDE)  # fmt: skip
     return patches
 
 
-_PORTION = 500
+def gradients(patches: Float32) -> tuple[Float32, Float32]:
+    """Central differences along x and y of patches (N, side, side); zero on the rim."""
+    gx, gy = np.zeros_like(patches), np.zeros_like(patches)
+    np.subtract(patches[:, :, 2:], patches[:, :, :-2], out=gx[:, :, 1:-1])
+    np.subtract(patches[:, 2:], patches[:, :-2], out=gy[:, 1:-1])
+    return gx, gy
+
+
+def cell_shares(side: int, cell: float) -> Float32:
+    """(side * side, CELLS * CELLS): what each sample gives to each cell.
+
+    Bilinear, under a Gaussian window of half the grid's width (Lowe, 2004, section 6).
+
+    Args:
+        cell: width of a cell [samples].
+    """
+    at = (np.arange(side) - (side - 1) / 2) / cell  # [cells] from the middle
+    centres = np.arange(CELLS) - (CELLS - 1) / 2
+    linear = np.maximum(1 - np.abs(at[:, None] - centres[None]), 0)
+    window = np.exp(-(at**2) / (2 * (CELLS / 2) ** 2))
+    one = linear * window[:, None]
+    shares = np.einsum("yi,xj->yxij", one, one).reshape(side * side, CELLS * CELLS)
+    return np.asarray(shares, dtype=np.float32)

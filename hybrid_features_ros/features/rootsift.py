@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 
 from hybrid_features_ros.features.handcrafted import root_sift
+from hybrid_features_ros.features.patches import CELL, CELLS, cell_shares, gradients
 from hybrid_features_ros.types import Float32
 
-CELLS, DIRECTIONS, CLIP = 4, 8, 0.2
-CELL_SIGMAS = 2.8  # width of a cell as a multiple of the keypoint's scale
+DIRECTIONS, CLIP = 8, 0.2
 
 
-def describe_patches(patches: Float32, cell: float) -> Float32:
+def describe_patches(patches: Float32, cell: float = CELL) -> Float32:
     """RootSIFT (N, 128) float32 of patches (N, side, side); all zero where a patch has no gradient.
 
     Args:
@@ -27,14 +27,11 @@ def describe_patches(patches: Float32, cell: float) -> Float32:
     n, side, _ = patches.shape
     if n == 0:
         return np.zeros((0, CELLS * CELLS * DIRECTIONS), np.float32)
-    gx = np.zeros_like(patches)
-    gy = np.zeros_like(patches)
-    np.subtract(patches[:, :, 2:], patches[:, :, :-2], out=gx[:, :, 1:-1])
-    np.subtract(patches[:, 2:], patches[:, :-2], out=gy[:, 1:-1])
+    gx, gy = gradients(patches)
     flat = (n, side * side)
     magnitude, angle = cv2.cartToPolar(gx.reshape(flat), -gy.reshape(flat))  # OpenCV counts against the clock
     turn = angle * np.float32(DIRECTIONS / (2 * np.pi))
-    shares = _cell_shares(side, cell)
+    shares = cell_shares(side, cell)
     histogram = np.empty((n, CELLS * CELLS, DIRECTIONS), np.float32)
     for k in range(DIRECTIONS):
         apart = np.abs(turn - np.float32(k))
@@ -46,14 +43,3 @@ def describe_patches(patches: Float32, cell: float) -> Float32:
 def _clipped(histogram: Float32) -> Float32:
     length = np.maximum(np.linalg.norm(histogram, axis=1, keepdims=True), np.float32(1e-12))
     return np.asarray(np.minimum(histogram, CLIP * length))
-
-
-def _cell_shares(side: int, cell: float) -> Float32:
-    """(side * side, 16): what each sample gives to each cell, bilinear, under the Gaussian window."""
-    at = (np.arange(side) - (side - 1) / 2) / cell  # [cells] from the middle
-    centres = np.arange(CELLS) - (CELLS - 1) / 2
-    linear = np.maximum(1 - np.abs(at[:, None] - centres[None]), 0)
-    window = np.exp(-(at**2) / (2 * (CELLS / 2) ** 2))
-    one = linear * window[:, None]
-    shares = np.einsum("yi,xj->yxij", one, one).reshape(side * side, CELLS * CELLS)
-    return np.asarray(shares, dtype=np.float32)

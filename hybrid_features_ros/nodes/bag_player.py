@@ -25,7 +25,7 @@ from hybrid_features_ros.msg import OdometryStatus
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.spin import initialise
 
-LISTENER_S = 10.0  # how long to wait for somebody to subscribe to the images
+LISTENER_S = 30.0  # how long to wait for somebody to subscribe to the images
 SETTLED_S = 1.0  # nobody has joined in for so long: all nodes that were just started are there
 ANSWER_S = 5.0  # how long to wait for the odometry of one image in lock-step
 LAST_WORDS_S = 0.3  # what else is said of the last image arrives after its status

@@ -24,7 +24,7 @@ from tf_transformations import quaternion_from_matrix, quaternion_matrix
 from hybrid_features_ros import pose
 from hybrid_features_ros.camera import Camera
 from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus, RelativePose
+from hybrid_features_ros.msg import FeatureArray, FeatureMatches, Keyframe, OdometryStatus, RelativePose
 from hybrid_features_ros.types import (
     DescriptorFormat,
     Features,
@@ -78,7 +78,7 @@ def image_to_msg(image: NDArray[np.uint8], header: Header) -> Image:
     height, width, channels = image.shape
     return Image(
         header=header, height=height, width=width, encoding="bgr8", step=width * channels,
-        data=_packed("B", image),
+        data=packed("B", image),
     )  # fmt: skip
 
 
@@ -160,8 +160,9 @@ def features_to_msg(features: Features, header: Header) -> FeatureArray:
     message.x, message.y = _floats(features.points[:, 0]), _floats(features.points[:, 1])
     message.score, message.scale = _floats(features.scores), _floats(features.scales)
     message.angle, message.sigma = _floats(features.angles), _floats(features.sigmas)
-    message.depth, message.track_id = _floats(features.depths), _packed("i", features.track_ids)
-    message.descriptors = _packed("B", features.descriptors)
+    message.depth, message.depth_sigma = _floats(features.depths), _floats(features.depth_sigmas)
+    message.track_id = packed("i", features.track_ids)
+    message.descriptors = packed("B", features.descriptors)
     return message
 
 
@@ -199,6 +200,7 @@ def features_from_msg(msg: FeatureArray) -> Features:
             height=msg.height,
             rectified=msg.rectified,
             depths=_view(msg.depth, np.float32) if len(msg.depth) else None,
+            depth_sigmas=_view(msg.depth_sigma, np.float32) if len(msg.depth_sigma) else None,
             track_ids=_view(msg.track_id, np.int32) if len(msg.track_id) else None,
         )
     except ValueError as error:
@@ -212,10 +214,10 @@ def matches_to_msg(result: OdometryResult, header: Header) -> FeatureMatches:
         header=header,
         stamp_a=to_time(result.reference_stamp),
         stamp_b=to_time(result.stamp),
-        index_a=_packed("i", matches.index_a),
-        index_b=_packed("i", matches.index_b),
+        index_a=packed("i", matches.index_a),
+        index_b=packed("i", matches.index_b),
         score=_floats(matches.scores),
-        inlier=_packed("B", result.motion.inliers),
+        inlier=packed("B", result.motion.inliers),
         model=int(result.motion.model),
     )
 
@@ -235,6 +237,30 @@ def relative_pose_to_msg(result: OdometryResult, header: Header) -> RelativePose
         inliers=int(motion.inliers.sum()),
         parallax=motion.parallax,
     )
+
+
+def keyframe_to_msg(
+    result: OdometryResult, features: Features, T_odom_world: Float64, odom: Header, camera: Header
+) -> Keyframe:
+    """An image that became a keyframe.
+
+    Args:
+        result: of the image.
+        features: of the image.
+        T_odom_world: the first camera's frame in odom.
+        odom, camera: headers with the image's stamp and the frames of odometry and camera.
+    """
+    T_odom_camera = T_odom_world @ result.T_world_camera
+    msg = Keyframe(
+        header=odom,
+        number=result.keyframes,
+        reset_counter=result.resets,
+        scale=int(result.scale),
+        features=features_to_msg(features, camera),
+    )
+    msg.pose.pose = to_pose(T_odom_camera)
+    msg.pose.covariance = pose.to_parent_axes(result.covariance, T_odom_camera).ravel()
+    return msg
 
 
 def status_to_msg(result: OdometryResult, header: Header, dropped: int) -> OdometryStatus:
@@ -325,6 +351,15 @@ def transform_from_msg(msg: Transform) -> Float64:
     return pose.make(quaternion_matrix([q.x, q.y, q.z, q.w])[:3, :3], [t.x, t.y, t.z])
 
 
+def packed(code: str, values: NDArray[Any] | None) -> array.array[Any]:
+    """A message's array, of elements of type ``code``, from an array of any shape; None is empty."""
+    result = array.array(code)
+    if values is not None:
+        flat = np.ascontiguousarray(values).reshape(-1)
+        result.frombytes(flat.view(np.uint8).data)  # one copy, no bytes object between
+    return result
+
+
 def _check_size(msg: Image) -> None:
     if msg.width == 0 or msg.height == 0 or len(msg.data) < msg.step * msg.height:
         raise InputError(
@@ -360,7 +395,7 @@ def _compact(msg: Image) -> Image:
     pixels = np.ascontiguousarray(rows).view(dtype)
     return Image(
         header=msg.header, height=msg.height, width=msg.width, encoding=msg.encoding, step=row,
-        is_bigendian=int(sys.byteorder == "big"), data=_packed("B", pixels.byteswap() if foreign else pixels),
+        is_bigendian=int(sys.byteorder == "big"), data=packed("B", pixels.byteswap() if foreign else pixels),
     )  # fmt: skip
 
 
@@ -370,15 +405,7 @@ def _dtype_code(features: Features) -> int:
 
 
 def _floats(values: NDArray[np.float32] | None) -> array.array[float]:
-    return _packed("f", values)
-
-
-def _packed(code: str, values: NDArray[Any] | None) -> array.array[Any]:
-    packed = array.array(code)
-    if values is not None:
-        flat = np.ascontiguousarray(values).reshape(-1)
-        packed.frombytes(flat.view(np.uint8).data)  # one copy, no bytes object between
-    return packed
+    return packed("f", values)
 
 
 def _view(data: Any, dtype: Any) -> NDArray[Any]:

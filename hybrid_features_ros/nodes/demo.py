@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from nav_msgs.msg import Odometry as OdometryMsg
+from rclpy.utilities import remove_ros_args
 
 from hybrid_features_ros.config import Config
 from hybrid_features_ros.errors import InputError
@@ -162,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--data", type=Path, help="sequence folder or bag (default: render one)")
     parser.add_argument("--out", type=Path, default=Path("results/demo"), help="folder for the results")
-    given = parser.parse_args()
+    given = parser.parse_args(remove_ros_args(sys.argv)[1:])  # launch adds --ros-args
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     try:
         demo(given.data, given.out)

@@ -23,6 +23,7 @@ from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.diagnostics import Report, explain_silence
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
+from hybrid_features_ros.nodes.rtabmap import RtabmapOutput
 from hybrid_features_ros.nodes.spin import log_failure, spin
 from hybrid_features_ros.nodes.worker import NewestWins
 from hybrid_features_ros.types import Features, UInt8
@@ -47,8 +48,9 @@ class FeatureNode(ManagedNode):
 
     Subscribes: ``image`` (sensor_msgs/Image; ``image/compressed`` with ``input.transport: compressed``),
     with ``input.depth: true`` also ``depth/image``; with ``input.stereo: true`` instead
-    ``left/image_rect``, ``right/image_rect`` and ``right/camera_info``. Publishes ``features``
-    (FeatureArray) while somebody listens, and ``/diagnostics``.
+    ``left/image_rect``, ``right/image_rect`` and ``right/camera_info``. Publishes while somebody listens
+    ``features`` (FeatureArray) and, with depth and if rtabmap_msgs is installed, ``rgbd_image``; and
+    ``/diagnostics``.
 
     Args:
         sink: receives every image's header and features in this process.
@@ -69,6 +71,7 @@ class FeatureNode(ManagedNode):
         self._publisher = self.create_lifecycle_publisher(
             FeatureArray, "features", 5, qos_overriding_options=OVERRIDABLE
         )
+        self._rtabmap = RtabmapOutput(self)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._watch = self.create_timer(self.config.input.silence_s, self._report_silence, clock=steady)
         self.autostart()
@@ -137,6 +140,7 @@ class FeatureNode(ManagedNode):
 
     def _subscribe(self) -> None:
         given, topics = self.config.input, self._topics()
+        self._subscriptions_made.extend(self._rtabmap.subscribe())
         qos = QoSProfile(
             depth=max(given.queue, 5),
             reliability=qos_profile_sensor_data.reliability,
@@ -192,7 +196,8 @@ class FeatureNode(ManagedNode):
 
     def _extract(self, item: Item) -> None:
         extractor = self._extractor
-        if extractor is None or not (self._sink or self._publisher.get_subscription_count()):
+        wanted = self._sink or self._publisher.get_subscription_count() or self._rtabmap.wanted
+        if extractor is None or not wanted:
             return
         features = self._with_depth(extractor, conversions.image_from_msg(item.image), item.partner)
         rectified = self.config.input.rectified or self.config.input.stereo
@@ -202,6 +207,8 @@ class FeatureNode(ManagedNode):
             self._sink(item.image.header, features)
         if self._publisher.get_subscription_count():
             self._publisher.publish(conversions.features_to_msg(features, item.image.header))
+        if self._rtabmap.wanted and item.partner is not None:
+            self._rtabmap.publish(item.image, item.partner, features)
         self.meter.went(item.came)
 
     def _with_depth(self, extractor: Extractor, image: UInt8, partner: Any) -> Features:

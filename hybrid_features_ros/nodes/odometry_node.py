@@ -22,7 +22,7 @@ from hybrid_features_ros import pose
 from hybrid_features_ros.camera import Camera
 from hybrid_features_ros.config import Config
 from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus, RelativePose
+from hybrid_features_ros.msg import FeatureArray, FeatureMatches, Keyframe, OdometryStatus, RelativePose
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.diagnostics import Report, explain_silence
 from hybrid_features_ros.nodes.frames import FrameTree
@@ -51,8 +51,8 @@ class OdometryNode(ManagedNode):
 
     Subscribes: ``features`` (FeatureArray), ``camera_info`` (``left/camera_info`` with ``input.stereo``),
     ``imu`` with ``input.imu``. Publishes: ``odom``, TF, ``status``, ``/diagnostics``, and while somebody
-    listens ``path``, ``matches``, ``relative_pose``, ``image_features``, ``match_markers``. Services:
-    ``~/reset``, ``~/reset_to_pose``, ``~/pause``, ``~/resume``, ``~/save_trajectory``.
+    listens ``path``, ``matches``, ``relative_pose``, ``keyframes``, ``image_features``, ``match_markers``.
+    Services: ``~/reset``, ``~/reset_to_pose``, ``~/pause``, ``~/resume``, ``~/save_trajectory``.
 
     Args:
         composed: the features come through :meth:`submit` instead of the topic.
@@ -173,7 +173,7 @@ class OdometryNode(ManagedNode):
             self.get_logger().warning(text)
 
     def _make_publishers(self) -> None:
-        self._odom, self._path, self._status, self._matches, self._relative_pose = (
+        self._odom, self._path, self._status, self._matches, self._relative_pose, self._keyframes = (
             self.create_lifecycle_publisher(kind, topic, 10, qos_overriding_options=OVERRIDABLE)
             for kind, topic in (
                 (OdometryMsg, "odom"),
@@ -181,6 +181,7 @@ class OdometryNode(ManagedNode):
                 (OdometryStatus, "status"),
                 (FeatureMatches, "matches"),
                 (RelativePose, "relative_pose"),
+                (Keyframe, "keyframes"),
             )
         )
         self._broadcaster = TransformBroadcaster(self)
@@ -309,6 +310,9 @@ class OdometryNode(ManagedNode):
         ):
             if publisher.get_subscription_count():
                 publisher.publish(make(result, header))
+        if result.is_keyframe and self._keyframes.get_subscription_count():
+            given = result, features, self._T_odom_world, odom_header, header
+            self._keyframes.publish(conversions.keyframe_to_msg(*given))
         self._status.publish(conversions.status_to_msg(result, odom_header, self.dropped))
         self._picture.show(result, features, camera, header, T_odom_camera[:3, :3])
         self._tell(result)

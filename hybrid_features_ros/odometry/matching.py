@@ -6,16 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_features_ros.config import MatchingConfig
-from hybrid_features_ros.types import Features, Float32, Matches, Metric
+from hybrid_features_ros.types import Bool, Features, Float32, Matches, Metric
 
+VOTE_OCTAVES = 1.0  # most disagreement of two matches' changes of scale
 NO_MATCHES = Matches(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
 
 def match(a: Features, b: Features, config: MatchingConfig) -> Matches:
     """Pairs that are each other's nearest descriptor and clearly nearer than the second nearest.
 
-    The ratio test is Lowe's (2004), in both directions. A score is 1 for equal descriptors and falls
-    linearly with the distance, to 0 for orthogonal (L2) or half-different (Hamming) ones.
+    The ratio test is Lowe's (2004), in both directions; a vote on the relative orientation and scale
+    (``config.vote_deg``) leaves the largest group that turns as one. A score is 1 for equal descriptors and
+    falls linearly with the distance, to 0 for orthogonal (L2) or half-different (Hamming) ones.
 
     Raises:
         ValueError: the two sets come from different descriptors.
@@ -31,7 +33,27 @@ def match(a: Features, b: Features, config: MatchingConfig) -> Matches:
     distinct = (nearest < config.ratio * np.minimum(second_b, second_a[best_b])) | (config.ratio == 1)
     score = np.clip(1 - nearest / _unrelated(a), 0, 1)
     keep = np.flatnonzero(mutual & distinct & (score >= config.min_score))
+    if config.vote_deg:
+        keep = keep[_agreeing(a, b, keep, best_b[keep], config.vote_deg)]
     return Matches(keep.astype(np.int32), best_b[keep].astype(np.int32), score[keep].astype(np.float32))
+
+
+def _agreeing(a: Features, b: Features, i: NDArray[np.intp], j: NDArray[np.intp], degrees: float) -> Bool:
+    """Which matches turn and scale their keypoints as the largest group does (generalised Hough transform).
+
+    The group is that of the match with which most others agree, within ``degrees`` and ``VOTE_OCTAVES``.
+    Keypoints without orientation have no vote and stay.
+    """
+    turn = b.angles[j] - a.angles[i]
+    zoom = np.log2(b.scales[j] / a.scales[i])
+    voter = np.flatnonzero(np.isfinite(turn))
+    if not len(voter):
+        return np.ones(len(i), np.bool_)
+    apart = np.abs((turn[voter, None] - turn[None, voter] + np.pi) % (2 * np.pi) - np.pi)
+    agree = (apart <= np.radians(degrees)) & (np.abs(zoom[voter, None] - zoom[None, voter]) <= VOTE_OCTAVES)
+    keep = np.ones(len(i), np.bool_)
+    keep[voter] = agree[agree.sum(axis=1).argmax()]
+    return keep
 
 
 def _two_nearest(distance: Float32) -> tuple[NDArray[np.intp], Float32, Float32]:

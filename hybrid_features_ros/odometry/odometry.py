@@ -94,7 +94,8 @@ class Odometry:
         result = self._finish(view, tracked)
         with self._timed("keyframe"):
             if tracked is not None:
-                self._extend(view, tracked)
+                if self._extend(view, tracked):
+                    result = replace(result, is_keyframe=True, keyframes=self._keyframes)
             elif result.state is State.LOST and len(view) >= self._config.two_view.min_inliers:
                 self._begin_anew(view, result.covariance)
         return result
@@ -157,7 +158,7 @@ class Odometry:
         self._seen = view.stamp
         self._map = self._map_from(view, *self._resume)
         self._keyframes += 1
-        return self._finish(view, None)
+        return replace(self._finish(view, None), is_keyframe=True)
 
     def _map_from(self, view: View, T: Float64, covariance: Float64) -> LocalMap:
         measured = view.inverse[np.isfinite(view.inverse)]
@@ -328,13 +329,13 @@ class Odometry:
         seen = swayed(self._sure, self._usual)
         return unscaled(seen, since, self._scale) + np.diag(self._correction**2)
 
-    def _extend(self, view: View, tracked: Tracked) -> None:
-        """Make the image a keyframe if it is worth one."""
+    def _extend(self, view: View, tracked: Tracked) -> bool:
+        """Make the image a keyframe if it is worth one; whether it was."""
         rule = self._config.mapping
         self._fresh = None
         self._support = max(self._support, int(tracked.inliers.sum()))
         if not mapping.is_due(tracked, self._map, self._support, rule):
-            return
+            return False
         local_map = self._map if tracked.held else mapping.with_depths(self._map, tracked, view)
         rows, columns = tracked.rows[tracked.inliers], tracked.columns[tracked.inliers]
         local_map = local_map.grown(view, tracked.fit.T, self._sure, rows, columns, self._usual)
@@ -342,6 +343,7 @@ class Odometry:
         self._keyframes += 1
         self._support = 0
         self._submit()
+        return True
 
     def _submit(self) -> None:
         """Start an adjustment; the one before it is taken over first, so that a replay repeats itself."""

@@ -16,9 +16,11 @@ from torch import Tensor, nn
 
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.features.engine import Engine
+from hybrid_features_ros.features.patches import SIDE
+from hybrid_features_ros.training.fusion import FusionConfig, HybridDescriptor, handcrafted
 from hybrid_features_ros.training.network import RADIUS, Detector, NetworkConfig
 
-TOLERANCE = 1e-3  # of logits between PyTorch and ONNX Runtime
+TOLERANCE = 1e-3  # of an output between PyTorch and ONNX Runtime
 
 
 class _Padded(nn.Module):
@@ -33,42 +35,55 @@ class _Padded(nn.Module):
         return logits, gradient
 
 
-def load_detector(checkpoint: Path) -> Detector:
-    """The network of a training's checkpoint.
+def load(checkpoint: Path) -> Detector | HybridDescriptor:
+    """The network of a training's checkpoint, a detector or a descriptor.
 
     Raises:
         InputError: the file is missing or no such checkpoint.
     """
-    if not checkpoint.is_file():
-        raise InputError(f"{checkpoint}: no such file; train one with `hybrid-features train detector`")
-    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    shape = dict(state["config"]["network"])
-    model = Detector(NetworkConfig(**{**shape, "channels": tuple(shape["channels"])}))
+    state = _read(checkpoint)
+    config = state["config"]
+    model: Detector | HybridDescriptor
+    if "network" in config:
+        model = Detector(_shape(NetworkConfig, config["network"]))
+    elif "descriptor" in config:
+        model = HybridDescriptor(_shape(FusionConfig, config["descriptor"]))
+    else:
+        raise InputError(f"{checkpoint}: a checkpoint of something else; give one of `hybrid-features train`")
     model.load_state_dict(state["model"])
     return model.eval()
 
 
-def export_detector(checkpoint: Path, out: Path) -> float:
-    """Write the detector as ONNX with its configuration inside, and check it against PyTorch.
+def export(checkpoint: Path, out: Path) -> float:
+    """Write a trained network as ONNX with its configuration inside, and check it against PyTorch.
 
     Returns:
-        the largest difference of a logit on noise.
+        the largest difference of an output on noise.
 
     Raises:
-        InputError: the difference exceeds ``TOLERANCE``.
+        InputError: the difference exceeds ``TOLERANCE``, or the file is no checkpoint.
     """
-    model = load_detector(checkpoint)
-    sample = torch.rand(1, 1, 64 + 2 * RADIUS, 48 + 2 * RADIUS, generator=torch.Generator().manual_seed(0))
-    metadata = {
-        "network": asdict(model.config),
-        "margin": RADIUS,
-        "level_bias": model.level_bias.tolist(),
-        "training": torch.load(checkpoint, weights_only=True, map_location="cpu")["config"],
-    }
-    data = _to_onnx(_Padded(model).eval(), sample, ["level"], ["logits", "gradient"], metadata)
+    model = load(checkpoint)
+    training = {"training": _read(checkpoint)["config"]}
+    noise = torch.Generator().manual_seed(0)
+    if isinstance(model, Detector):
+        module: nn.Module = _Padded(model).eval()
+        samples = [torch.rand(1, 1, 64 + 2 * RADIUS, 48 + 2 * RADIUS, generator=noise)]
+        axes = {name: {2: "height", 3: "width"} for name in ("level", "logits", "gradient")}
+        shape = {"network": asdict(model.config), "margin": RADIUS, "level_bias": model.level_bias.tolist()}
+        data = _to_onnx(module, samples, ["level"], ["logits", "gradient"], axes, {**shape, **training})
+    else:
+        module = model
+        patches = torch.rand(5, 1, SIDE, SIDE, generator=noise)
+        samples = [patches, torch.from_numpy(handcrafted(model.config, patches[:, 0].numpy()))]
+        axes = {name: {0: "keypoints"} for name in ("patches", "handcrafted", "descriptors")}
+        names = ["patches", "handcrafted"], ["descriptors"]
+        data = _to_onnx(module, samples, *names, axes, {"descriptor": asdict(model.config), **training})
     with torch.no_grad():
-        expected = model.padded(sample)[0].numpy()
-    difference = float(np.abs(Engine(data, 1, ("CPUExecutionProvider",))(sample.numpy())[0] - expected).max())
+        given = module(*samples)
+    expected = (given[0] if isinstance(given, tuple) else given).numpy()
+    found = Engine(data, 1, ("CPUExecutionProvider",))(*(s.numpy() for s in samples))[0]
+    difference = float(np.abs(found - expected).max())
     if not difference <= TOLERANCE:
         raise InputError(f"{checkpoint}: ONNX differs by {difference:.2g} from PyTorch")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -76,13 +91,28 @@ def export_detector(checkpoint: Path, out: Path) -> float:
     return difference
 
 
+def _read(checkpoint: Path) -> dict[str, Any]:
+    if not checkpoint.is_file():
+        raise InputError(f"{checkpoint}: no such file; make one with `hybrid-features train`")
+    state: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    return state
+
+
+def _shape(kind: Any, values: Mapping[str, Any]) -> Any:
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
 def _to_onnx(
-    module: nn.Module, sample: Tensor, inputs: list[str], outputs: list[str], metadata: Mapping[str, Any]
+    module: nn.Module,
+    samples: list[Tensor],
+    inputs: list[str],
+    outputs: list[str],
+    axes: Mapping[str, Mapping[int, str]],
+    metadata: Mapping[str, Any],
 ) -> bytes:
     buffer: Any = io.BytesIO()
-    axes = {name: {2: "height", 3: "width"} for name in [*inputs, *outputs]}
     torch.onnx.export(
-        module, (sample,), buffer, input_names=inputs, output_names=outputs, dynamic_axes=axes,
+        module, tuple(samples), buffer, input_names=inputs, output_names=outputs, dynamic_axes=axes,
         opset_version=17, do_constant_folding=True, dynamo=False,
     )  # fmt: skip
     model = onnx.load_from_string(buffer.getvalue())

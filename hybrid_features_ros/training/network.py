@@ -47,11 +47,15 @@ class NetworkConfig:
         channels: number of complex filters of each order 0, 1, 2, ...
         factors: number of signed energies.
         levels: pyramid levels that keypoints come from.
+        filters: "steerable", or "free" 7x7 kernels in the same number, which no symmetry binds (ablation).
+        start: at the determinant of the "hessian", or "random".
     """
 
     channels: tuple[int, ...] = (2, 2, 3, 2)
     factors: int = 6
     levels: int = 6
+    filters: str = "steerable"
+    start: str = "hessian"
 
 
 class SteerableFilters(nn.Module):
@@ -81,6 +85,26 @@ class SteerableFilters(nn.Module):
         return torch.cat([both[:scalar, 0], both[scalar:].flatten(0, 1)])[:, None]
 
 
+class FreeFilters(nn.Module):
+    """As many filters as :class:`SteerableFilters` has, each pixel of them free: what symmetry is worth."""
+
+    owner: Tensor
+
+    def __init__(self, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.orders = [m for m, n in enumerate(channels) for _ in range(n)]
+        sizes = torch.tensor([2 if m else 1 for m in self.orders])
+        self.register_buffer(
+            "owner", torch.repeat_interleave(torch.arange(len(sizes)), sizes), persistent=False
+        )
+        side = 2 * RADIUS + 1
+        self.kernels = nn.Parameter(torch.randn(int(sizes.sum()), 1, side, side) / side**2)
+
+    def kernel(self) -> Tensor:
+        """(C, 1, 7, 7), each of zero mean."""
+        return self.kernels - self.kernels.mean(dim=(2, 3), keepdim=True)
+
+
 class Detector(nn.Module):
     """Level of a pyramid (B, 1, H, W) in [0, 1] to logits (B, 1, H, W) and gradients (B, 2, H, W).
 
@@ -88,18 +112,21 @@ class Detector(nn.Module):
     """
 
     smooth: Tensor
+    filters: SteerableFilters | FreeFilters
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.filters = SteerableFilters(config.channels)
+        steerable = config.filters == "steerable"
+        self.filters = SteerableFilters(config.channels) if steerable else FreeFilters(config.channels)
         signs = torch.randn(config.factors, len(self.filters.orders)) * 0.3
-        hessian = {0: 1 / config.channels[0], 2: -1 / config.channels[2]}
-        signs[0] = torch.tensor([hessian.get(m, 0.0) for m in self.filters.orders])
+        exponents = torch.full((config.factors,), SHARPNESS / config.factors)
+        if config.start == "hessian":
+            hessian = {0: 1 / config.channels[0], 2: -1 / config.channels[2]}
+            signs[0] = torch.tensor([hessian.get(m, 0.0) for m in self.filters.orders])
+            exponents = SHARPNESS * (torch.arange(config.factors) == 0)
         self.signs = nn.Parameter(signs)
         self.floors = nn.Parameter(torch.full((config.factors,), float(np.log(NOISE))))
-        exponents = torch.zeros(config.factors)
-        exponents[0] = SHARPNESS
         self.exponents = nn.Parameter(exponents)
         self.level_bias = nn.Parameter(LEVEL_BIAS * torch.arange(float(config.levels)))
         self.register_buffer("smooth", _gauss(SMOOTH_RADIUS, SMOOTH_SIGMA), persistent=False)

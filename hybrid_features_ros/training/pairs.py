@@ -68,9 +68,9 @@ def make_pair(photo: UInt8, side: int, rng: np.random.Generator) -> Pair:
     """Views (side, side) of a random place in a photograph.
 
     The second is turned by any angle; in ``HARD`` of the pairs it is also scaled by 0.5 to 2 and seen in
-    perspective (corners displaced by up to a tenth of the side), and both get their own light, blur and
-    noise. The other pairs differ by the turn, a sub-pixel shift and noise of a few grey levels: what a
-    rolling camera sees from one frame to the next.
+    perspective (corners displaced by up to a fifth of the side), and both get their own light, blur, noise
+    and compression. The other pairs differ by the turn, a sub-pixel shift and noise of a few grey levels:
+    what a rolling camera sees from one frame to the next.
     """
     size = np.array(photo.shape[::-1])
     fit = 1.3 * side / size.min()  # the least scale at which a turned view lies inside the photograph
@@ -79,7 +79,8 @@ def make_pair(photo: UInt8, side: int, rng: np.random.Generator) -> Pair:
     scale_b = float(np.clip(scale_a * 2 ** rng.uniform(-1, 1), fit, 2.0)) if hard else scale_a
     centre = _textured_place(photo, size, side / min(scale_a, scale_b), rng)
     views = []
-    for scale, turn, bend in ((scale_a, 0.0, 0.05), (scale_b, rng.uniform(0, 2 * np.pi), 0.1)):
+    turned, tilted = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.2)
+    for scale, turn, bend in ((scale_a, 0.0, 0.05), (scale_b, turned, tilted)):
         place = centre + rng.normal(0, 0.04 * side / scale, 2)
         M = _view(place, scale, turn, side, bend if hard else 0.0, rng)
         clear = _render(photo, M, side, scale)
@@ -141,7 +142,13 @@ def _disturbed(image: Float32, rng: np.random.Generator) -> UInt8:
     image = _blurred(image, rng)
     gain, offset, gamma = np.exp(rng.normal(0, 0.25)), rng.normal(0, 12), np.exp(rng.normal(0, 0.2))
     lit = 255 * (np.clip(image, 0, 255) / 255) ** np.float32(gamma)
-    return _noisy((lit - 128) * gain + 128 + offset, rng.uniform(0.5, 5), rng)
+    noisy = _noisy((lit - 128) * gain + 128 + offset, rng.uniform(0.5, 5), rng)
+    return _compressed(noisy, int(rng.integers(10, 90))) if rng.random() < 0.3 else noisy
+
+
+def _compressed(image: UInt8, quality: int) -> UInt8:
+    jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
 def _noisy(image: NDArray[Any], sigma: float, rng: np.random.Generator) -> UInt8:

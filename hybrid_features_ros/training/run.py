@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -15,6 +15,8 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from hybrid_features_ros.errors import InputError
+
+T = TypeVar("T")
 
 
 class Run:
@@ -47,6 +49,14 @@ class Run:
     def seed(self) -> list[int]:
         """For the random numbers of this step in this process."""
         return [int(self.config.seed), self.rank, self.step]
+
+    def first(self, work: Callable[[], T]) -> T:
+        """The result of some work that leaves a file: the first process does it, the others find it done."""
+        if self.rank == 0:
+            work()
+        if self.processes > 1:
+            dist.barrier()
+        return work()
 
     def descend(self, loss: torch.Tensor) -> None:
         """One step down the gradient, averaged over the processes."""

@@ -8,14 +8,18 @@ import cv2
 import numpy as np
 import torch
 
-from hybrid_features_ros.evaluation.agreement import agreement
+from hybrid_features_ros.evaluation.agreement import RADIUS_PX, agreement
 from hybrid_features_ros.evaluation.homography import transfer
 from hybrid_features_ros.evaluation.rotation import photographs
 from hybrid_features_ros.features.detector import Heat, select
 from hybrid_features_ros.features.pyramid import pyramid
+from hybrid_features_ros.features.strek import StrekDetector
+from hybrid_features_ros.odometry.matching import mutual_nearest, squared_distances
+from hybrid_features_ros.training.correspondences import describable
+from hybrid_features_ros.training.fusion import HybridDescriptor, handcrafted
 from hybrid_features_ros.training.network import Detector
 from hybrid_features_ros.training.pairs import Pair, make_pair
-from hybrid_features_ros.types import DescriptorFormat, Features, UInt8
+from hybrid_features_ros.types import DescriptorFormat, Features, Float32, UInt8
 
 SIDE, KEYPOINTS, PAIRS_PER_PHOTO, SEED = 320, 350, 2, 20260101
 
@@ -28,6 +32,37 @@ def validation_pairs(folder: Path) -> list[Pair]:
         rng = np.random.default_rng([SEED, number])
         pairs += [make_pair(photo, SIDE, rng) for _ in range(PAIRS_PER_PHOTO)]
     return pairs
+
+
+class MatchingValidation:
+    """Correct matches of descriptors at the finished detector's keypoints, always the same ones.
+
+    Args:
+        folder: of photographs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        detector = StrekDetector(threads=1)
+        self._pairs = validation_pairs(folder)
+        self._views = [[describable(detector, image) for image in (p.a, p.b)] for p in self._pairs]
+
+    @torch.no_grad()
+    def __call__(self, model: HybridDescriptor) -> dict[str, float]:
+        """Mean number of mutual nearest neighbours that are correct, and their share."""
+        model.eval()
+
+        def describe(patches: Float32) -> Float32:
+            given = torch.from_numpy(handcrafted(model.config, patches))
+            return np.asarray(model(torch.from_numpy(patches[:, None]), given).numpy(), dtype=np.float32)
+
+        correct, shares = [], []
+        for pair, views in zip(self._pairs, self._views, strict=True):
+            (a, of_a), (b, of_b) = ((k.points.astype(float), describe(patches)) for k, patches in views)
+            i, j = mutual_nearest(squared_distances(of_a, of_b), 1.0)
+            off = np.linalg.norm(transfer(pair.H_b_a, a[i]) - b[j], axis=1)
+            correct.append(int((off <= RADIUS_PX).sum()))
+            shares.append(correct[-1] / max(len(i), 1))
+        return {"correct": float(np.mean(correct)), "mma3": float(np.mean(shares))}
 
 
 @torch.no_grad()

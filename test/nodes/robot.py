@@ -31,11 +31,15 @@ def rolled(photograph, degrees):
 class Robot:
     """Publishes a camera into a graph, one image at a time."""
 
-    def __init__(self, graph, photograph, kind=Image, topic="image", reliability=ReliabilityPolicy.RELIABLE):
+    def __init__(
+        self, graph, photograph, kind=Image, topic="image", reliability=ReliabilityPolicy.RELIABLE, space=""
+    ):
         self.graph, self.photograph = graph, photograph
-        self.images = graph.tester.create_publisher(kind, topic, QoSProfile(depth=5, reliability=reliability))
-        self.info = graph.tester.create_publisher(CameraInfo, "camera_info", 5)
-        self.status = graph.listen(OdometryStatus, "status")
+        self.frame = f"{space}/camera".lstrip("/") if space else "camera_optical_frame"
+        qos = QoSProfile(depth=5, reliability=reliability)
+        self.images = graph.tester.create_publisher(kind, f"{space}/{topic}".lstrip("/"), qos)
+        self.info = graph.tester.create_publisher(CameraInfo, f"{space}/camera_info".lstrip("/"), 5)
+        self.status = graph.listen(OdometryStatus, f"{space}/status".lstrip("/"))
         self.stamp = BEGIN
 
     def connect(self):
@@ -51,7 +55,9 @@ class Robot:
     def show(self, image):
         """Publish and wait for the answer; returns the status, or None."""
         self.stamp += FRAME_NS
-        self.images.publish(image_msg(image, self.stamp) if isinstance(image, np.ndarray) else image)
+        if isinstance(image, np.ndarray):
+            image = image_msg(image, self.stamp, self.frame)
+        self.images.publish(image)
         asked = len(self.status)
         self.graph.spin_until(lambda: len(self.status) > asked, 3.0)
         return self.status[-1] if len(self.status) > asked else None

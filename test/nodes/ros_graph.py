@@ -58,10 +58,10 @@ def header(ns: int, frame: str = "camera_optical_frame") -> Header:
     return Header(stamp=Time(sec=ns // 10**9, nanosec=ns % 10**9), frame_id=frame)
 
 
-def image_msg(image: np.ndarray, ns: int) -> Image:
+def image_msg(image: np.ndarray, ns: int, frame: str = "camera_optical_frame") -> Image:
     encoding = "mono8" if image.ndim == 2 else "bgr8"
     return Image(
-        header=header(ns), height=image.shape[0], width=image.shape[1], encoding=encoding,
+        header=header(ns, frame), height=image.shape[0], width=image.shape[1], encoding=encoding,
         step=image.strides[0], data=image.tobytes(),
     )  # fmt: skip
 

@@ -60,6 +60,7 @@ def features(draw):
         rectified=draw(st.booleans()),
         depths=column() if some and draw(st.booleans()) else None,
         track_ids=column(st.integers(-1, 2**31 - 1), n, np.int32) if some and draw(st.booleans()) else None,
+        depth_sigmas=column() if some and draw(st.booleans()) else None,
     )
 
 

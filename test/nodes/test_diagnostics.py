@@ -10,6 +10,7 @@ from robot import Robot, compose, rolled
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import Marker
 
+from hybrid_features_ros.msg import OdometryStatus
 from hybrid_features_ros.nodes import conversions
 
 
@@ -42,6 +43,24 @@ def test_rates_latency_state_and_model_are_told(graph, photograph):
         assert 0 < float(values["latency p50 [ms]"]) <= float(values["latency p95 [ms]"])
     assert features["model"]
     assert features["execution provider"]
+
+
+def test_a_lost_camera_is_an_error_with_its_reason(graph, photograph):
+    compose(graph)
+    robot = Robot(graph, photograph)
+    robot.connect()
+    robot.calibrate()
+    robot.roll(3)
+    for _ in range(12):  # longer than odometry.tracking.max_lost_s
+        last = robot.show(np.zeros_like(photograph))
+    assert last.state == OdometryStatus.STATE_LOST
+    assert last.reason
+    told = graph.listen(DiagnosticArray, "/diagnostics")
+    assert graph.spin_until(lambda: "odometry_node" in newest(told), 5.0)
+    status, values = newest(told)["odometry_node"]
+    assert status.level == DiagnosticStatus.ERROR
+    assert status.message == f"LOST {last.reason}"
+    assert (values["state"], values["reason"]) == ("LOST", last.reason)
 
 
 def test_the_picture_is_drawn_only_for_those_who_look(graph, photograph):

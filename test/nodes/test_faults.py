@@ -21,6 +21,7 @@ from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.nodes.conversions import to_time
 from hybrid_features_ros.nodes.feature_node import Item
 from hybrid_features_ros.types import State
 
@@ -186,20 +187,36 @@ def resident_kib():
 
 
 def test_memory_does_not_grow(graph, photograph):
-    """At full speed for SOAK_S seconds (`SOAK_S=3600` is the long run), after a tenth of it to settle."""
+    """At full speed for SOAK_S seconds (`SOAK_S=3600` is the long run), after a tenth of it to settle.
+
+    A starved machine may answer late, and images may be lost before they reach the node; but one that
+    reached it is answered.
+    """
     seconds = float(os.environ.get("SOAK_S", "15"))
-    odometry = compose(graph, frames__path_length=50, frames__trajectory_length=1000)[1]
+    features, odometry = compose(graph, frames__path_length=50, frames__trajectory_length=1000)
     robot = Robot(graph, photograph)
     robot.connect()
     robot.calibrate()
     shown = [rolled(photograph, 3.0 * i) for i in range(120)]
-    begin, settled, frames = monotonic(), 0, 0
+    begin, settled, frames, late, lost = monotonic(), 0, 0, 0, 0
     while monotonic() < begin + seconds:
-        assert robot.show(shown[frames % 120]) is not None, "silent stop"
+        reached = features.meter.received
+        if robot.show(shown[frames % 120]) is None:
+            late += 1
+            newest = to_time(robot.stamp)
+            if not graph.spin_until(
+                lambda stamp=newest: robot.status and robot.status[-1].header.stamp == stamp, 30.0
+            ):
+                assert features.meter.received == reached, "silent stop"
+                lost += 1
         robot.status[:-1] = []
         frames += 1
         if not settled and monotonic() > begin + max(seconds / 10, 5):
             settled = resident_kib()
-    print(f"{frames} frames in {seconds:g} s: {settled} KiB settled, {resident_kib()} KiB at the end")
+    print(
+        f"{frames} frames in {seconds:g} s, {late} late, {lost} of them lost on the way: "
+        f"{settled} KiB settled, {resident_kib()} KiB at the end"
+    )
+    assert lost <= 2 + frames // 1000
     assert len(odometry.log) <= 1000
     assert resident_kib() - settled < 20_000

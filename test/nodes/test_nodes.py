@@ -18,11 +18,24 @@ from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster
 
 from hybrid_features_ros import pose
+from hybrid_features_ros.camera import Camera
 from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus, RelativePose
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.feature_node import FeatureNode
 from hybrid_features_ros.nodes.odometry_node import OdometryNode
 from hybrid_features_ros.types import State
+
+LENS = [-0.3, 0.1, 0.001, -0.002, 0.0]
+
+
+def panned(photograph, camera, degrees):
+    """What a camera with distortion sees of the photograph on a wall after it has turned to the right."""
+    y, x = np.mgrid[: camera.height, : camera.width]
+    rays = camera.bearings(np.stack([x.ravel(), y.ravel()], axis=1))
+    rays = rays @ pose.exp([0, 0, 0, 0, np.radians(degrees), 0])[:3, :3].T
+    wall = (rays[:, :2] / rays[:, 2:] * 120 + (160, 120)).astype(np.float32)
+    source = [wall[:, i].reshape(camera.height, camera.width) for i in (0, 1)]
+    return cv2.remap(photograph, *source, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 def test_a_rolling_camera_turns_and_stays_where_it_is(graph, photograph):
@@ -86,14 +99,22 @@ def test_both_kinds_of_camera_drivers_are_heard(graph, photograph, reliability):
     assert robot.show(photograph) is not None
 
 
-def test_compressed_images(graph, photograph):
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_compressed_images(graph, photograph, kind):
+    odom = graph.listen(OdometryMsg, "odom")
     compose(graph, input__transport="compressed")
     robot = Robot(graph, photograph, kind=CompressedImage, topic="image/compressed")
     robot.connect()
     robot.calibrate()
-    data = cv2.imencode(".png", photograph)[1].tobytes()
-    answer = robot.show(CompressedImage(header=header(BEGIN), format="png", data=data))
-    assert answer.keypoints > 100
+    for i in range(4):
+        data = cv2.imencode(f".{kind}", rolled(photograph, 3.0 * i))[1].tobytes()
+        stamp = robot.stamp + FRAME_NS
+        answer = robot.show(CompressedImage(header=header(stamp), format=kind, data=data))
+        assert conversions.to_ns(answer.header.stamp) == stamp
+    assert answer.inliers > 50
+    assert graph.spin_until(lambda: len(odom) == 4)
+    first, last = (conversions.pose_from_msg(m.pose.pose) for m in (odom[0], odom[-1]))
+    assert np.degrees(pose.rotation_angle(first[:3, :3].T @ last[:3, :3])) == pytest.approx(9, abs=0.3)
 
 
 def test_bad_messages_do_no_harm(graph, photograph):
@@ -121,6 +142,29 @@ def test_bad_messages_do_no_harm(graph, photograph):
     assert after.state == before.state
     assert after.inliers > 50
     assert after.reset_counter == 0
+
+
+def test_a_raw_image_is_understood_with_its_distortion(graph, photograph):
+    """A camera with a strong lens pans over a wall; told of no distortion, it measures another angle."""
+    angles = {}
+    for name, told in (("told", True), ("untold", False)):
+        odometry = graph.add(OdometryNode(composed=True, namespace=name))
+        graph.add(FeatureNode(sink=odometry.submit, namespace=name))
+        robot = Robot(graph, photograph, space=name)
+        odom = graph.listen(OdometryMsg, f"{name}/odom")
+        robot.connect()
+        info = info_msg(BEGIN, 320, 240, 200.0)
+        lens = Camera.from_calibration(320, 240, list(info.k), "plumb_bob", LENS)
+        info.d = LENS if told else [0.0] * 5
+        robot.info.publish(info)
+        graph.spin_until(lambda: False, 0.2)
+        for i in range(5):
+            robot.show(panned(photograph, lens, 3.0 * i))
+        assert graph.spin_until(lambda o=odom: len(o) == 5)
+        first, last = (conversions.pose_from_msg(m.pose.pose) for m in (odom[0], odom[-1]))
+        angles[name] = np.degrees(pose.rotation_angle(first[:3, :3].T @ last[:3, :3]))
+    assert angles["told"] == pytest.approx(12, abs=0.1)
+    assert abs(angles["untold"] - 12) > 0.3
 
 
 def test_black_image_is_no_reason_to_stop(graph, photograph):
@@ -201,28 +245,6 @@ def test_silence_is_explained(graph, monkeypatch):
     assert graph.spin_until(
         lambda: any("/tester (sensor_msgs/msg/Image, reliable, volatile)" in w for w in warnings), 3.0
     )
-
-
-def test_two_robots_in_one_graph(graph, photograph):
-    for name in ("a", "b"):
-        odometry = graph.add(OdometryNode(composed=True, namespace=name))
-        graph.add(FeatureNode(sink=odometry.submit, namespace=name))
-    seen = (
-        graph.tester.get_publisher_names_and_types_by_node,
-        graph.tester.get_subscriber_names_and_types_by_node,
-    )
-    topics = {
-        name
-        for space in ("/a", "/b")
-        for node in ("feature_node", "odometry_node")
-        for ask in seen
-        for name, _ in ask(node, space)
-    }
-    for topic in ("odom", "status", "features", "image", "camera_info", "matches", "relative_pose", "path"):
-        assert {f"/a/{topic}", f"/b/{topic}"} <= topics
-        assert f"/{topic}" not in topics
-    shared = {t for t in topics if not t.startswith(("/a/", "/b/"))}
-    assert shared <= {"/tf", "/tf_static", "/diagnostics", "/rosout", "/parameter_events", "/clock"}
 
 
 def test_features_of_another_node_may_be_tracked(graph):

@@ -5,11 +5,13 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
 
 from nav_msgs.msg import Odometry as OdometryMsg
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
-from robot import Robot, texts_of
+from robot import Robot, rolled, texts_of
 from ros_graph import parameters
 
+from hybrid_features_ros.msg import FeatureArray, OdometryStatus
 from hybrid_features_ros.nodes.feature_node import FeatureNode
 from hybrid_features_ros.nodes.odometry_node import OdometryNode
 
@@ -45,6 +47,27 @@ def test_a_mismatch_is_told_with_both_sides(graph, photograph, monkeypatch):
     assert graph.spin_until(
         lambda: any("best_effort, volatile); subscribed with reliable, volatile" in t for t in texts), 5.0
     )
+
+
+def test_a_listener_that_sleeps_holds_nobody_up_and_misses_only_old_messages(graph, photograph):
+    """Reliable subscribers that take nothing, while more images pass than any queue holds."""
+    odometry = graph.add(OdometryNode(composed=True))
+    graph.add(FeatureNode(sink=odometry.submit))
+    sleeper, heard = Node("sleeper"), {}
+    for kind, topic in ((OdometryMsg, "odom"), (FeatureArray, "features"), (OdometryStatus, "status")):
+        taken = heard[topic] = []
+        sleeper.create_subscription(kind, topic, taken.append, 3)
+    robot = Robot(graph, photograph)
+    robot.connect()
+    robot.calibrate()
+    for i in range(25):
+        assert robot.show(rolled(photograph, 3.0 * i)) is not None
+    graph.add(sleeper)
+    assert graph.spin_until(lambda: all(heard.values()))
+    graph.spin_until(lambda: False, 0.3)
+    for topic, messages in heard.items():
+        assert len(messages) <= 4, topic  # the newest of all may come after it has woken
+        assert messages[-1].header.stamp == robot.status[-1].header.stamp, topic
 
 
 def test_odometry_is_reliable(graph):

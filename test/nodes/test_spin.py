@@ -84,8 +84,9 @@ def test_a_parameter_file_that_cannot_be_read_ends_with_one_error(executable, mo
     assert "Traceback" not in output
 
 
-def test_a_bag_that_is_not_there_ends_with_one_line(executable, tmp_path):
-    process = executable("bag_player", str(tmp_path / "none"))
+@pytest.mark.parametrize(("module", "arguments"), [("bag_player", []), ("demo", ["--data"])])
+def test_a_bag_that_is_not_there_ends_with_one_line(executable, tmp_path, module, arguments):
+    process = executable(module, *arguments, str(tmp_path / "none"))
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 1
     assert output == f"error: {tmp_path / 'none'}: no such file or folder\n"

@@ -6,12 +6,16 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from hypothesis import given
 from hypothesis import strategies as st
+from nav_msgs.msg import Odometry as OdometryMsg
 from robot import BEGIN, FRAME_NS, Robot, compose, rolled, texts_of
 from ros_graph import image_msg
+from rosgraph_msgs.msg import Clock
 
 from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.stamps import JUMP_NS, PATIENCE, StampGate
 
 
@@ -83,6 +87,31 @@ def test_images_without_stamp_are_refused_with_the_reason(graph, photograph, mon
     robot.images.publish(image_msg(photograph, 0))
     assert graph.spin_until(lambda: any("leaves header.stamp empty" in t for t in texts))
     assert robot.show(photograph) is not None
+
+
+def test_with_simulated_time_stamps_come_from_images_and_diagnostics_from_the_clock(graph, photograph):
+    """Also before the clock begins, and while it stands still: nothing waits for it."""
+    features, odometry = compose(graph, use_sim_time=True)
+    odom, told = graph.listen(OdometryMsg, "odom"), graph.listen(DiagnosticArray, "/diagnostics")
+    robot = Robot(graph, photograph)
+    robot.connect()
+    robot.calibrate()
+    robot.roll(3)
+    assert graph.spin_until(lambda: len(odom) == 3)
+    assert [conversions.to_ns(m.header.stamp) for m in odom] == [BEGIN + FRAME_NS * i for i in (1, 2, 3)]
+    assert graph.spin_until(lambda: told, 5.0)
+    clock = graph.tester.create_publisher(Clock, "/clock", 5)
+    assert graph.spin_until(lambda: clock.get_subscription_count() == 2)
+    for back in (0, 60 * 10**9):  # a bag loops
+        now = BEGIN - back
+        clock.publish(Clock(clock=conversions.to_time(now)))
+        assert graph.spin_until(
+            lambda n=now: all(node.get_clock().now().nanoseconds == n for node in (features, odometry))
+        )
+        told.clear()
+        assert graph.spin_until(lambda: told, 5.0)
+        assert conversions.to_ns(told[-1].header.stamp) == now
+    assert robot.show(rolled(photograph, 9)).inliers > 50
 
 
 def test_a_gap_is_no_reason_to_stop(robot, photograph):

@@ -90,3 +90,19 @@ def test_different_descriptors_are_refused():
     other = replace(FEATURES, format=DescriptorFormat("sift", "rootsift"))
     with pytest.raises(ValueError, match="cannot match 'synthetic' with 'rootsift'"):
         match(FEATURES, other, ANY)
+
+
+def test_the_vote_keeps_those_that_turn_together():
+    rng = np.random.default_rng(3)
+    a = FEATURES
+    n = len(a)
+    angles = rng.uniform(-np.pi, np.pi, n).astype(np.float32)
+    turned = angles + np.float32(2.0) + rng.normal(0, 0.05, n).astype(np.float32)
+    turned[: n // 3] += np.float32(1.5)  # a minority that turns otherwise
+    scales = np.ones(n, np.float32)
+    scales[-2:] = 4.0  # these two grow, nobody else does
+    turned[-3] = np.nan  # no orientation, no vote
+    b = replace(a, angles=turned, scales=scales)
+    found = match(replace(a, angles=angles), b, MatchingConfig(ratio=1.0, vote_deg=20.0))
+    assert found.index_a.tolist() == [*range(n // 3, n - 2)]
+    assert len(match(replace(a, angles=angles), b, MatchingConfig(ratio=1.0))) == n

@@ -8,7 +8,7 @@ torch = pytest.importorskip(
 )
 
 from hybrid_features_ros.features.engine import Engine
-from hybrid_features_ros.training.export import export_detector, load_detector
+from hybrid_features_ros.training.export import export, load
 from hybrid_features_ros.training.network import RADIUS, Detector, NetworkConfig
 
 
@@ -63,10 +63,22 @@ def test_export_equals_pytorch(tmp_path):
 
     model = Detector(NetworkConfig())
     torch.save({"config": asdict(DetectorTraining()), "model": model.state_dict()}, tmp_path / "best.pt")
-    assert export_detector(tmp_path / "best.pt", tmp_path / "out.onnx") < 1e-3
+    assert export(tmp_path / "best.pt", tmp_path / "out.onnx") < 1e-3
     engine = Engine((tmp_path / "out.onnx").read_bytes(), 1)
     level = np.random.default_rng(0).random((1, 1, 50, 70), dtype=np.float32)
     logits, gradient = engine(level)
-    expected = load_detector(tmp_path / "best.pt").padded(torch.from_numpy(level))
+    expected = load(tmp_path / "best.pt").padded(torch.from_numpy(level))
     assert logits.shape[2:] == (50 - 2 * RADIUS, 70 - 2 * RADIUS)
     assert np.allclose(gradient, expected[1].detach().numpy(), atol=1e-5)
+
+
+def test_free_filters_keep_no_turn(image):
+    """The ablation's network has as many filters and none of the symmetry."""
+    torch.manual_seed(0)
+    free, steerable = (
+        Detector(NetworkConfig(filters=kind, start="random")).double() for kind in ("free", "steerable")
+    )
+    assert free.filters.kernel().shape == steerable.filters.kernel().shape
+    turned = torch.rot90(image, 1, (2, 3))
+    for model, same in ((free, False), (steerable, True)):
+        assert torch.allclose(torch.rot90(model(image)[0], 1, (2, 3)), model(turned)[0], atol=1e-9) == same

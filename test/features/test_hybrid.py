@@ -1,13 +1,15 @@
-"""The shipped detector: what equivariance promises, on images made here."""
+"""The shipped networks: what equivariance promises, on images made here."""
 
 import cv2
 import numpy as np
 import pytest
 
-from hybrid_features_ros.config import FeatureConfig
+from hybrid_features_ros.config import FeatureConfig, MatchingConfig
 from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.features import make_extractor
-from hybrid_features_ros.features.strek import StrekExtractor
+from hybrid_features_ros.features.hybrid import HybridExtractor, to_bytes
+from hybrid_features_ros.features.pyramid import pyramid
+from hybrid_features_ros.odometry.matching import match, values
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +19,9 @@ def scene():
     return np.clip(128 + 400 * image, 0, 255).astype(np.uint8)
 
 
-@pytest.fixture(scope="module")
-def extractor():
-    return StrekExtractor(FeatureConfig(extractor="strek", max_keypoints=300))
+@pytest.fixture(scope="module", params=["strek", "hybrid"])
+def extractor(request):
+    return HybridExtractor(FeatureConfig(extractor=request.param, max_keypoints=300))
 
 
 def nearest(a, b):
@@ -43,10 +45,10 @@ def test_a_quarter_turn_turns_the_keypoints(scene, extractor, turns):
 
 
 def test_a_shift_by_whole_pixels_shifts_the_finest_heatmap(scene, extractor):
-    from hybrid_features_ros.features.pyramid import pyramid
-
     maps = [
-        extractor._heat(pyramid(np.ascontiguousarray(scene[dy : dy + 300, dx : dx + 300]), 1)[0], 0).logits
+        extractor.detector.heat(
+            pyramid(np.ascontiguousarray(scene[dy : dy + 300, dx : dx + 300]), 1)[0], 0
+        ).logits
         for dx, dy in ((0, 0), (7, 3))
     ]
     inner = slice(30, 260)
@@ -79,9 +81,50 @@ def test_refuses_what_is_no_image(extractor):
         extractor.extract(np.zeros((40, 40), np.float32))
 
 
-def test_the_one_door(scene):
-    features = make_extractor(FeatureConfig(extractor="strek", max_keypoints=50)).extract(scene)
+@pytest.mark.parametrize("name", ["strek", "hybrid"])
+def test_the_one_door(scene, name):
+    features = make_extractor(FeatureConfig(extractor=name, max_keypoints=50)).extract(scene)
     assert len(features) == 50 and features.format.detector == "s-trek"
     assert features.format.model_digest
+    assert features.format.descriptor == {"strek": "rootsift", "hybrid": "hybrid"}[name]
     assert (np.diff(features.scores) <= 0).all()
     assert np.allclose(np.linalg.norm(features.descriptors, axis=1), 1, atol=1e-4)
+
+
+def test_from_pretrained_is_the_hybrid(scene):
+    a = HybridExtractor.from_pretrained(max_keypoints=40).extract(scene)
+    b = make_extractor(FeatureConfig(extractor="hybrid", max_keypoints=40)).extract(scene)
+    assert np.array_equal(a.descriptors, b.descriptors) and a.format == b.format
+
+
+def test_the_digest_tells_the_descriptors_apart(scene):
+    digests = {
+        name: make_extractor(FeatureConfig(extractor=name)).extract(scene).format.model_digest
+        for name in ("strek", "hybrid")
+    }
+    assert len(set(digests.values())) == 2
+
+
+def test_bytes_say_the_same(scene):
+    """Quantised descriptors lose under one per cent of the correct matches between two views."""
+    middle = (len(scene) - 1) / 2
+    M = cv2.getRotationMatrix2D((middle, middle), 33, 1.0)
+    turned = cv2.warpAffine(scene, M, scene.shape, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    correct = {}
+    for kind in ("float32", "uint8"):
+        extractor = HybridExtractor(
+            FeatureConfig(extractor="hybrid", max_keypoints=300, descriptor_type=kind)
+        )
+        a, b = extractor.extract(scene), extractor.extract(turned)
+        assert a.descriptors.dtype == kind
+        found = match(a, b, MatchingConfig(ratio=1.0))
+        off = a.points[found.index_a] @ M[:, :2].T + M[:, 2] - b.points[found.index_b]
+        correct[kind] = (np.linalg.norm(off, axis=1) < 3).sum()
+        if kind == "uint8":
+            exact = make_extractor(FeatureConfig(extractor="hybrid", max_keypoints=300)).extract(scene)
+            assert np.abs(values(a) - exact.descriptors).max() <= 0.5 * a.format.quantisation_scale + 1e-6
+    assert correct["uint8"] >= 0.99 * correct["float32"] > 100
+
+
+def test_bytes_clip_what_leaves_their_range():
+    assert to_bytes(np.array([[-1.0, 0.0, 1.0]], np.float32)).tolist() == [[0, 128, 255]]

@@ -1,0 +1,79 @@
+"""S-TREK keypoints with hybrid descriptors: RootSIFT, and a learnt residue of what it lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_features_ros.config import FeatureConfig
+from hybrid_features_ros.features.engine import Engine, read_weights
+from hybrid_features_ros.features.image import to_gray
+from hybrid_features_ros.features.patches import oriented_patches
+from hybrid_features_ros.features.rootsift import describe_patches
+from hybrid_features_ros.features.strek import StrekDetector
+from hybrid_features_ros.types import DescriptorFormat, Features, Float32, UInt8
+
+BYTE_SCALE, BYTE_ZERO = 0.005, 128  # of a descriptor's elements as bytes: +-0.64, which they rarely leave
+
+
+class HybridExtractor:
+    """Detect, then describe: one set of upright patches serves both halves of the descriptor.
+
+    With ``config.extractor == "strek"`` the descriptor is the handcrafted half alone.
+    """
+
+    def __init__(self, config: FeatureConfig) -> None:
+        self._budget, self._grid = config.max_keypoints, config.grid
+        self._bytes = config.descriptor_type == "uint8"
+        self.detector = StrekDetector(config.threads)
+        self._fusion: Engine | None = None
+        name, digest = "rootsift", self.detector.engine.digest
+        if config.extractor == "hybrid":
+            self._fusion = Engine(read_weights("hybrid.onnx"), config.threads, blocked=True, half=True)
+            name, digest = "hybrid", digest[:8] + self._fusion.digest[:8]
+        scale, offset = (BYTE_SCALE, -BYTE_ZERO * BYTE_SCALE) if self._bytes else (1.0, 0.0)
+        self._format = DescriptorFormat(
+            "s-trek", name, quantisation_scale=scale, quantisation_offset=offset, model_digest=digest
+        )
+
+    @staticmethod
+    def from_pretrained(max_keypoints: int = FeatureConfig.max_keypoints) -> HybridExtractor:
+        """The extractor with the weights that this package ships."""
+        return HybridExtractor(FeatureConfig(extractor="hybrid", max_keypoints=max_keypoints))
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that runs the networks."""
+        return self.detector.engine.provider
+
+    def extract(self, image: NDArray[Any]) -> Features:
+        """See :class:`hybrid_features_ros.features.extractor.Extractor`."""
+        gray = to_gray(image)
+        height, width = gray.shape
+        levels, keypoints = self.detector.detect(gray, self._budget, self._grid)
+        descriptors = self._describe(oriented_patches(levels, keypoints, width, height))
+        return Features(
+            points=keypoints.points,
+            scores=keypoints.scores,
+            scales=keypoints.scales,
+            angles=keypoints.angles,
+            sigmas=keypoints.sigmas,
+            descriptors=to_bytes(descriptors) if self._bytes else descriptors,
+            format=self._format,
+            width=width,
+            height=height,
+        )
+
+    def _describe(self, patches: Float32) -> Float32:
+        handcrafted = describe_patches(patches)
+        if self._fusion is None or not len(patches):
+            return handcrafted
+        return self._fusion(patches[:, None], handcrafted)[0]
+
+
+def to_bytes(descriptors: Float32) -> UInt8:
+    """Descriptors (N, D) of unit length as uint8: ``descriptor = (byte - BYTE_ZERO) * BYTE_SCALE``."""
+    steps = np.rint(descriptors / np.float32(BYTE_SCALE)) + BYTE_ZERO
+    return np.asarray(np.clip(steps, 0, 255), dtype=np.uint8)

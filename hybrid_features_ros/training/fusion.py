@@ -1,0 +1,101 @@
+"""The hybrid descriptor: a handcrafted half, projected, beside a learnt residue.
+
+"Residual learning for image point descriptors" (2023): keep what SIFT knows and let a light network learn
+only what it lacks. Both halves see the same patch, turned upright and sized by the keypoint, so that the
+residue is as indifferent to rotation as SIFT is:
+
+    descriptor = unit( [ MLP(RootSIFT(patch)), CNN(patch) ] ).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.features import rootsift, surf
+from hybrid_features_ros.features.patches import SIDE
+from hybrid_features_ros.types import Float32
+
+HANDCRAFTED = {"rootsift": (rootsift.describe_patches, 128), "surf": (surf.describe_patches, 64)}
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """Shape of the descriptor.
+
+    Attributes:
+        handcrafted: "rootsift", "surf" or "none".
+        residue: "trained", "frozen" (an untrained CNN, for the ablation) or "none".
+        dimension: of the descriptor; the halves share it equally.
+        hidden: width of the MLP.
+        channels: of the three convolutions.
+    """
+
+    handcrafted: str = "rootsift"
+    residue: str = "trained"
+    dimension: int = 128
+    hidden: int = 256
+    channels: tuple[int, int, int] = (16, 32, 64)
+
+
+class HybridDescriptor(nn.Module):
+    """Patches (N, 1, SIDE, SIDE) and handcrafted descriptors (N, H) to unit descriptors (N, dimension).
+
+    Raises:
+        InputError: no such part, or neither half.
+    """
+
+    def __init__(self, config: FusionConfig) -> None:
+        super().__init__()
+        self.config = config
+        parts = (config.handcrafted != "none") + (config.residue != "none")
+        if not parts or config.handcrafted not in (*HANDCRAFTED, "none"):
+            raise InputError(
+                f"descriptor of {config.handcrafted!r} and residue {config.residue!r}: choose from "
+                f"{', '.join(HANDCRAFTED)}, none; and leave at least one half"
+            )
+        width = config.dimension // parts
+        self.mlp = self.cnn = None
+        if config.handcrafted != "none":
+            self.mlp = _mlp(HANDCRAFTED[config.handcrafted][1], config.hidden, width)
+        if config.residue != "none":
+            self.cnn = _cnn(config.channels, width).requires_grad_(config.residue == "trained")
+
+    def forward(self, patches: Tensor, handcrafted: Tensor) -> Tensor:
+        """See the class."""
+        gain = handcrafted.shape[1] ** 0.5  # elements of a unit vector to elements of unit variance
+        halves = [] if self.mlp is None else [self.mlp(gain * handcrafted)]
+        if self.cnn is not None:
+            halves.append(self.cnn(_even_light(patches)))
+        return normalize(torch.cat(halves, dim=1), dim=1)
+
+
+def handcrafted(config: FusionConfig, patches: Float32) -> Float32:
+    """The handcrafted descriptors (N, H) of patches (N, SIDE, SIDE); (N, 0) if there is no such half."""
+    if config.handcrafted == "none":
+        return patches[:, 0, :0]
+    return HANDCRAFTED[config.handcrafted][0](patches)
+
+
+def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+def _cnn(channels: tuple[int, int, int], outputs: int) -> nn.Module:
+    a, b, c = channels
+    return nn.Sequential(
+        nn.Conv2d(1, a, 5, 2, 2, bias=False), nn.BatchNorm2d(a), nn.ReLU(),
+        nn.Conv2d(a, b, 3, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU(),
+        nn.Conv2d(b, c, 3, 1, 1, bias=False), nn.BatchNorm2d(c), nn.ReLU(),
+        nn.Flatten(), nn.Linear(c * (SIDE // 4) ** 2, outputs, bias=False),
+    )  # fmt: skip
+
+
+def _even_light(patches: Tensor) -> Tensor:
+    """Patches of zero mean and unit variance: brightness and contrast carry no meaning."""
+    flat = patches - patches.mean(dim=(2, 3), keepdim=True)
+    return flat / torch.sqrt((flat * flat).mean(dim=(2, 3), keepdim=True) + 1e-8)

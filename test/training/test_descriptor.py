@@ -1,0 +1,180 @@
+"""The descriptor's training, on photographs made here: its pairs, its loss, that it resumes."""
+
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip(
+    "torch", reason="torch is not installed: pip install 'hybrid_features_ros[train]'"
+)
+
+from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.evaluation.homography import transfer
+from hybrid_features_ros.features.engine import Engine
+from hybrid_features_ros.features.strek import StrekDetector
+from hybrid_features_ros.training.correspondences import Correspondences, corresponding, describable, gather
+from hybrid_features_ros.training.descriptor import DescriptorTraining, hardest_triplet, train_descriptor
+from hybrid_features_ros.training.export import export, load
+from hybrid_features_ros.training.fusion import FusionConfig, HybridDescriptor, handcrafted
+from hybrid_features_ros.training.pairs import Photographs, local_scale, local_turn, make_pair
+from hybrid_features_ros.training.run import Run
+
+SMALL = DescriptorTraining(views=3, steps=4, pairs=2, each=8, validate_every=2)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    noise = cv2.GaussianBlur(rng.normal(0, 1, (500, 700)).astype(np.float32), (0, 0), 2)
+    cv2.imwrite(str(folder / "0.png"), np.clip(128 + 300 * noise, 0, 255).astype(np.uint8))
+    return folder
+
+
+def weights(folder):
+    return torch.load(folder / "last.pt", weights_only=True)["model"]
+
+
+def test_corresponding_keypoints_show_the_same_place(photos):
+    rng = np.random.default_rng(1)
+    pair = make_pair(Photographs.under(photos).draw(rng), 320, rng)
+    detector = StrekDetector(1)
+    (a, of_a), (b, of_b) = (describable(detector, image) for image in (pair.a, pair.b))
+    i, j = corresponding(a, b, pair)
+    assert len(i) > 40 and len(set(i)) == len(i) and len(set(j)) == len(j)
+    here = a.points[i].astype(float)
+    off = np.linalg.norm(transfer(pair.H_b_a, here) - b.points[j], axis=1)
+    assert np.median(off) < 1 and off.max() < 20
+    zoom = local_scale(pair.H_b_a, here) * a.scales[i] / b.scales[j]
+    assert np.abs(np.log(zoom)).max() < np.log(1.7)
+    turn = a.angles[i] + local_turn(pair.H_b_a, here) - b.angles[j]
+    assert np.degrees(np.median(np.abs((turn + np.pi) % (2 * np.pi) - np.pi))) < 5
+    alike = [np.corrcoef(p.ravel(), q.ravel())[0, 1] for p, q in zip(of_a[i], of_b[j], strict=True)]
+    assert np.median(alike) > 0.9
+
+
+def test_a_pool_is_made_once_and_only_for_what_made_it(photos, tmp_path):
+    file = tmp_path / "pool.npz"
+    pool = gather(Photographs.under(photos), 2, 0, file)
+    made = file.stat().st_mtime_ns
+    again = gather(Photographs.under(photos), 2, 0, file)
+    assert file.stat().st_mtime_ns == made and np.array_equal(pool.patches, again.patches)
+    with pytest.raises(InputError, match="holds 2 pairs"):
+        gather(Photographs.under(photos), 3, 0, file)
+
+
+def test_a_batch_takes_many_places_of_few_pairs():
+    pair = np.repeat(np.arange(10), 20).astype(np.int32)
+    pool = Correspondences(np.zeros((200, 2, 1, 1), np.float16), np.zeros((200, 2), np.float32), pair)
+    rows = pool.batch(3, 5, np.random.default_rng(0))
+    assert len(set(rows)) == 15
+    assert sorted(np.unique(pair[rows], return_counts=True)[1]) == [5, 5, 5]
+
+
+def test_the_loss_is_that_of_its_formula():
+    a = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    b = torch.tensor([[0.8, 0.6], [0.0, 1.0]])
+    positive = np.array([np.sqrt(0.4), 0.0])
+    hardest = np.array([np.sqrt(2 - 1.2), np.sqrt(2 - 1.2)])  # a_1 to b_0 is nearer than a_0 to b_1
+    expected = np.maximum(1 + positive - hardest, 0).mean()
+    found = hardest_triplet(a, b, torch.eye(2, dtype=torch.bool))
+    assert float(found) == pytest.approx(expected, abs=2e-3)
+    assert float(hardest_triplet(a, b, torch.ones(2, 2, dtype=torch.bool))) == 0  # no negatives left
+
+
+@pytest.mark.parametrize("residue", ["trained", "frozen", "none"])
+@pytest.mark.parametrize("half", ["rootsift", "surf", "none"])
+def test_every_shape_gives_unit_descriptors(half, residue):
+    config = FusionConfig(half, residue, dimension=32)
+    if half == residue == "none":
+        with pytest.raises(InputError, match="at least one half"):
+            HybridDescriptor(config)
+        return
+    patches = np.random.default_rng(0).random((6, 20, 20), dtype=np.float32)
+    model = HybridDescriptor(config).eval()
+    found = model(torch.from_numpy(patches[:, None]), torch.from_numpy(handcrafted(config, patches)))
+    assert found.shape == (6, 32)
+    assert torch.allclose(found.norm(dim=1), torch.ones(6), atol=1e-5)
+    learns = {name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad}
+    assert ("cnn" in learns) == (residue == "trained") and ("mlp" in learns) == (half != "none")
+
+
+def test_light_does_not_matter():
+    patches = np.random.default_rng(0).random((4, 20, 20), dtype=np.float32)
+    model = HybridDescriptor(FusionConfig()).eval()
+    first, second = (
+        model(torch.from_numpy(p[:, None]), torch.from_numpy(handcrafted(model.config, p)))
+        for p in (patches, 0.5 * patches + 0.2)
+    )
+    assert torch.allclose(first, second, atol=1e-3)
+
+
+def test_resumes_to_the_bit(photos, tmp_path, monkeypatch):
+    whole, cut, pool = tmp_path / "whole", tmp_path / "cut", tmp_path / "pool.npz"
+    train_descriptor(SMALL, photos, photos, whole, pool)
+
+    class Cut(Exception):
+        pass
+
+    def stop(run, score):
+        keep(run, score)
+        if run.step == 2:
+            raise Cut
+
+    keep = Run.keep
+    monkeypatch.setattr(Run, "keep", stop)
+    with pytest.raises(Cut):
+        train_descriptor(SMALL, photos, photos, cut, pool)
+    monkeypatch.undo()
+    train_descriptor(SMALL, photos, photos, cut, pool, resume=True)
+    a, b = weights(whole), weights(cut)
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    frozen = HybridDescriptor(SMALL.descriptor).state_dict()
+    assert not torch.equal(a["mlp.0.weight"], frozen["mlp.0.weight"])
+
+
+def test_export_equals_pytorch(tmp_path):
+    model = HybridDescriptor(FusionConfig())
+    config = asdict(replace(SMALL, descriptor=model.config))
+    torch.save({"config": config, "model": model.state_dict()}, tmp_path / "best.pt")
+    assert export(tmp_path / "best.pt", tmp_path / "out.onnx") < 1e-3
+    patches = np.random.default_rng(0).random((7, 20, 20), dtype=np.float32)
+    given = [patches[:, None], handcrafted(model.config, patches)]
+    found = Engine((tmp_path / "out.onnx").read_bytes(), 1, blocked=True)(*given)[0]
+    with torch.no_grad():
+        expected = load(tmp_path / "best.pt")(*(torch.from_numpy(g) for g in given)).numpy()
+    assert np.allclose(found, expected, atol=1e-4)
+    torch.save({"config": {}, "model": {}}, tmp_path / "other.pt")
+    with pytest.raises(InputError, match="something else"):
+        load(tmp_path / "other.pt")
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+import torch
+from hybrid_features_ros.training.descriptor import DescriptorTraining, train_descriptor
+photos, out = Path(sys.argv[1]), Path(sys.argv[2])
+config = DescriptorTraining(views=3, steps=2, pairs=2, each=8, validate_every=9)
+train_descriptor(config, photos, photos, out, out / "pool.npz")
+"""
+
+
+def test_two_processes_are_one_training_with_twice_the_pairs(photos, tmp_path):
+    """Under torchrun gradients are averaged: the result differs from one process's and repeats itself."""
+    (tmp_path / "train.py").write_text(PROCESS)
+    for name, processes in (("one", 1), ("two", 2), ("again", 2)):
+        subprocess.run(
+            [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
+             str(tmp_path / "train.py"), str(photos), str(tmp_path / name)],
+            check=True, timeout=300, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+    one, two, again = (weights(tmp_path / name) for name in ("one", "two", "again"))
+    learnt = [k for k in one if k.endswith("weight")]
+    assert not all(torch.equal(one[k], two[k]) for k in learnt)
+    assert all(torch.equal(two[k], again[k]) for k in learnt)
