@@ -37,7 +37,7 @@ from hybrid_features_ros.types import (
 )
 
 _SETTLE_S = 0.15  # time in which the published pose follows a correction by bundle adjustment
-_RETURN_S = 0.7  # the same where it returns to an estimate after a loss
+_RETURN_S = 0.7  # the longest in which it returns to an estimate after images without one
 _SETTLED = 0.01  # correction, over the scene's depth or in radians, below which the two are one
 _TRIED = 4  # keyframes that an image is compared with while LOST
 _PATIENCE_S = 0.4  # how long images with texture are compared with the old map before a new one begins
@@ -244,8 +244,8 @@ class Odometry:
         previous, T = self._previous, tracked.fit.T
         seconds = (view.stamp - self._seen) * 1e-9
         self._settle(seconds)
-        if previous.state is State.LOST:
-            self._correct(pose.log(pose.inverse(T) @ previous.T_world_camera), _RETURN_S)
+        if self._seen != previous.stamp:  # it was held for some time, and returns in as much
+            self._correct(pose.log(pose.inverse(T) @ previous.T_world_camera), min(_RETURN_S, seconds))
         elif previous.motion.model is not MotionModel.NONE and tracked.held != self._held:
             expected = self._T @ pose.exp(self._twist * seconds) @ pose.exp(self._correction)
             step = pose.log(pose.inverse(T) @ expected)

@@ -12,7 +12,7 @@ from hybrid_features_ros.evaluation.consistency import (
 )
 from hybrid_features_ros.evaluation.endurance import draw_endurance, endure
 
-FRAMES, ROOMS = 30, (100, 101)
+FRAMES, ROOMS = 60, (100, 101)
 
 
 @pytest.fixture(scope="module")
