@@ -20,6 +20,7 @@ from hybrid_features_ros import pose
 from hybrid_features_ros.odometry.tracking import Tracked
 from hybrid_features_ros.types import Float64, MotionModel, Scale
 
+_LEAST = 0.2  # scatter of residuals over their sigmas below which it is no measurement
 _MODEL = 1.2  # standard deviations are this much larger than residuals alone say: landmarks err together
 _UNKNOWN_LENGTH = 0.5  # relative standard deviation of lengths while nothing measures the scale
 _LENGTH = 0.003  # the same where depths are measured: focal length and baseline are not exact
@@ -39,7 +40,7 @@ def relative(tracked: Tracked, usual: float, held_s: float) -> Float64:
         held_s: for how long the position has been held [s].
     """
     free = tracked.model is MotionModel.PNP or tracked.held  # else two views told their own scatter
-    factor = (_MODEL * (min(tracked.fit.scatter, 1.0) if free else 1.0)) ** 2
+    factor = (_MODEL * (min(max(tracked.fit.scatter, _LEAST), 1.0) if free else 1.0)) ** 2
     information = tracked.fit.information
     if not tracked.held:
         return pose.symmetric(np.linalg.pinv(information, rcond=1e-12, hermitian=True)) * factor
