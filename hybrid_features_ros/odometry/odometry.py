@@ -37,7 +37,7 @@ from hybrid_features_ros.types import (
 )
 
 _SETTLE_S = 0.15  # time in which the published pose follows a correction by bundle adjustment
-_RETURN_S = 0.7  # the longest in which it returns to an estimate after images without one
+_RETURN_S = 0.4  # the longest in which it returns to an estimate after images without one
 _SETTLED = 0.01  # correction, over the scene's depth or in radians, below which the two are one
 _TRIED = 4  # keyframes that an image is compared with while LOST
 _PATIENCE_S = 0.4  # how long images with texture are compared with the old map before a new one begins

@@ -39,7 +39,7 @@ class PlaneMotion:
     @property
     def H(self) -> Float64:
         """The homography (3, 3) from rays of b to rays of a."""
-        return np.asarray(self.R + np.outer(self.shift, self.normal))
+        return np.asarray(self.R + np.outer(self.shift, self.normal), dtype=np.float64)
 
     def errors(self, rays_a: Float64, rays_b: Float64) -> Float64:
         """Squared distances (M,) [rad^2] of the rays of a from those that the plane predicts."""

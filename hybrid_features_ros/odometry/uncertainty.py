@@ -43,7 +43,7 @@ def relative(tracked: Tracked, usual: float, held_s: float) -> Float64:
     factor = (_MODEL * (min(max(tracked.fit.scatter, _LEAST), 1.0) if free else 1.0)) ** 2
     information = tracked.fit.information
     if not tracked.held:
-        return pose.symmetric(np.linalg.pinv(information, rcond=1e-12, hermitian=True)) * factor
+        return pose.symmetric(np.asarray(np.linalg.pinv(information, rcond=1e-12, hermitian=True))) * factor
     C = np.outer(tracked.doubt, tracked.doubt)
     C[3:, 3:] += np.linalg.pinv(information[3:, 3:], hermitian=True) * factor + np.eye(3) * _TAKEN**2
     C[:3, :3] += np.eye(3) * (1 + held_s) * (_HELD / usual) ** 2
