@@ -49,7 +49,7 @@ class PlaneMotion:
     def information(self, rays_a: Float64, rays_b: Float64, weights: Float64) -> Float64:
         """(8, 8) of shift and left rotation in the axes of a, and of two directions across the normal."""
         J, _ = self._linearise(rays_a, rays_b)
-        return np.einsum("mki,m,mkj->ij", J, weights, J)
+        return np.asarray(np.einsum("mki,m,mkj->ij", J, weights, J))
 
     def refined(self, rays_a: Float64, rays_b: Float64, sigmas: Float64, threshold: float) -> PlaneMotion:
         """Gauss-Newton on all eight numbers with Cauchy weights."""
