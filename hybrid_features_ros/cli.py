@@ -149,7 +149,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="where depth comes from: motion alone, depth images, the right camera",
     )
     run.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame")
-    run.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope, in camera axes")
+    run.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope")
     run.add_argument("--exact", action="store_true", help="the truth is exact: report NEES")
     run.add_argument("--json", type=Path, help="file for the report")
     run.add_argument("--rerun", type=Path, metavar="FILE", help="record a live view (.rrd) for Rerun")

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from hybrid_features_ros.evaluation.bench import (
     rotation_part,
     speed_part,
 )
+from hybrid_features_ros.evaluation.consistency import bench_consistency
+from hybrid_features_ros.evaluation.endurance import RATE_HZ, draw_endurance, endure
 from hybrid_features_ros.evaluation.rotation import photographs
 from hybrid_features_ros.evaluation.yardsticks import NAMES as YARDSTICKS
 from hybrid_features_ros.features.image import read_image
@@ -47,6 +50,17 @@ def _bench_odometry(given: argparse.Namespace) -> Report:
     return odometry_part(given.out / "room", config, given.every)
 
 
+def _bench_consistency(given: argparse.Namespace) -> Report:
+    return bench_consistency(range(given.first, given.first + given.rooms), given.frames, Config())
+
+
+def _bench_endurance(given: argparse.Namespace) -> Report:
+    minutes = endure(given.minutes, Config().odometry)
+    if given.picture:
+        draw_endurance(given.picture, minutes)
+    return {"protocol": {"rate_hz": RATE_HZ}, "minutes": [asdict(m) for m in minutes]}
+
+
 def _bench_messages(given: argparse.Namespace) -> Report:
     try:
         from hybrid_features_ros.nodes.bench_messages import bench_messages
@@ -59,6 +73,9 @@ _PARTS = {
     "rotation": _bench_rotation, "homography": _bench_homography, "speed": _bench_speed,
     "odometry": _bench_odometry, "messages": _bench_messages,
 }  # fmt: skip
+
+
+_ALONE = {"consistency": _bench_consistency, "endurance": _bench_endurance}  # long ones, not part of all
 
 
 def _bench_all(given: argparse.Namespace) -> None:
@@ -91,6 +108,8 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
         ("odometry", "a rendered room, with one camera and with depth, against the textbook"),
         ("messages", "converting features to messages and back; needs ROS 2"),
         ("all", "all of these into one file, and tables"),
+        ("consistency", "covariances against exact errors (NEES) in rendered rooms"),
+        ("endurance", "cost of a frame and size of the map over an hour of laps"),
     ):
         bench = benches.add_parser(name, help=text)
         every = name == "all"
@@ -98,7 +117,7 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
             bench.set_defaults(command=_bench_all)
             bench.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="some only")
         else:
-            bench.set_defaults(command=partial(_bench_one, _PARTS[name]))
+            bench.set_defaults(command=partial(_bench_one, {**_PARTS, **_ALONE}[name]))
             bench.add_argument("--json", type=Path, help="file for the figures")
         if every or name in ("rotation", "speed"):
             bench.add_argument("--images", type=Path, help="folder of photographs, 640 px or more")
@@ -110,7 +129,14 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
         if every or name == "odometry":
             bench.add_argument("--out", type=Path, default=Path("results/bench"), help="folder for results")
             bench.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame")
-        if name != "messages":
+        if name == "consistency":
+            bench.add_argument("--rooms", type=positive, default=10, help="one run each (default 10)")
+            bench.add_argument("--first", type=int, default=100, help="seed of the first room (default 100)")
+            bench.add_argument("--frames", type=positive, default=120, help="of each run, 20 per second")
+        if name == "endurance":
+            bench.add_argument("--minutes", type=positive, default=60)
+            bench.add_argument("--picture", type=Path, help="PNG of the curves")
+        if name not in ("messages", "consistency", "endurance"):
             bench.add_argument("--extractor", choices=EXTRACTORS, default="hybrid", help="what `ours` is")
         if every or name in ("rotation", "homography"):
             bench.add_argument("--yardsticks", nargs="*", choices=YARDSTICKS, default=YARDSTICKS)

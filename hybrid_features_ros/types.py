@@ -168,6 +168,7 @@ class MotionEstimate:
         scale: what the length of the translation means.
         inliers: (M,) bool, the matches that agree.
         parallax: median angle between the rays of an inlier once the rotation is undone [rad].
+        ambiguous: another motion explains as much (a plane allows two).
     """
 
     model: MotionModel
@@ -176,6 +177,7 @@ class MotionEstimate:
     scale: Scale
     inliers: Bool
     parallax: float
+    ambiguous: bool = False
 
     def __post_init__(self) -> None:
         _freeze(self, "T_a_b", (4, 4), np.float64)

@@ -2,7 +2,9 @@
 
 Its own, the plain layout: ``calib.json`` (width, height, K, dist, model), ``rgb.txt`` (stamp [s], file), and
 where known ``depth.txt`` (stamp, 16-bit PNG, metres = value / 5000), ``groundtruth.txt`` (TUM format,
-camera to world, optical axes), ``imu.csv`` (EuRoC format). A stereo pair is two sibling folders
+camera to world, optical axes), ``imu.csv`` (EuRoC format). How the inertial unit is mounted is said by
+``T_camera_imu`` in ``calib.json`` (4x4, row by row: coordinates of the unit to the camera's optical axes);
+without it the measurements are taken to be in the camera's axes. A stereo pair is two sibling folders
 ``NAME_left`` and ``NAME_right``.
 """
 
@@ -104,7 +106,7 @@ def open_plain(path: Path) -> FolderSource:
             images=images,
             depths=_depths(path, stamps),
             ground_truth=read_tum(truth) if truth.exists() else None,
-            imu=_read_imu(path / "imu.csv"),
+            imu=_read_imu(path / "imu.csv", _mounting(path / "calib.json", calibration.get("T_camera_imu"))),
             right=right,
             baseline=float(calibration.get("baseline_m", 0.0)) if right else 0.0,
         )
@@ -136,6 +138,8 @@ def open_tum(path: Path) -> FolderSource:
 def open_euroc(path: Path) -> FolderSource:
     """A folder as EuRoC publishes it, or its ``mav0``; the truth of the body is moved to camera 0."""
     root = path / "mav0" if (path / "mav0").is_dir() else path
+    unit = root / "imu0" / "sensor.yaml"
+    T_body_imu = _euroc_mounting(_euroc_sensor(unit)) if unit.is_file() else np.eye(4)
     left, T_body_camera = _euroc_camera(root / "cam0", path.name)
     truth_file = root / "state_groundtruth_estimate0" / "data.csv"
     truth = None
@@ -152,7 +156,7 @@ def open_euroc(path: Path) -> FolderSource:
             stamps=left.stamps,
             images=left.images,
             ground_truth=truth,
-            imu=_read_imu(root / "imu0" / "data.csv"),
+            imu=_read_imu(root / "imu0" / "data.csv", pose.inverse(T_body_camera) @ T_body_imu),
         )
     )
 
@@ -247,8 +251,7 @@ def _euroc_camera(path: Path, name: str) -> tuple[FolderSource, Float64]:
     sensor = path / "sensor.yaml"
     if not sensor.is_file():
         raise InputError(f"{sensor}: no such file; give a EuRoC sequence (with mav0/cam0)")
-    text = "\n".join(line for line in sensor.read_text().splitlines() if not line.startswith("%"))
-    content = yaml.safe_load(text)
+    content = _euroc_sensor(sensor)
     fx, fy, cx, cy = content["intrinsics"]
     width, height = content["resolution"]
     model = {"radial-tangential": "plumb_bob", "equidistant": "equidistant"}.get(
@@ -259,8 +262,18 @@ def _euroc_camera(path: Path, name: str) -> tuple[FolderSource, Float64]:
     rows = read_rows(path / "data.csv", 2, "stamp [ns], file")
     stamps = np.array([int(r[0]) for r in rows], dtype=np.int64)
     images = [path / "data" / r[1] for r in rows]
-    T_body_camera = np.array(content["T_BS"]["data"], dtype=float).reshape(4, 4)
-    return FolderSource(name, camera, stamps, images), T_body_camera
+    return FolderSource(name, camera, stamps, images), _euroc_mounting(content)
+
+
+def _euroc_sensor(path: Path) -> dict[str, Any]:
+    text = "\n".join(line for line in path.read_text().splitlines() if not line.startswith("%"))
+    content: dict[str, Any] = yaml.safe_load(text)
+    return content
+
+
+def _euroc_mounting(content: dict[str, Any]) -> Float64:
+    """``T_body_sensor`` (4, 4)."""
+    return np.array(content["T_BS"]["data"], dtype=float).reshape(4, 4)
 
 
 def _calibration(path: Path) -> tuple[dict[str, Any], Camera]:
@@ -298,12 +311,28 @@ def _depths(path: Path, stamps: NDArray[np.int64]) -> list[Path | None]:
     return [files[i] if ok else None for i, ok in zip(nearest, near, strict=True)]
 
 
-def _read_imu(path: Path) -> Imu | None:
+def _mounting(path: Path, given: Any) -> Float64:
+    """``T_camera_imu`` (4, 4) as ``calib.json`` gives it; none is the identity."""
+    if given is None:
+        return np.eye(4)
+    try:
+        T = np.array(given, dtype=float).reshape(4, 4)
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: T_camera_imu must be 4x4 numbers, got {given!r}") from None
+    if not np.allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-3) or np.linalg.det(T[:3, :3]) < 0:
+        raise InputError(f"{path}: the first 3x3 numbers of T_camera_imu are no rotation")
+    return T
+
+
+def _read_imu(path: Path, T_camera_imu: Float64) -> Imu | None:
+    """Measurements turned into the camera's axes."""
     if not path.exists():
         return None
     rows = read_rows(path, 7, "stamp [ns], angular velocity, acceleration")
     values = np.array([[float(v) for v in r[1:7]] for r in rows]).reshape(-1, 6)
-    return Imu(np.array([int(r[0]) for r in rows], dtype=np.int64), values[:, :3], values[:, 3:])
+    into_camera = T_camera_imu[:3, :3].T
+    stamps = np.array([int(r[0]) for r in rows], dtype=np.int64)
+    return Imu(stamps, values[:, :3] @ into_camera, values[:, 3:] @ into_camera)
 
 
 def _checked(source: FolderSource) -> FolderSource:

@@ -101,11 +101,21 @@ def mean_nees(estimates: Float64, covariances: Float64, truths: Float64) -> floa
 
 
 def trajectory_nees(results: Sequence[OdometryResult], truth: Trajectory, scale: float) -> float | None:
-    """:func:`mean_nees` of the poses since the first, with the truth in the estimate's unit of length.
+    """Time average of :func:`mean_nees` of the pose since the start, as it is published.
+
+    The first poses are made one (that is where the estimate begins, exactly by definition); nothing else is
+    aligned, so that the error grows with drift, as the covariance claims to. An honest covariance has 6.
+    One camera alone has no metre: the truth is then brought to the estimate's unit of length, by the scale
+    of the best similarity; that takes away the error that the covariance admits for the scale, and about 5
+    remains. Errors of one run have most causes in common: a single figure between 1 and 15 is no surprise,
+    the average over many runs is the test (:mod:`~hybrid_features_ros.evaluation.consistency`).
 
     Args:
         scale: metres per unit of the estimate. Images whose pose is exact by definition (the first) or
             whose covariance has no full rank are left out.
+
+    Returns:
+        None if no pose has a truth.
     """
     stamps = np.array([r.stamp for r in results], dtype=np.int64)
     found, true = associate(Trajectory(stamps, np.array([r.T_world_camera for r in results])), truth)

@@ -108,7 +108,7 @@ def render_turn(
     for i, (stamp, T) in enumerate(
         tqdm(zip(stamps.tolist(), poses, strict=True), total=len(poses), unit="frame", disable=None)
     ):
-        image = _noisy(view.render(T[:3, :3]), rng)
+        image = noisy(view.render(T[:3, :3]), rng)
         _save(out / f"images/{i:06d}.jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])
         rows.append(f"{format_stamp(stamp)} images/{i:06d}.jpg")
     (out / "rgb.txt").write_text("\n".join(rows) + "\n")
@@ -133,7 +133,7 @@ def _write(
     ):
         image, depth = renderer.render(T)
         units = np.nan_to_num(depth * np.float32(DEPTH_UNITS)).clip(0, 65535)
-        _save(out / f"images/{i:06d}.jpg", _noisy(image, rng), [cv2.IMWRITE_JPEG_QUALITY, 95])
+        _save(out / f"images/{i:06d}.jpg", noisy(image, rng), [cv2.IMWRITE_JPEG_QUALITY, 95])
         _save(out / f"depth/{i:06d}.png", np.rint(units).astype(np.uint16), [cv2.IMWRITE_PNG_COMPRESSION, 1])
         for folder, suffix in (("images", "jpg"), ("depth", "png")):
             lists[folder].append(f"{format_stamp(stamp)} {folder}/{i:06d}.{suffix}")
@@ -143,7 +143,8 @@ def _write(
     (out / "calib.json").write_text(json.dumps(recipe, indent=1) + "\n")
 
 
-def _noisy(image: UInt8, rng: np.random.Generator) -> UInt8:
+def noisy(image: UInt8, rng: np.random.Generator) -> UInt8:
+    """The image with a sensor's noise."""
     noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(NOISE)
     return np.asarray(np.clip(image + noise + np.float32(0.5), 0, 255), dtype=np.uint8)
 

@@ -44,7 +44,7 @@ def run(
 
     Args:
         stereo: take depth from the right camera of a rectified pair.
-        gyro: give the odometry the source's angular velocities, taken to be in the camera's axes.
+        gyro: give the odometry the source's angular velocities.
 
     Raises:
         InputError: the source has no right camera, or no gyroscope, that is asked for.

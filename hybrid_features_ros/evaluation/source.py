@@ -30,7 +30,7 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Imu:
-    """Inertial measurements.
+    """Inertial measurements, in the camera's optical axes where the source knows how the unit is mounted.
 
     Attributes:
         stamps: (N,) int64 [ns].

@@ -23,7 +23,7 @@ from hybrid_features_ros.odometry.prediction import Gyro, predict, with_gyro
 from hybrid_features_ros.odometry.state import Evidence, next_state
 from hybrid_features_ros.odometry.tracking import Guess, Lens, Tracked, find, track
 from hybrid_features_ros.odometry.two_view import no_motion
-from hybrid_features_ros.odometry.uncertainty import DRIFT, placed, relative, with_scale
+from hybrid_features_ros.odometry.uncertainty import drift, moved_along, relative, stretched, swayed, unscaled
 from hybrid_features_ros.odometry.view import View
 from hybrid_features_ros.types import (
     Features,
@@ -36,7 +36,8 @@ from hybrid_features_ros.types import (
     State,
 )
 
-_SETTLE_S = 0.15  # time constant with which the published pose follows a correction of the estimate
+_SETTLE_S = 0.15  # time in which the published pose follows a correction by bundle adjustment
+_RETURN_S = 0.4  # the longest in which it returns to an estimate after images without one
 _SETTLED = 0.01  # correction, over the scene's depth or in radians, below which the two are one
 _TRIED = 4  # keyframes that an image is compared with while LOST
 _PATIENCE_S = 0.4  # how long images with texture are compared with the old map before a new one begins
@@ -127,8 +128,9 @@ class Odometry:
         self._T, self._seen = self._resume[0], 0  # the newest estimate and its stamp
         self._seen_at = self._T
         self._twist = np.zeros(6)
-        self._correction = np.zeros(6)  # published pose = estimate @ exp(correction)
-        self._held = False
+        self._sure, self._origin = self._resume[1], self._T[:3, 3]
+        self._correction, self._settles = np.zeros(6), 0.0  # published pose = estimate @ exp(correction)
+        self._held, self._held_s = False, 0.0
         self._heading: Float64 | None = None
         self._passed: tuple[View, Tracked] | None = None  # the image before, if it is no keyframe
         self._support = self._frames = 0
@@ -209,6 +211,7 @@ class Odometry:
         tracked = find(self._fresh, self._fresh.reference, view, *given)
         if tracked is not None:
             self._map, self._job, self._support = self._fresh, None, 0
+            self._origin = self._fresh.reference.T[:3, 3]
             self._keyframes += 1
             self._resets += 1
             self._scale = Scale.METRIC if np.isfinite(view.inverse).any() else Scale.UNKNOWN
@@ -218,9 +221,10 @@ class Odometry:
         """Take the estimate over and say what the image showed."""
         twist, twist_covariance = self._move(view, tracked)
         state, reason = self._judge(view, tracked)
-        matches, motion = _with_partner(tracked, self._scale, self._usual)
+        C = np.zeros((6, 6)) if tracked is None else relative(tracked, self._usual, self._held_s)
+        matches, motion = _with_partner(tracked, self._scale, C, self._usual)
         reference = self._map.reference if tracked is None else tracked.partner
-        covariance = self._covariance(view, tracked, motion)
+        covariance = self._covariance(view, tracked, C)
         self._frames += 1
         self._previous = OdometryResult(
             stamp=view.stamp,
@@ -245,21 +249,32 @@ class Odometry:
     def _move(self, view: View, tracked: Tracked | None) -> tuple[Float64, Float64]:
         """The new pose and velocity; a step that no motion explains goes into the correction."""
         if tracked is None or self._previous is None:
-            return self._coast(view), DRIFT
+            return self._coast(view), drift(1.0, self._usual)
         previous, T = self._previous, tracked.fit.T
         seconds = (view.stamp - self._seen) * 1e-9
-        self._correction *= np.exp(-seconds / _SETTLE_S)
-        if previous.state is State.LOST:
-            self._correction = pose.log(pose.inverse(T) @ previous.T_world_camera)
+        self._settle(seconds)
+        if self._seen != previous.stamp:  # it was held for some time, and returns in as much
+            self._correct(pose.log(pose.inverse(T) @ previous.T_world_camera), min(_RETURN_S, seconds))
         elif previous.motion.model is not MotionModel.NONE and tracked.held != self._held:
             expected = self._T @ pose.exp(self._twist * seconds) @ pose.exp(self._correction)
-            self._correction[:3] = pose.log(pose.inverse(T) @ expected)[:3]
+            step = pose.log(pose.inverse(T) @ expected)
+            self._correct(np.concatenate([step[:3], self._correction[3:]]), _RETURN_S)
         begin = self._T if previous.stamp == self._seen else self._seen_at
         self._twist = pose.log(pose.inverse(begin) @ T) / seconds * (previous.state is not State.LOST)
         self._seen_at = T
+        self._held_s = (self._held_s + seconds) * tracked.held
         self._T, self._seen, self._held, self._heading = T, view.stamp, tracked.held, tracked.heading
-        covariance = relative(tracked, self._usual) * 2 / seconds**2
-        return self._twist, covariance
+        covariance = relative(tracked, self._usual, 0.0) * 2 / seconds**2
+        return self._twist, unscaled(covariance, self._twist[:3], self._scale)
+
+    def _correct(self, correction: Float64, seconds: float) -> None:
+        """Let the published pose differ from the estimate, and follow it within some time."""
+        self._correction, self._settles = correction, max(seconds, self._settles)
+
+    def _settle(self, seconds: float) -> None:
+        """Follow the estimate at a steady rate: no step is larger than the others."""
+        self._correction = self._correction * max(0.0, 1 - seconds / max(self._settles, 1e-9))
+        self._settles = max(0.0, self._settles - seconds)
 
     def _coast(self, view: View) -> Float64:
         """Without an estimate the position is held; the rotation follows the gyroscope, or its last rate
@@ -304,12 +319,24 @@ class Odometry:
         points = self._map.origins[rows] + self._map.directions[rows] / marks.inverse[rows][:, None]
         self._usual = float(1 / np.median(np.linalg.norm(points - self._T[:3, 3], axis=1)))
 
-    def _covariance(self, view: View, tracked: Tracked | None, motion: MotionEstimate) -> Float64:
-        if self._previous is None:
+    def _covariance(self, view: View, tracked: Tracked | None, C: Float64) -> Float64:
+        """Of the published pose; that of the estimate, and without what is unsure of the scale since the
+        start, is kept for the next keyframe.
+        """
+        previous = self._previous
+        if previous is None:
             return self._resume[1]
         if tracked is None:
-            return self._previous.covariance + DRIFT * (view.stamp - self._previous.stamp) * 1e-9
-        return placed(tracked.partner.covariance, motion, self._correction)
+            step = pose.inverse(previous.T_world_camera) @ self._T @ pose.exp(self._correction)
+            return moved_along(previous.covariance, step) + drift(
+                (view.stamp - previous.stamp) * 1e-9, self._usual
+            )
+        T_a_b = pose.inverse(tracked.partner.T) @ tracked.fit.T
+        length = T_a_b[:3, :3].T @ T_a_b[:3, 3]
+        self._sure = moved_along(tracked.partner.covariance, T_a_b) + stretched(C, length, self._scale)
+        since = self._T[:3, :3].T @ (self._T[:3, 3] - self._origin)
+        seen = swayed(self._sure, self._usual)
+        return unscaled(seen, since, self._scale) + np.diag(self._correction**2)
 
     def _extend(self, view: View, tracked: Tracked) -> bool:
         """Make the image a keyframe if it is worth one; whether it was."""
@@ -326,11 +353,9 @@ class Odometry:
     def _keep(self, view: View, tracked: Tracked) -> None:
         """Make the newest image that was placed a keyframe."""
         rule = self._config.mapping
-        assert self._previous is not None
         local_map = self._map if tracked.held else mapping.with_depths(self._map, tracked, view)
         rows, columns = tracked.rows[tracked.inliers], tracked.columns[tracked.inliers]
-        covariance = self._previous.covariance
-        local_map = local_map.grown(view, tracked.fit.T, covariance, rows, columns, self._usual)
+        local_map = local_map.grown(view, tracked.fit.T, self._sure, rows, columns, self._usual)
         self._map = local_map.culled(rule.max_keyframes, rule.patience, 1 / self._usual)
         self._keyframes += 1
         self._support = 0
@@ -357,7 +382,7 @@ class Odometry:
         published = self._T @ pose.exp(self._correction)
         shift = after @ pose.inverse(before)
         self._T, self._seen_at = pose.orthonormal(shift @ self._T), pose.orthonormal(shift @ self._seen_at)
-        self._correction = pose.log(pose.inverse(self._T) @ published)
+        self._correct(pose.log(pose.inverse(self._T) @ published), _SETTLE_S)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -372,7 +397,9 @@ def _lens(camera: Camera) -> Lens:
     return Lens(camera.focal, float(np.arccos(np.clip(corners[:, 2], -1, 1)).max()))
 
 
-def _with_partner(tracked: Tracked | None, scale: Scale, usual: float) -> tuple[Matches, MotionEstimate]:
+def _with_partner(
+    tracked: Tracked | None, scale: Scale, C: Float64, usual: float
+) -> tuple[Matches, MotionEstimate]:
     """The matches with the keyframe that shares most of them, and the motion since then."""
     if tracked is None:
         return NO_MATCHES, no_motion(0)
@@ -381,10 +408,11 @@ def _with_partner(tracked: Tracked | None, scale: Scale, usual: float) -> tuple[
     matches = Matches(
         tracked.theirs.astype(np.int32), tracked.columns[shared].astype(np.int32), sure.astype(np.float32)
     )
+    T_a_b = pose.inverse(tracked.partner.T) @ tracked.fit.T
     return matches, MotionEstimate(
         model=tracked.model,
-        T_a_b=pose.inverse(tracked.partner.T) @ tracked.fit.T,
-        covariance=with_scale(relative(tracked, usual), tracked, scale),
+        T_a_b=T_a_b,
+        covariance=unscaled(swayed(C, usual), T_a_b[:3, :3].T @ T_a_b[:3, 3], scale),
         scale=scale,
         inliers=tracked.inliers[shared],
         parallax=tracked.parallax,

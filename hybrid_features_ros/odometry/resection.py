@@ -65,6 +65,11 @@ class Fit:
     errors: Float64
     noise: float
 
+    @property
+    def scatter(self) -> float:
+        """By how much the residuals scatter beyond their sigmas; less than 1 where those are cautious."""
+        return float(np.sqrt(min(np.median(self.errors), 1e12) / _MEDIAN)) if len(self.errors) else 1.0
+
 
 def fit_pose(
     sights: Sights,

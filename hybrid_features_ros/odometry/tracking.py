@@ -4,8 +4,8 @@ The rival models are, in this order:
 
 * PNP, where landmarks of known depth alone determine the position to a small share of the scene's depth;
 * otherwise the two-view models between the image and the keyframe that shares most landmarks with it
-  (rotation only, essential), judged by Torr's criterion, see :mod:`two_view`; a translation must show
-  twice in a row, or the position is held.
+  (rotation only, homography, essential), judged by Torr's criterion, see :mod:`two_view`; a translation
+  must show twice in a row, or the position is held.
 
 Whichever wins, the pose comes from the same least-squares problem over all landmarks, known or not
 (:mod:`resection`): free, or with the position held when the camera only turned.
@@ -14,7 +14,7 @@ Whichever wins, the pose comes from the same least-squares problem over all land
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -87,6 +87,7 @@ class Tracked:
         parallax: median angle by which the inliers moved since the partner, rotation undone [rad].
         held: the position was not estimated but kept: the camera only turned, or one cannot tell.
         heading: direction (3,) in the world of a translation to be confirmed.
+        doubt: (6,) from the pose to the one that two views speak for while the position is held.
     """
 
     model: MotionModel
@@ -101,6 +102,7 @@ class Tracked:
     parallax: float
     held: bool = False
     heading: Float64 | None = None
+    doubt: Float64 = field(default_factory=lambda: np.zeros(6))
 
 
 def track(
@@ -209,6 +211,8 @@ def _by_two_views(
     mapped = local_map.landmarks.known[rows].sum() >= config.tracking.min_landmarks
     if motion.model is MotionModel.NONE or (mapped and motion.model is not MotionModel.ROTATION_ONLY):
         return None  # points of known depth disagree with every position: no ground for one without them
+    T_a_b, units = with_length(local_map, rows[shared], partner, motion, pairs, usual)
+    T = partner.T @ T_a_b
     direction = _direction(motion, pairs, config)
     heading = None if direction is None else partner.T[:3, :3] @ direction
     if heading is None or not _confirmed(heading, guess):
@@ -220,10 +224,11 @@ def _by_two_views(
         if inliers.sum() < max(config.two_view.min_inliers, config.two_view.min_inlier_share * len(rows)):
             return None
         tracked = _tracked(motion.model, local_map, view, fit, rows, columns, inliers)
-        return replace(tracked, held=True, heading=heading)
+        doubt = (
+            np.zeros(6) if motion.model is MotionModel.ROTATION_ONLY else pose.log(pose.inverse(fit.T) @ T)
+        )
+        return replace(tracked, held=True, heading=heading, doubt=doubt)
     rows, columns = rows[shared], columns[shared]
-    T_a_b, units = with_length(local_map, rows, partner, motion, pairs, usual)
-    T = partner.T @ T_a_b
     sights = local_map.sights(rows, view, columns)
     information = np.asarray(np.linalg.pinv(units @ motion.covariance @ units, hermitian=True))
     fit = replace(judge(sights, T), information=information)
@@ -233,7 +238,9 @@ def _by_two_views(
 def _direction(motion: MotionEstimate, pairs: Pairs, config: OdometryConfig) -> Float64 | None:
     """Where the camera went (3,), if that is more than what noise makes of a rotation."""
     rule = config.tracking
-    if motion.model is MotionModel.ROTATION_ONLY or motion.inliers.mean() < rule.min_agreement:
+    if motion.model is MotionModel.ROTATION_ONLY or motion.ambiguous:
+        return None
+    if motion.inliers.mean() < rule.min_agreement:
         return None
     few = Pairs(*(a[motion.inliers] for a in (pairs.rays_a, pairs.rays_b, pairs.sigmas)))
     miss = np.sqrt(np.median(sampson(motion.T_a_b[:3, :3], motion.T_a_b[:3, 3], few)) / 0.4549)

@@ -1,13 +1,16 @@
-"""Two views to a motion: a pure rotation or a rotation with a translation, whichever explains more.
+"""Two views to a motion: a pure rotation, a plane's homography or an essential matrix.
 
 A camera that only turns fits every essential matrix, so an estimator that knows nothing else invents a
-translation. Here both models are fitted and compared by Torr's geometric robust information criterion
-(GRIC; Torr, "An assessment of information criteria for motion model selection", 1997): a model pays for
-its residuals, for the dimension of its manifold and for its parameters, and the cheaper one wins.
+translation; a plane fits two essential matrices and whole families near them. Here the three models are
+fitted and compared by Torr's geometric robust information criterion (GRIC; Torr, "An assessment of
+information criteria for motion model selection", 1997): a model pays for its residuals, for the dimension
+of its manifold and for its parameters, and the cheapest one wins. Unlike Torr's, an outlier costs the same
+under every model: else wrong matches would vote for the model that leaves them the most freedom.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,15 +19,22 @@ from scipy.spatial.transform import Rotation
 
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import TwoViewConfig
+from hybrid_features_ros.odometry.plane import PlaneMotion, fit_plane
 from hybrid_features_ros.types import Bool, Float64, MotionEstimate, MotionModel, Scale
 
 HELD_ROTATION = np.pi**2  # variance of an angle that nothing is known about [rad^2]
 UNIT_TRANSLATION = 1.0  # variance of a coordinate of a unit vector of unknown direction
-GRIC_OUTLIER = 2.0  # lambda_3: cost limit of one correspondence, per residual dimension
+_DIMENSION = float(np.log(4))  # lambda_1: cost of a dimension of the manifold, per correspondence
+_OUTLIER = 4.0 + 2 * _DIMENSION  # cost of an outlier: Torr's for a model of two dimensions
+_LIMIT = _OUTLIER - 3 * _DIMENSION  # squared epipolar error, over its variance, of an outlier
 _IRLS_STEPS = 6
 _CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gaussian errors
 _REFINE_STEPS, _CONVERGED = 20, 1e-5
+_MEDIANS = {1: 0.4549, 2: 1.3863}  # of chi-square with as many degrees of freedom
 _TWIN = 2.0  # difference of costs below which two motions explain the rays equally well
+_OFF = 16.0  # squared error, over its variance, from which a point is off the plane and not just noisy
+_TOLD_APART = 6.0  # difference of costs, of points off the plane, that tells a plane's two motions apart
+_SAME_WAY = np.cos(np.radians(5.0))  # translations nearer to each other than this need not be told apart
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,8 @@ class Hypothesis:
     """One fitted model: ``rays_a ~ R rays_b``, plus a unit translation of b in a unless it is zero.
 
     ``errors`` (M,) are squared residuals divided by their variance, ``codimension`` is the number of
-    independent constraints that one correspondence puts on the model.
+    independent constraints that one correspondence puts on the model. A homography comes with its
+    ``plane``, and with the other motion that it may stand for, the ``rival``, if nothing tells them apart.
     """
 
     model: MotionModel
@@ -55,16 +66,18 @@ class Hypothesis:
     errors: Float64
     parameters: int
     codimension: int
+    plane: PlaneMotion | None = None
+    rival: PlaneMotion | None = None
 
     def gric(self, noise: float) -> float:
         """Torr's criterion (lower is better) for residuals inflated by ``noise`` over their sigmas."""
-        n, dimension = len(self.errors), 4 - self.codimension
-        cost = np.minimum(self.errors / noise**2, GRIC_OUTLIER * self.codimension).sum()
-        return float(cost + np.log(4) * dimension * n + np.log(4 * n) * self.parameters)
+        structure = _DIMENSION * (4 - self.codimension)
+        cost = np.minimum(self.errors / noise**2 + structure, _OUTLIER).sum()
+        return float(cost + np.log(4 * len(self.errors)) * self.parameters)
 
 
 def estimate_motion(pairs: Pairs, threshold: float, config: TwoViewConfig, seed: int) -> MotionEstimate:
-    """Explain correspondences by a rotation alone or by an essential matrix.
+    """Explain correspondences by a rotation alone, by a homography or by an essential matrix.
 
     Args:
         pairs: at least ``config.min_inliers`` corresponding rays, outliers among them.
@@ -72,14 +85,18 @@ def estimate_motion(pairs: Pairs, threshold: float, config: TwoViewConfig, seed:
         seed: of the rotation's random sampling; OpenCV's MAGSAC always starts from the same seed.
 
     Returns:
-        The better model with its covariance; NONE if neither has enough inliers.
+        The best model with its covariance; NONE if it has not enough inliers. ``ambiguous`` if a plane
+        allows a second motion: then that lies within the covariance, too.
     """
     if len(pairs.sigmas) < config.min_inliers:
         return no_motion(len(pairs.sigmas))
     rotation = fit_rotation(pairs, threshold, config, seed)
-    essential = fit_essential(pairs, threshold, config, rotation.R)
-    noise = min(_noise(rotation), _noise(essential))
-    chosen = min(rotation, essential, key=lambda h: h.gric(noise))
+    planes = fit_plane(pairs.rays_a, pairs.rays_b, pairs.sigmas, threshold, config)
+    rivals = [rotation, fit_essential(pairs, threshold, config, rotation.R, planes)]
+    if planes:
+        rivals.append(_homography(planes, pairs))
+    noise = min(map(_noise, rivals))
+    chosen = min(rivals, key=lambda h: h.gric(noise))
     inliers = chosen.errors * pairs.sigmas**2 < threshold**2
     if inliers.sum() < max(config.min_inliers, config.min_inlier_share * len(inliers)):
         return no_motion(len(inliers))
@@ -90,6 +107,7 @@ def estimate_motion(pairs: Pairs, threshold: float, config: TwoViewConfig, seed:
         scale=Scale.UNKNOWN,
         inliers=inliers,
         parallax=median_parallax(pairs, chosen.R, inliers),
+        ambiguous=chosen.rival is not None and bool(chosen.t @ _unit(chosen.rival.shift) < _SAME_WAY),
     )
 
 
@@ -123,14 +141,39 @@ def fit_rotation(pairs: Pairs, threshold: float, config: TwoViewConfig, seed: in
     return Hypothesis(MotionModel.ROTATION_ONLY, R, np.zeros(3), errors, parameters=3, codimension=2)
 
 
-def fit_essential(pairs: Pairs, threshold: float, config: TwoViewConfig, R0: Float64) -> Hypothesis:
-    """Essential matrix from two starts, each refined: five-point MAGSAC, and the best pure rotation (3, 3).
+def _homography(planes: list[PlaneMotion], pairs: Pairs) -> Hypothesis:
+    """The motion of a plane; of its two the one that the points off the plane speak for, if enough do."""
+    errors = planes[0].errors(pairs.rays_a, pairs.rays_b) / pairs.sigmas**2
+    noise = max(1.0, float(np.sqrt(np.median(errors) / _MEDIANS[2])))
+    off = errors > _OFF * noise**2
+
+    def cost(plane: PlaneMotion) -> float:
+        epipolar = sampson(plane.R, _unit(plane.shift), pairs)[off] / pairs.sigmas[off] ** 2
+        return float(np.minimum(epipolar / noise**2, _LIMIT).sum())
+
+    best, *others = sorted(planes, key=cost)
+    t = _unit(best.shift)
+    rival = next((p for p in others if cost(p) - cost(best) < _TOLD_APART), None)
+    errors = best.errors(pairs.rays_a, pairs.rays_b) / pairs.sigmas**2
+    return Hypothesis(MotionModel.HOMOGRAPHY, best.R, t, errors, 8, 2, best, rival)
+
+
+def _unit(v: Float64) -> Float64:
+    return np.asarray(v / np.linalg.norm(v))
+
+
+def fit_essential(
+    pairs: Pairs, threshold: float, config: TwoViewConfig, R0: Float64, planes: Sequence[PlaneMotion] = ()
+) -> Hypothesis:
+    """Essential matrix from several starts, each refined: five-point MAGSAC, the best pure rotation (3, 3),
+    and the motions of a plane, should one fill most of the image.
 
     An essential matrix has two rotations, half a turn about the baseline apart, with the same errors.
     Points in front of both cameras tell them apart, but not while the baseline is tiny: of two
     motions that explain the rays about equally, the one with less parallax is taken.
     """
     starts = [(R0, _baseline(R0, pairs, threshold)), *_five_point(pairs, threshold, config)]
+    starts += [(p.R, _unit(p.shift)) for p in planes]
     hypotheses = []
     for start in starts:
         R, t = _untwisted(*_refine_essential(*start, pairs, threshold), pairs)
@@ -139,7 +182,7 @@ def fit_essential(pairs: Pairs, threshold: float, config: TwoViewConfig, R0: Flo
     noise = min(map(_noise, hypotheses))
     costs = [h.gric(noise) for h in hypotheses]
     rivals = [h for h, cost in zip(hypotheses, costs, strict=True) if cost <= min(costs) + _TWIN]
-    return min(rivals, key=lambda h: median_parallax(pairs, h.R, h.errors < GRIC_OUTLIER * noise**2))
+    return min(rivals, key=lambda h: median_parallax(pairs, h.R, h.errors < _LIMIT * noise**2))
 
 
 def _untwisted(R: Float64, t: Float64, pairs: Pairs) -> tuple[Float64, Float64]:
@@ -207,8 +250,7 @@ def median_parallax(pairs: Pairs, R: Float64, inliers: Bool) -> float:
 
 def _noise(h: Hypothesis) -> float:
     """By how much the inliers of a model scatter beyond their sigmas, robustly; never below 1."""
-    expected = {1: 0.4549, 2: 1.3863}[h.codimension]  # medians of chi-square
-    return max(1.0, float(np.sqrt(np.median(h.errors) / expected)))
+    return max(1.0, float(np.sqrt(np.median(h.errors) / _MEDIANS[h.codimension])))
 
 
 def _triad(rays: Float64) -> Float64:
@@ -277,6 +319,9 @@ def _covariance(h: Hypothesis, pairs: Pairs, inliers: Bool) -> Float64:
         information = weights.sum() * np.eye(3) - (a * weights[:, None]).T @ a
         C[3:, 3:] = np.linalg.pinv(information, hermitian=True) * noise
         C[:3, :3] = UNIT_TRANSLATION * np.eye(3)
+    elif h.plane is not None:
+        C = _plane_covariance(h.plane, h.rival, pairs, weights) * noise
+        C[:3, :3] += UNIT_TRANSLATION * np.outer(h.t, h.t)
     else:
         _, _, gradient = _epipolar(h.R, h.t, pairs)
         H, _ = _information(h.R, h.t, pairs, 2 * weights / gradient)
@@ -286,3 +331,20 @@ def _covariance(h: Hypothesis, pairs: Pairs, inliers: Bool) -> Float64:
     into_b = np.kron(np.eye(2), h.R.T)  # perturbations above are in the axes of a
     C = into_b @ C @ into_b.T
     return np.asarray((C + C.T) / 2)
+
+
+def _plane_covariance(
+    plane: PlaneMotion, rival: PlaneMotion | None, pairs: Pairs, weights: Float64
+) -> Float64:
+    """(6, 6) of the unit translation and the rotation, in the axes of a; a rival lies one sigma away."""
+    information = plane.information(pairs.rays_a, pairs.rays_b, weights)
+    t, length = _unit(plane.shift), np.linalg.norm(plane.shift)
+    unit = np.eye(6)
+    unit[:3, :3] = (np.eye(3) - np.outer(t, t)) / length
+    C = unit @ np.linalg.pinv(information, hermitian=True)[:6, :6] @ unit.T
+    if rival is not None:
+        apart = np.zeros(6)
+        apart[:3] = _unit(rival.shift) - t
+        apart[3:] = pose.rotation_vector(rival.R @ plane.R.T)
+        C += np.outer(apart, apart)
+    return np.asarray(C)

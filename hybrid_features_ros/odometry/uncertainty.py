@@ -1,4 +1,16 @@
-"""How sure a pose is: what the residuals say, what the model leaves out, and what is not known at all."""
+"""How sure a pose is: what the residuals say, what the model leaves out, and what is not known at all.
+
+The covariance of a pose is that of its error since the start. It is the sum, each part moved along to the
+image (Sola et al., eq. 55), of
+
+* the covariance of the keyframe that shares most landmarks with the image: it grew hop by hop while the
+  map grew, and does not grow while the camera looks at what is mapped already;
+* that of the motion since then, from the information of the landmarks, times the scatter of the
+  residuals, a factor for what landmarks err in common, and what noise of depths adds in a single image;
+* an error of all lengths in common: calibration, or, for one camera, a scale that nobody knows;
+* what nothing measured: a position that was held, the time without any estimate, a correction that the
+  published pose has yet to follow.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +18,68 @@ import numpy as np
 
 from hybrid_features_ros import pose
 from hybrid_features_ros.odometry.tracking import Tracked
-from hybrid_features_ros.types import Float64, MotionEstimate, Scale
+from hybrid_features_ros.types import Float64, MotionModel, Scale
 
-DRIFT = np.diag([0.5**2] * 3 + [0.5**2] * 3)  # growth per second while nothing is seen [m^2/s, rad^2/s]
-_MODEL = 2.0  # standard deviations are this much larger than the residuals alone say: landmarks err together
-_UNKNOWN_LENGTH = 0.5  # relative standard deviation of a monocular translation
+_LEAST = 0.2  # scatter of residuals over their sigmas below which it is no measurement
+_MODEL = 1.2  # standard deviations are this much larger than residuals alone say: landmarks err together
+_UNKNOWN_LENGTH = 0.5  # relative standard deviation of lengths while nothing measures the scale
+_LENGTH = 0.003  # the same where depths are measured: focal length and baseline are not exact
+_STRETCH = 0.03  # relative standard deviation by which a scale differs from one keyframe to the next
+_SWAY = 0.0007  # step aside, over the scene's depth, that passes for a turn in a single image
 _TAKEN = 0.003  # rotation that a translation below notice may be taken for [rad]
-_HELD = 0.01  # standard deviation of a held position, over the scene's depth
+_HELD = 0.01  # standard deviation of a held position after a second, over the scene's depth
+_LOST = 0.25  # standard deviation after a second without any estimate: over the scene's depth ...
+_TURNED = 0.5  # ... and of the rotation [rad]
 
 
-def relative(tracked: Tracked, usual: float) -> Float64:
-    """(6, 6) covariance of an image's pose in the map, right perturbations."""
+def relative(tracked: Tracked, usual: float, held_s: float) -> Float64:
+    """(6, 6) covariance of an image's pose in the map, right perturbations.
+
+    Args:
+        usual: one over the scene's usual depth [1/m].
+        held_s: for how long the position has been held [s].
+    """
+    free = tracked.model is MotionModel.PNP or tracked.held  # else two views told their own scatter
+    factor = (_MODEL * (min(max(tracked.fit.scatter, _LEAST), 1.0) if free else 1.0)) ** 2
     information = tracked.fit.information
-    if tracked.held:
-        C = np.zeros((6, 6))
-        C[3:, 3:] = np.linalg.pinv(information[3:, 3:], hermitian=True) * _MODEL**2
-        C[3:, 3:] += np.eye(3) * _TAKEN**2
-        C[:3, :3] = np.eye(3) * (_HELD / usual) ** 2
-        return C
-    return pose.symmetric(np.asarray(np.linalg.pinv(information, rcond=1e-12, hermitian=True))) * _MODEL**2
+    if not tracked.held:
+        return pose.symmetric(np.asarray(np.linalg.pinv(information, rcond=1e-12, hermitian=True))) * factor
+    C = np.outer(tracked.doubt, tracked.doubt)
+    C[3:, 3:] += np.linalg.pinv(information[3:, 3:], hermitian=True) * factor + np.eye(3) * _TAKEN**2
+    C[:3, :3] += np.eye(3) * (1 + held_s) * (_HELD / usual) ** 2
+    return pose.symmetric(C)
 
 
-def with_scale(C: Float64, tracked: Tracked, scale: Scale) -> Float64:
-    """A covariance (6, 6) that also admits how little one camera knows of the length of a translation."""
-    if scale is Scale.METRIC or tracked.held:
-        return C
-    moved = tracked.fit.T[:3, :3].T @ (tracked.fit.T[:3, 3] - tracked.partner.T[:3, 3])
+def stretched(C: Float64, length: Float64, scale: Scale, unknown: float = _STRETCH) -> Float64:
+    """A covariance that also admits how little one camera knows about a length (3,) [m], in its own axes."""
     C = C.copy()
-    C[:3, :3] += _UNKNOWN_LENGTH**2 * np.outer(moved, moved)
+    C[:3, :3] += (_LENGTH if scale is Scale.METRIC else unknown) ** 2 * np.outer(length, length)
     return C
 
 
-def placed(partner: Float64, motion: MotionEstimate, correction: Float64) -> Float64:
-    """(6, 6) covariance in the world: of the keyframe, of the motion since, of what is being corrected."""
-    A = pose.adjoint(pose.inverse(motion.T_a_b))
-    return pose.symmetric(A @ partner @ A.T + motion.covariance + np.diag(correction**2))
+def unscaled(C: Float64, length: Float64, scale: Scale) -> Float64:
+    """:func:`stretched` by all that may be wrong with the scale since the start."""
+    return stretched(C, length, scale, _UNKNOWN_LENGTH)
+
+
+def swayed(C: Float64, usual: float) -> Float64:
+    """A covariance that also admits a step aside that a turn makes up for.
+
+    Noise of depths blurs the difference of the two by more than a linearisation knows, most of all just
+    after a keyframe. The next image knows better: this part does not add up.
+    """
+    G = np.zeros((6, 2))
+    G[[0, 1], [0, 1]] = 1 / usual
+    G[[4, 3], [0, 1]] = -1, 1
+    return np.asarray(C + _SWAY**2 * G @ G.T)
+
+
+def moved_along(C: Float64, T_a_b: Float64) -> Float64:
+    """The covariance of pose b that is exactly at ``T_a_b`` from a pose a with covariance ``C``."""
+    A = pose.adjoint(pose.inverse(T_a_b))
+    return pose.symmetric(A @ C @ A.T)
+
+
+def drift(seconds: float, usual: float) -> Float64:
+    """What is added in a time without any estimate."""
+    return np.diag([(_LOST / usual) ** 2] * 3 + [_TURNED**2] * 3) * seconds
