@@ -63,7 +63,7 @@ class PlaneMotion:
             step = -np.linalg.pinv(H, rcond=1e-10, hermitian=True) @ g
             shift = shift + step[:3]
             R = np.asarray(Rotation.from_rotvec(step[3:6]).as_matrix()) @ R
-            normal = normal + tangent_basis(normal[None])[0].T @ step[6:]
+            normal = normal + tangent_basis(normal[None])[:, 0].T @ step[6:]
             normal = normal / np.linalg.norm(normal)
             if np.abs(step).max() < _CONVERGED:
                 break
@@ -71,14 +71,14 @@ class PlaneMotion:
 
     def _linearise(self, rays_a: Float64, rays_b: Float64) -> tuple[Float64, Float64]:
         """Jacobian (M, 2, 8) and residuals (M, 2) [rad] in the tangent planes of the rays of a."""
-        basis = tangent_basis(rays_a)
+        basis = tangent_basis(rays_a).transpose(1, 0, 2)
         c, height = rays_b @ self.R.T, rays_b @ self.normal
         u = c + height[:, None] * self.shift
         length = np.linalg.norm(u, axis=1)
         u = u / length[:, None]
         r = (basis @ u[..., None])[..., 0]
         P = (basis - r[..., None] * u[:, None]) / length[:, None, None]
-        tilt = rays_b @ tangent_basis(self.normal[None])[0].T
+        tilt = rays_b @ tangent_basis(self.normal[None])[:, 0].T
         J = [height[:, None, None] * P, -cross(P, c[:, None]), (P @ self.shift)[..., None] * tilt[:, None]]
         return np.concatenate(J, axis=2), r
 
