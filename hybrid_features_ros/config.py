@@ -44,7 +44,7 @@ class FeatureConfig(_Checked):
     """Image to features."""
 
     extractor: str = option(
-        "sift",
+        "hybrid",
         "Local feature to extract: SIFT, S-TREK keypoints with RootSIFT (strek), or S-TREK keypoints with "
         "RootSIFT and what a network adds to it (hybrid).",
         choices=("sift", "strek", "hybrid"),

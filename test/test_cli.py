@@ -30,7 +30,7 @@ def photo(tmp_path, photograph):
 
 def test_extract(photo, tmp_path, capsys):
     main(["extract", str(photo), "--out", str(tmp_path / "f.png"), "--set", "features.max_keypoints=30"])
-    assert "30 sift features" in capsys.readouterr().out
+    assert "30 s-trek features" in capsys.readouterr().out
     assert cv2.imread(str(tmp_path / "f.png")).shape == (240, 320, 3)
 
 

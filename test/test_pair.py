@@ -8,7 +8,7 @@ from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.pair import match_images
 
-SIFT = make_extractor(FeatureConfig(max_keypoints=300))
+SIFT = make_extractor(FeatureConfig(extractor="sift", max_keypoints=300))
 
 
 def test_the_points_of_a_turned_image_are_turned(photograph):

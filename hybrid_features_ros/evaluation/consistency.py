@@ -67,9 +67,9 @@ def journey(seed: int, frames: int) -> Trajectory:
 
 
 def rendered_features(seed: int, path: Trajectory) -> dict[Mode, list[Features]]:
-    """Features along a path through a room, the same keypoints with and without either kind of depth."""
+    """SIFT along a path through a room, the same keypoints with and without either kind of depth."""
     renderer, rng = Renderer(furnished_room(seed), CAMERA), np.random.default_rng(seed)
-    extractor = make_extractor(FeatureConfig(max_keypoints=BUDGET))
+    extractor = make_extractor(FeatureConfig(extractor="sift", max_keypoints=BUDGET))
     pair = StereoDepth(CAMERA.fx, BASELINE_M)
     result: dict[Mode, list[Features]] = {mode: [] for mode in get_args(Mode)}
     for T in path.poses:

@@ -9,7 +9,7 @@ from hybrid_features_ros.errors import InputError
 from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.features.handcrafted import root_sift
 
-SIFT = make_extractor(FeatureConfig(max_keypoints=400))
+SIFT = make_extractor(FeatureConfig(extractor="sift", max_keypoints=400))
 
 
 def test_finds_a_blob_where_it_is():
@@ -34,7 +34,7 @@ def test_a_quarter_turn_turns_points_and_angles(photograph):
 
 
 def test_best_first_within_the_budget(photograph):
-    features = make_extractor(FeatureConfig(max_keypoints=50)).extract(photograph)
+    features = make_extractor(FeatureConfig(extractor="sift", max_keypoints=50)).extract(photograph)
     assert len(features) == 50
     assert (np.diff(features.scores) <= 0).all()
 

@@ -40,7 +40,7 @@ class Walk:
 
 @pytest.fixture(scope="module")
 def extract():
-    return make_extractor(FeatureConfig(max_keypoints=350, threads=1)).extract
+    return make_extractor(FeatureConfig(extractor="sift", max_keypoints=350, threads=1)).extract
 
 
 @pytest.fixture(scope="module")
