@@ -144,7 +144,7 @@ def _write(
 
 
 def noisy(image: UInt8, rng: np.random.Generator) -> UInt8:
-    """The image with a sensor's noise."""
+    """The image (H, W) with a sensor's noise."""
     noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(NOISE)
     return np.asarray(np.clip(image + noise + np.float32(0.5), 0, 255), dtype=np.uint8)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.features.pyramid import BLUR, STEP, to_image, to_level
 from hybrid_features_ros.features.selection import maxima, refine
-from hybrid_features_ros.types import Float32, Float64
+from hybrid_features_ros.types import DescriptorFormat, Features, Float32, Float64, UInt8
 
 RADIUS = 2  # of the disc around a keypoint in which there is no other [px of its level]
 SCALE = (BLUR**2 + 1.5**2) ** 0.5  # what a keypoint of level 0 is as large as: blur and filter together [px]
@@ -37,6 +37,22 @@ class Keypoints:
     angles: Float32
     sigmas: Float32
     levels: NDArray[np.intp]
+
+    def described(
+        self, descriptors: Float32 | UInt8, form: DescriptorFormat, width: int, height: int
+    ) -> Features:
+        """Features of an image ``width`` x ``height`` [px], with a descriptor (N, D) for each keypoint."""
+        return Features(
+            points=self.points,
+            scores=self.scores,
+            scales=self.scales,
+            angles=self.angles,
+            sigmas=self.sigmas,
+            descriptors=descriptors,
+            format=form,
+            width=width,
+            height=height,
+        )
 
 
 def select(

@@ -54,17 +54,8 @@ class HybridExtractor:
         height, width = gray.shape
         levels, keypoints = self.detector.detect(gray, self._budget, self._grid)
         descriptors = self._describe(oriented_patches(levels, keypoints, width, height))
-        return Features(
-            points=keypoints.points,
-            scores=keypoints.scores,
-            scales=keypoints.scales,
-            angles=keypoints.angles,
-            sigmas=keypoints.sigmas,
-            descriptors=to_bytes(descriptors) if self._bytes else descriptors,
-            format=self._format,
-            width=width,
-            height=height,
-        )
+        given = to_bytes(descriptors) if self._bytes else descriptors
+        return keypoints.described(given, self._format, width, height)
 
     def _describe(self, patches: Float32) -> Float32:
         handcrafted = describe_patches(patches)

@@ -63,7 +63,7 @@ def unscaled(C: Float64, length: Float64, scale: Scale) -> Float64:
 
 
 def swayed(C: Float64, usual: float) -> Float64:
-    """A covariance that also admits a step aside that a turn makes up for.
+    """A covariance (6, 6) that also admits a step aside that a turn makes up for.
 
     Noise of depths blurs the difference of the two by more than a linearisation knows, most of all just
     after a keyframe. The next image knows better: this part does not add up.
@@ -75,11 +75,11 @@ def swayed(C: Float64, usual: float) -> Float64:
 
 
 def moved_along(C: Float64, T_a_b: Float64) -> Float64:
-    """The covariance of pose b that is exactly at ``T_a_b`` from a pose a with covariance ``C``."""
+    """Covariance (6, 6) of a pose b that is exactly at ``T_a_b`` from a pose a with covariance ``C``."""
     A = pose.adjoint(pose.inverse(T_a_b))
     return pose.symmetric(A @ C @ A.T)
 
 
 def drift(seconds: float, usual: float) -> Float64:
-    """What is added in a time without any estimate."""
+    """Covariance (6, 6) added in a time without estimate [s]; ``usual`` is an inverse depth [1/m]."""
     return np.diag([(_LOST / usual) ** 2] * 3 + [_TURNED**2] * 3) * seconds

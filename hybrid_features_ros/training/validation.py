@@ -88,15 +88,5 @@ def detect(model: Detector, image: UInt8, budget: int = KEYPOINTS) -> Features:
         heat = (logits[0, 0] + model.level_bias[i]).numpy()
         heats.append(Heat(heat, gradient[0].numpy()))
     keypoints = select(heats, len(heats), width, height, budget)
-    n = len(keypoints.points)
-    return Features(
-        points=keypoints.points,
-        scores=keypoints.scores,
-        scales=keypoints.scales,
-        angles=keypoints.angles,
-        sigmas=keypoints.sigmas,
-        descriptors=np.zeros((n, 1), np.float32),
-        format=DescriptorFormat(detector="s-trek", descriptor="none"),
-        width=width,
-        height=height,
-    )
+    nothing = np.zeros((len(keypoints.points), 1), np.float32)
+    return keypoints.described(nothing, DescriptorFormat("s-trek", "none"), width, height)
