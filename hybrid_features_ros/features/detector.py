@@ -67,7 +67,7 @@ def select(
         budget: most keypoints.
         grid: cells along each side of the image that share the budget, see :func:`balanced`; 0 = none.
     """
-    points, scores, level = [], [], []
+    points, scores, level = [np.zeros((0, 2))], [np.zeros(0, np.float32)], [np.zeros(0, np.intp)]
     for i, heat in enumerate(heats[:levels]):
         peaks = maxima(heat.logits, RADIUS)
         where, _ = refine(heat.logits, peaks)

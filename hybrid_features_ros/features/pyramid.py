@@ -18,8 +18,11 @@ def pyramid(gray: UInt8, levels: int) -> list[Float32]:
     """Up to ``levels`` images (H_l, W_l) float32 in [0, 1], level l smaller by ``STEP**l``.
 
     Level 0 has the size of the image, so that it moves with it pixel by pixel. Every level has the blur
-    ``BLUR``, taken from the level two steps finer (Lowe, 2004, section 3), which is exactly halved.
+    ``BLUR``, taken from the level two steps finer (Lowe, 2004, section 3), which is exactly halved. An image
+    with a side under 24 px has none: no filter fits in.
     """
+    if min(gray.shape) < _LEAST_SIDE:
+        return []
     image = gray.astype(np.float32) * np.float32(1 / 255)
     found = [_blur(image, (BLUR**2 - _CAMERA_BLUR**2) ** 0.5)]
     height, width = gray.shape

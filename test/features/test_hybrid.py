@@ -76,6 +76,15 @@ def test_an_image_without_texture_has_no_features(extractor, grey):
     assert len(extractor.extract(np.full((120, 160), grey, np.uint8))) == 0
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (2, 300), (23, 23), (24, 24), (25, 400)])
+def test_the_smallest_images(extractor, shape):
+    """Down to one pixel an image is an image, if one without features."""
+    image = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    features = extractor.extract(image)
+    assert len(features) == 0 or min(shape) >= 24
+    assert features.descriptors.shape[1] == 128 and features.descriptors.dtype == np.float32
+
+
 def test_refuses_what_is_no_image(extractor):
     with pytest.raises(InputError, match="uint8"):
         extractor.extract(np.zeros((40, 40), np.float32))
