@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from hybrid_features_ros.cli_bench import positive
 from hybrid_features_ros.errors import InputError
@@ -15,10 +16,8 @@ def _detector(given: argparse.Namespace) -> None:
         from hybrid_features_ros.training.network import NetworkConfig
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
-    shape = NetworkConfig(tuple(given.channels), filters=given.filters, start=given.start)
-    config = DetectorTraining(
-        network=shape, steps=given.steps, seed=given.seed, independent=given.independent
-    )
+    shape = NetworkConfig(**_chosen(given, "channels", "filters", "start"))
+    config = DetectorTraining(network=shape, **_chosen(given, "steps", "seed", "independent"))
     print(f"best: {train_detector(config, given.data, given.val, given.out, given.resume)}")
 
 
@@ -28,10 +27,16 @@ def _descriptor(given: argparse.Namespace) -> None:
         from hybrid_features_ros.training.fusion import FusionConfig
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
-    shape = FusionConfig(given.handcrafted, given.residue, given.dimension)
-    config = DescriptorTraining(descriptor=shape, steps=given.steps, seed=given.seed)
+    shape = FusionConfig(**_chosen(given, "handcrafted", "residue", "dimension"))
+    config = DescriptorTraining(descriptor=shape, **_chosen(given, "steps", "seed"))
     pool = given.pool or given.out.parent / "correspondences.npz"
     print(f"best: {train_descriptor(config, given.data, given.val, given.out, pool, given.resume)}")
+
+
+def _chosen(given: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """The options that were given; the others keep the defaults of the training's own configuration."""
+    found = {n: getattr(given, n) for n in names if hasattr(given, n)}
+    return {n: tuple(v) if isinstance(v, list) else v for n, v in found.items()}
 
 
 def _curves(given: argparse.Namespace) -> None:
@@ -45,9 +50,9 @@ def _curves(given: argparse.Namespace) -> None:
 def train_commands(parser: argparse.ArgumentParser) -> None:
     """Add one command for each network, and one that draws how trainings went."""
     kinds = parser.add_subparsers(required=True, metavar="WHAT")
-    for name, function, text, steps in (
-        ("detector", _detector, "the S-TREK detector", 1500),
-        ("descriptor", _descriptor, "the hybrid descriptor, at the detector's keypoints", 4000),
+    for name, function, text in (
+        ("detector", _detector, "the S-TREK detector"),
+        ("descriptor", _descriptor, "the hybrid descriptor, at the detector's keypoints"),
     ):
         train = kinds.add_parser(name, help=text)
         train.set_defaults(command=function)
@@ -57,19 +62,32 @@ def train_commands(parser: argparse.ArgumentParser) -> None:
         )
         train.add_argument("--out", type=Path, default=Path("results") / name, help="folder of the training")
         train.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
-        train.add_argument("--steps", type=positive, default=steps)
-        train.add_argument("--seed", type=int, default=0)
+        train.add_argument("--steps", type=positive, default=argparse.SUPPRESS)
+        train.add_argument("--seed", type=int, default=argparse.SUPPRESS)
         if name == "detector":
             train.add_argument(
-                "--channels", type=int, nargs="+", default=[2, 2, 3, 2], help="filters of order 0, 1, 2, ..."
+                "--channels",
+                type=int,
+                nargs="+",
+                default=argparse.SUPPRESS,
+                help="filters of order 0, 1, 2, ...",
             )
-            train.add_argument("--filters", choices=("steerable", "free"), default="steerable")
-            train.add_argument("--start", choices=("hessian", "random"), default="hessian")
-            train.add_argument("--independent", action="store_true", help="draw without forbidding discs")
+            train.add_argument("--filters", choices=("steerable", "free"), default=argparse.SUPPRESS)
+            train.add_argument("--start", choices=("hessian", "random"), default=argparse.SUPPRESS)
+            train.add_argument(
+                "--independent",
+                action="store_true",
+                default=argparse.SUPPRESS,
+                help="draw without forbidding discs",
+            )
         else:
-            train.add_argument("--handcrafted", choices=("rootsift", "surf", "none"), default="rootsift")
-            train.add_argument("--residue", choices=("trained", "frozen", "none"), default="trained")
-            train.add_argument("--dimension", type=positive, default=128, help="of the descriptor")
+            train.add_argument(
+                "--handcrafted", choices=("rootsift", "surf", "none"), default=argparse.SUPPRESS
+            )
+            train.add_argument("--residue", choices=("trained", "frozen", "none"), default=argparse.SUPPRESS)
+            train.add_argument(
+                "--dimension", type=positive, default=argparse.SUPPRESS, help="of the descriptor"
+            )
             train.add_argument(
                 "--pool", type=Path, help="file of correspondences to share between trainings (npz)"
             )

@@ -178,3 +178,28 @@ def test_two_processes_are_one_training_with_twice_the_pairs(photos, tmp_path):
     learnt = [k for k in one if k.endswith("weight")]
     assert not all(torch.equal(one[k], two[k]) for k in learnt)
     assert all(torch.equal(two[k], again[k]) for k in learnt)
+
+
+def test_the_command_line_changes_what_it_names_and_nothing_else(photos, tmp_path):
+    """Defaults live in the training's configuration; resuming with the same options finds the same one."""
+    from hybrid_features_ros.cli import main
+
+    out = tmp_path / "run"
+    given = ["train", "descriptor", "--data", str(photos), "--val", str(photos), "--out", str(out)]
+    (out).mkdir()
+    config = replace(DescriptorTraining(), steps=1, descriptor=FusionConfig(dimension=32))
+    model = HybridDescriptor(config.descriptor)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
+    run = Run(out, config, model, optimiser, resume=False)
+    run.step = 1
+    run.keep(0.0)
+    pool = tmp_path / "pool.npz"
+    gathered = gather(Photographs.under(photos), 1, config.seed, pool)
+    np.savez(
+        pool, patches=gathered.patches, points=gathered.points, pair=gathered.pair,
+        made_of=np.array(f"{config.views} pairs, seed {config.seed}, 1 photographs"),
+    )  # fmt: skip
+    options = ["--pool", str(pool), "--resume", "--steps", "1"]
+    main([*given, *options, "--dimension", "32"])
+    with pytest.raises(SystemExit, match="another descriptor"):
+        main([*given, *options])
