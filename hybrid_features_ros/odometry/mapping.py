@@ -18,6 +18,7 @@ from hybrid_features_ros.types import Bool, Float64, Int32, MotionModel
 
 _GATE = 3.0  # residual, in sigmas per axis, up to which an observation may tell a depth
 _MOST_LANDMARKS = 1500  # in one adjustment
+_MEASURED = 0.5  # relative standard deviation of a prior distance below which something measured it
 _LOOSE = 3.0  # an unknown distance is freer in the adjustment than it is for one image
 
 
@@ -155,7 +156,7 @@ def _problem(local_map: LocalMap, chosen: list[Keyframe], free: list[int]) -> Wi
         for name in ("rays", "sigmas")
     )
     landmark = np.searchsorted(rows, at[keep])
-    loose = np.where(marks.prior_sigmas[rows] < 0.5 * marks.prior[rows], 1.0, _LOOSE)
+    loose = np.where(marks.prior_sigmas[rows] < _MEASURED * marks.prior[rows], 1.0, _LOOSE)
     problem = Problem(
         poses=np.array([keyframes[n].T for n in numbers]),
         free=np.isin(numbers, free),
@@ -174,7 +175,33 @@ def _problem(local_map: LocalMap, chosen: list[Keyframe], free: list[int]) -> Wi
 
 def solve(given: Window, config: MappingConfig) -> Solution:
     """Adjust a window; touches nothing else, so that it may run in another thread."""
-    return adjust(given.problem, config.iterations)
+    return _as_long(given.problem, adjust(given.problem, config.iterations))
+
+
+def _as_long(problem: Problem, solution: Solution) -> Solution:
+    """The solution in the unit of length that the map had.
+
+    While all poses that stay stand on one spot and no depth was measured, only the wide priors of the
+    depths hold the scale. There the newest keyframe keeps its distance from that spot, so that
+    what was published since the start is not of another scale than what follows.
+    """
+    spots = problem.poses[~problem.free, :3, 3]
+    before, after = (p[problem.free][-1, :3, 3] - spots[0] for p in (problem.poses, solution.poses))
+    lengths = float(np.linalg.norm(before)), float(np.linalg.norm(after))
+    measured = problem.prior_sigmas < _MEASURED * problem.prior
+    if measured.any() or (spots != spots[0]).any() or not min(lengths):
+        return solution
+    scale = lengths[0] / lengths[1]
+    poses = solution.poses.copy()
+    poses[:, :3, 3] = spots[0] + scale * (poses[:, :3, 3] - spots[0])
+    units = np.diag([scale] * 3 + [1.0] * 3)
+    return replace(
+        solution,
+        poses=poses,
+        inverse=solution.inverse / scale,
+        inverse_sigmas=solution.inverse_sigmas / scale,
+        covariance=units @ solution.covariance @ units,
+    )
 
 
 def adjusted(local_map: LocalMap, given: Window, solution: Solution) -> LocalMap:

@@ -4,8 +4,8 @@ The rival models are, in this order:
 
 * PNP, where landmarks of known depth alone determine the position to a small share of the scene's depth;
 * otherwise the two-view models between the image and the keyframe that shares most landmarks with it
-  (rotation only, homography, essential), judged by Torr's criterion, see :mod:`two_view`; a translation
-  must show twice in a row, or the position is held.
+  (rotation only, homography, essential), judged by Torr's criterion, see :mod:`two_view`; unless its
+  parallax is beyond doubt a translation must show twice in a row, or the position is held.
 
 Whichever wins, the pose comes from the same least-squares problem over all landmarks, known or not
 (:mod:`resection`): free, or with the position held when the camera only turned.
@@ -41,7 +41,8 @@ _WIDE = np.radians(3.0)  # threshold of a rotation that stands for a motion with
 _ROUGH = 5e-4  # steps below which a first pose counts as found [rad]
 _ENOUGH = 250  # matches that a first pose is fitted to
 _LEAST_DEPTHS = 4  # known depths that outvote the scene's usual one
-_CLEAR = 6.0  # parallax, over the scatter across it, that is no accident
+_CLEAR = 6.0  # parallax, over the scatter across it, that is no accident if the next image shows it again
+_BEYOND_DOUBT = 12.0  # the same, where one image suffices
 _LENIENT = 3.0  # how much larger an inlier's error may be while the position is held
 _SAME = np.cos(np.radians(25.0))  # directions that confirm each other
 _TRUST = 3.0  # a position may be this much less sure where the last velocity helps it
@@ -213,9 +214,9 @@ def _by_two_views(
         return None  # points of known depth disagree with every position: no ground for one without them
     T_a_b, units = with_length(local_map, rows[shared], partner, motion, pairs, usual)
     T = partner.T @ T_a_b
-    direction = _direction(motion, pairs, config)
-    heading = None if direction is None else partner.T[:3, :3] @ direction
-    if heading is None or not _confirmed(heading, guess):
+    clear = _clearness(motion, pairs, config)
+    heading = partner.T[:3, :3] @ motion.T_a_b[:3, 3] if clear > _CLEAR else None
+    if heading is None or not (clear > _BEYOND_DOUBT or _confirmed(heading, guess)):
         sights = local_map.sights(rows, view, columns)
         fit = fit_pose(
             sights, pose.make(partner.T[:3, :3] @ motion.T_a_b[:3, :3], guess.held), turn_only=True
@@ -235,17 +236,21 @@ def _by_two_views(
     return _tracked(motion.model, local_map, view, fit, rows, columns, motion.inliers)
 
 
-def _direction(motion: MotionEstimate, pairs: Pairs, config: OdometryConfig) -> Float64 | None:
-    """Where the camera went (3,), if that is more than what noise makes of a rotation."""
+def _clearness(motion: MotionEstimate, pairs: Pairs, config: OdometryConfig) -> float:
+    """Parallax over what noise makes of a rotation: how clear it is that the camera moved.
+
+    0 where the models disagree with too many matches or with each other. Below ``min_parallax_deg`` only a
+    parallax beyond doubt counts.
+    """
     rule = config.tracking
     if motion.model is MotionModel.ROTATION_ONLY or motion.ambiguous:
-        return None
+        return 0.0
     if motion.inliers.mean() < rule.min_agreement:
-        return None
+        return 0.0
     few = Pairs(*(a[motion.inliers] for a in (pairs.rays_a, pairs.rays_b, pairs.sigmas)))
     miss = np.sqrt(np.median(sampson(motion.T_a_b[:3, :3], motion.T_a_b[:3, 3], few)) / 0.4549)
-    clear = motion.parallax > max(np.radians(rule.min_parallax_deg), _CLEAR * miss)
-    return motion.T_a_b[:3, 3] if clear else None
+    clear = float(motion.parallax / max(miss, 1e-9))
+    return clear if clear > _BEYOND_DOUBT or motion.parallax > np.radians(rule.min_parallax_deg) else 0.0
 
 
 def _confirmed(heading: Float64, guess: Guess) -> bool:

@@ -69,6 +69,18 @@ def test_translation_then_rotation_then_translation():
     assert travelled[2] < 0.35 * travelled[0]
 
 
+@pytest.mark.parametrize("direction", [[1, 0, 0], [0, 0, 1]])
+def test_the_second_image_moves_and_the_unit_of_length_stays(direction):
+    """A clear motion needs no confirmation, and no adjustment changes how long a step is."""
+    steps = 0.25 if direction[2] else 0.12
+    poses = [pose.make(turn(y=1.5 * i)[:3, :3], steps * i * np.array(direction)) for i in range(16)]
+    results = along(poses)
+    assert results[1].motion.model in (MotionModel.ESSENTIAL, MotionModel.PNP)
+    places = np.array([r.T_world_camera[:3, 3] for r in results])
+    lengths = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    assert lengths == pytest.approx(np.full(15, np.median(lengths)), rel=0.1)
+
+
 def test_an_image_beyond_the_keyframe_is_placed_by_the_one_before():
     """A quarter of the view is left after a jump, but nothing of what the keyframe saw."""
     poses = [turn(y=angle) for angle in (0.0, 8.0, 16.0, 60.0, 68.0)]
