@@ -39,9 +39,13 @@ def skew(v: ArrayLike) -> Array:
 
 
 def exp(xi: ArrayLike) -> Array:
-    """The motion reached by following the twist ``xi`` (6,) for unit time (Sola et al., eq. 172)."""
+    """The motion reached by following the twist ``xi`` (6,) for unit time (Sola et al., eq. 172).
+
+    Its rotation is ``I + skew(phi) V``, where ``V`` is the left Jacobian.
+    """
     xi = np.asarray(xi, dtype=np.float64)
-    return make(Rotation.from_rotvec(xi[3:]).as_matrix(), left_jacobian(xi[3:]) @ xi[:3])
+    V = left_jacobian(xi[3:])
+    return make(np.eye(3) + skew(xi[3:]) @ V, V @ xi[:3])
 
 
 def log(T: Array) -> Array:

@@ -70,7 +70,7 @@ def adjust(problem: Problem, iterations: int) -> Solution:
     p = problem
     poses, inverse = p.poses.copy(), p.inverse.copy()
     damping, best = _DAMPING, np.inf
-    basis = tangent_basis(p.seen).transpose(1, 0, 2)
+    basis = np.ascontiguousarray(tangent_basis(p.seen).transpose(2, 0, 1))
     noise = scatter(_errors(p, poses, inverse, basis))
     for _ in range(iterations):
         S, g, E, V, w = _normal_equations(p, poses, inverse, basis, noise)

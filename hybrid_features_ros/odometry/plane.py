@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from hybrid_features_ros.config import TwoViewConfig
-from hybrid_features_ros.odometry.resection import CAUCHY, cross, tangent_basis
+from hybrid_features_ros.odometry.resection import CAUCHY, cross, dot, information, tangent_basis
 from hybrid_features_ros.types import Bool, Float64
 
 _STEPS, _CONVERGED = 10, 1e-6
@@ -49,7 +49,7 @@ class PlaneMotion:
     def information(self, rays_a: Float64, rays_b: Float64, weights: Float64) -> Float64:
         """(8, 8) of shift and left rotation in the axes of a, and of two directions across the normal."""
         J, _ = self._linearise(rays_a, rays_b)
-        return np.asarray(np.einsum("mki,m,mkj->ij", J, weights, J))
+        return information(J * weights, J)
 
     def refined(self, rays_a: Float64, rays_b: Float64, sigmas: Float64, threshold: float) -> PlaneMotion:
         """Gauss-Newton on all eight numbers with Cauchy weights."""
@@ -57,30 +57,30 @@ class PlaneMotion:
         for _ in range(_STEPS):
             now = PlaneMotion(R, shift, normal)
             J, r = now._linearise(rays_a, rays_b)
-            squared = (r**2).sum(axis=1)
-            weights = (squared < 4 * threshold**2) / (CAUCHY**2 * sigmas**2 + squared)
-            H, g = np.einsum("mki,m,mkj->ij", J, weights, J), np.einsum("mki,m,mk->i", J, weights, r)
+            squared = (r**2).sum(axis=0)
+            weighted = J * ((squared < 4 * threshold**2) / (CAUCHY**2 * sigmas**2 + squared))
+            H, g = information(weighted, J), (weighted * r[:, None]).sum(axis=(0, 2))
             step = -np.linalg.pinv(H, rcond=1e-10, hermitian=True) @ g
             shift = shift + step[:3]
             R = np.asarray(Rotation.from_rotvec(step[3:6]).as_matrix()) @ R
-            normal = normal + tangent_basis(normal[None])[:, 0].T @ step[6:]
+            normal = normal + tangent_basis(normal[None])[..., 0].T @ step[6:]
             normal = normal / np.linalg.norm(normal)
             if np.abs(step).max() < _CONVERGED:
                 break
         return PlaneMotion(R, shift, normal)
 
     def _linearise(self, rays_a: Float64, rays_b: Float64) -> tuple[Float64, Float64]:
-        """Jacobian (M, 2, 8) and residuals (M, 2) [rad] in the tangent planes of the rays of a."""
-        basis = tangent_basis(rays_a).transpose(1, 0, 2)
-        c, height = rays_b @ self.R.T, rays_b @ self.normal
-        u = c + height[:, None] * self.shift
-        length = np.linalg.norm(u, axis=1)
-        u = u / length[:, None]
-        r = (basis @ u[..., None])[..., 0]
-        P = (basis - r[..., None] * u[:, None]) / length[:, None, None]
-        tilt = rays_b @ tangent_basis(self.normal[None])[:, 0].T
-        J = [height[:, None, None] * P, -cross(P, c[:, None]), (P @ self.shift)[..., None] * tilt[:, None]]
-        return np.concatenate(J, axis=2), r
+        """Jacobian (2, 8, M) and residuals (2, M) [rad] in the tangent planes of the rays of a."""
+        basis = tangent_basis(rays_a)
+        c, height = self.R @ rays_b.T, rays_b @ self.normal
+        u = c + height * self.shift[:, None]
+        length = np.sqrt(dot(u, u))
+        u = u / length
+        r = dot(basis, u)
+        P = (basis - r[:, None] * u) / length
+        tilt = tangent_basis(self.normal[None])[..., 0] @ rays_b.T
+        J = [height * P, cross(c, P), dot(P, self.shift[:, None])[:, None] * tilt]
+        return np.concatenate(J, axis=1), r
 
 
 def fit_plane(

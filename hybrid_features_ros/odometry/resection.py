@@ -19,7 +19,7 @@ from hybrid_features_ros.types import Bool, Float64
 
 CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gaussian errors
 _MEDIAN = 1.3863  # of chi-square with two degrees of freedom
-_CONVERGED = 1e-5
+_CONVERGED = 5e-5  # [rad], and over the distance: a fortieth of a pixel
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +112,8 @@ def approach(
     largest = max(1.0, widest / float(np.median(sights.sigmas)))
     for _ in range(steps):
         J, r, errors = _whitened(sights, T, basis)
-        noise = min(scatter(errors), largest)
-        weighted = J * np.tile(_weights(errors, noise), 2)[:, None]
-        H, g = weighted.T @ J, weighted.T @ r
+        weighted = J * _weights(errors, min(scatter(errors), largest))
+        H, g = information(weighted, J), (weighted * r[:, None]).sum(axis=(0, 2))
         if prior is not None and mean is not None:
             H, g = H + prior, g + prior @ pose.log(pose.inverse(mean) @ T)
         step = np.zeros(6)
@@ -130,49 +129,52 @@ def judge(sights: Sights, T: Float64, rows: Bool | None = None) -> Fit:
     J, _, errors = _whitened(sights, T, tangent_basis(sights.rays))
     noise = scatter(errors)
     weights = _weights(errors, noise) if rows is None else _weights(errors, noise) * rows
-    return Fit(T, (J * np.tile(weights, 2)[:, None]).T @ J, errors, noise)
+    return Fit(T, information(J * weights, J), errors, noise)
+
+
+def information(weighted: Float64, J: Float64) -> Float64:
+    """(D, D) of Jacobians (2, D, M) and the same times the weights of the residuals."""
+    return np.asarray((weighted @ J.transpose(0, 2, 1)).sum(axis=0))
 
 
 def linearise(sights: Sights, T: Float64, basis: Float64) -> tuple[Float64, Float64, Float64]:
-    """Residuals (2, M) [rad], Jacobians (2, M, 6) in the pose and (2, M) in the inverse distance.
+    """Residuals (2, M) [rad], Jacobians (2, 6, M) in the pose and (2, M) in the inverse distance.
 
-    A landmark on the other side of the camera has an infinite residual.
+    A landmark on the other side of the camera has an infinite residual. Coordinates come before landmarks
+    here: every operation runs along memory.
     """
-    R, away = T[:3, :3], sights.origins - T[:3, 3]
-    d = (sights.directions + sights.inverse[:, None] * away) @ R
-    scale = 1 / np.maximum(np.sqrt(_dot(d, d)), 1e-12)
-    u = d * scale[:, None]
-    r = _dot(basis, u)
-    r[:, _dot(u, sights.rays) < 0.2] = np.inf
-    P = (basis - _dot(basis, u)[..., None] * u) * scale[:, None]  # of the normalisation, in the tangent plane
-    J = np.empty((2, len(d), 6))
-    np.multiply(P, -sights.inverse[:, None], out=J[..., :3])
-    J[..., 3:] = cross(P, d)
-    return r, J, _dot(P, away @ R)
+    into = T[:3, :3].T
+    away = into @ (sights.origins.T - T[:3, 3:])
+    d = into @ sights.directions.T + sights.inverse * away
+    scale = 1 / np.maximum(np.sqrt(dot(d, d)), 1e-12)
+    u = d * scale
+    r = dot(basis, u)
+    P = (basis - r[:, None] * u) * scale  # of the normalisation, in the tangent plane
+    J = np.concatenate([P * -sights.inverse, cross(P, d)], axis=1)
+    r[:, dot(u, sights.rays.T) < 0.2] = np.inf
+    return r, J, dot(P, away)
 
 
-def _dot(a: Float64, b: Float64) -> Float64:
-    """Scalar products of vectors (..., 3)."""
-    return np.asarray(a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2])
+def dot(a: Float64, b: Float64) -> Float64:
+    """Scalar products of vectors (..., 3, M)."""
+    return np.asarray(a[..., 0, :] * b[..., 0, :] + a[..., 1, :] * b[..., 1, :] + a[..., 2, :] * b[..., 2, :])
 
 
 def cross(a: Float64, b: Float64) -> Float64:
-    """Cross products of vectors (..., 3): numpy's own, without its overhead."""
-    a0, a1, a2 = a[..., 0], a[..., 1], a[..., 2]
-    b0, b1, b2 = b[..., 0], b[..., 1], b[..., 2]
-    result = np.empty(np.broadcast_shapes(a.shape, b.shape))
-    result[..., 0] = a1 * b2 - a2 * b1
-    result[..., 1] = a2 * b0 - a0 * b2
-    result[..., 2] = a0 * b1 - a1 * b0
-    return result
+    """Cross products of vectors (..., 3, M): numpy's own, without its overhead."""
+    a0, a1, a2 = a[..., 0, :], a[..., 1, :], a[..., 2, :]
+    b0, b1, b2 = b[..., 0, :], b[..., 1, :], b[..., 2, :]
+    return np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=-2)
 
 
 def tangent_basis(rays: Float64) -> Float64:
-    """(2, M, 3) orthonormal directions across unit rays (M, 3)."""
-    axis = np.where(np.abs(rays[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
-    first = cross(rays, axis)
-    first /= np.sqrt((first**2).sum(axis=1, keepdims=True))
-    return np.stack([first, cross(rays, first)])
+    """(2, 3, M) orthonormal directions across unit rays (M, 3)."""
+    x, y, z = rays.T
+    level = np.abs(z) < 0.9
+    zero = np.zeros_like(z)
+    first = np.where(level, [y, -x, zero], [zero, z, -y])  # across the z axis, or across the x axis
+    first /= np.sqrt(dot(first, first))
+    return np.stack([first, cross(np.ascontiguousarray(rays.T), first)])
 
 
 def scatter(errors: Float64) -> float:
@@ -181,11 +183,10 @@ def scatter(errors: Float64) -> float:
 
 
 def _whitened(sights: Sights, T: Float64, basis: Float64) -> tuple[Float64, Float64, Float64]:
-    """Jacobian (2M, 6) and residuals (2M,) over their standard deviation, and squared residuals (M,).
+    """Jacobian (2, 6, M) and residuals (2, M) over their standard deviation, and squared residuals (M,).
 
     The covariance of a residual is ``s^2 I + v A A^T``; its inverse root is
-    ``(I - (1 - s / sqrt(s^2 + v |A|^2)) a a^T) / s`` with ``a = A / |A|``. First come all residuals along
-    the first direction of the basis, then all along the second.
+    ``(I - (1 - s / sqrt(s^2 + v |A|^2)) a a^T) / s`` with ``a = A / |A|``.
     """
     r, J, A = linearise(sights, T, basis)
     finite, s = np.isfinite(r[0]), sights.sigmas
@@ -195,9 +196,9 @@ def _whitened(sights: Sights, T: Float64, basis: Float64) -> tuple[Float64, Floa
     shrink = (1 - s / np.sqrt(s**2 + (sights.inverse_sigmas * size) ** 2)) * a
     over = finite / s
     r = (r - shrink * (a[0] * r[0] + a[1] * r[1])) * over
-    along = a[0, :, None] * J[0] + a[1, :, None] * J[1]
-    J = (J - shrink[..., None] * along) * over[:, None]
-    return J.reshape(-1, 6), r.ravel(), np.where(finite, r[0] ** 2 + r[1] ** 2, np.inf)
+    along = a[0] * J[0] + a[1] * J[1]
+    J = (J - shrink[:, None] * along) * over
+    return J, r, np.where(finite, r[0] ** 2 + r[1] ** 2, np.inf)
 
 
 def _weights(errors: Float64, noise: float) -> Float64:

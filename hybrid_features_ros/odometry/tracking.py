@@ -304,18 +304,25 @@ def _guided(
     taken_columns: Rows,
 ) -> tuple[Rows, Rows]:
     """More matches, among what is left, where the pose says that the landmarks are to be seen."""
-    rows = np.setdiff1d(np.arange(len(candidates)), taken_rows)
-    columns = np.setdiff1d(np.arange(len(view)), taken_columns)
+    rows, columns = _others(len(candidates), taken_rows), _others(len(view), taken_columns)
     rays, blur = local_map.places(T, candidates[rows])
     inside = rays[:, 2] > np.cos(lens.half_angle)
     rows, rays, blur = rows[inside], rays[inside], blur[inside]
     apart = rays.astype(np.float32) @ view.rays[columns].T.astype(np.float32)
     limit = np.cos(np.minimum(_SEARCH_PX / lens.focal + 2 * blur, 1.0)).astype(np.float32)
-    near = np.nonzero(apart >= limit[:, None])
-    rest = np.full(apart.shape, np.inf, np.float32)
-    rest[near] = squared[rows[near[0]], columns[near[1]]]
-    at, column = mutual_nearest(rest, _GUIDED_RATIO)
+    near = np.flatnonzero(apart >= limit[:, None])
+    i, j = np.divmod(near, len(columns))
+    rest = np.full(apart.size, np.inf, np.float32)
+    rest[near] = squared[rows[i], columns[j]]
+    at, column = mutual_nearest(rest.reshape(apart.shape), _GUIDED_RATIO)
     return rows[at], columns[column]
+
+
+def _others(count: int, taken: Rows) -> Rows:
+    """The numbers up to ``count`` that are not taken."""
+    free = np.ones(count, np.bool_)
+    free[taken] = False
+    return np.flatnonzero(free)
 
 
 def determined(sights: Sights, fit: Fit, known: Bool, config: OdometryConfig, sigma: float) -> bool:
