@@ -21,6 +21,7 @@ Rows = NDArray[np.intp]
 ALL = slice(None)
 PRIOR_SPREAD = 1.0  # standard deviation of an unknown inverse distance as a share of the scene's usual one
 _ANY = 3.0  # relative standard deviation of a distance that may be any
+MEASURED = 0.5  # relative standard deviation of a prior distance below which something measured it
 KNOWN = 0.25  # largest relative standard deviation of a distance that counts as known
 
 
@@ -88,6 +89,16 @@ class Landmarks:
     def known(self) -> NDArray[np.bool_]:
         """(L,) bool, whose distance is determined."""
         return np.asarray(self.inverse_sigmas < KNOWN * self.inverse)
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(L,) bool, whose distance was measured, not triangulated."""
+        return np.asarray(self.prior_sigmas < MEASURED * self.prior)
+
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """(L,) bool, whether a keyframe more than a depth needs has found the landmark in its place."""
+        return np.asarray(self.views > np.where(self.measured, 1, 2))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import MappingConfig
 from hybrid_features_ros.odometry.bundle import Problem, Solution, adjust
-from hybrid_features_ros.odometry.local_map import KNOWN, Keyframe, LocalMap, Rows, moved
+from hybrid_features_ros.odometry.local_map import KNOWN, MEASURED, Keyframe, LocalMap, Rows, moved
 from hybrid_features_ros.odometry.resection import linearise, tangent_basis
 from hybrid_features_ros.odometry.tracking import Tracked
 from hybrid_features_ros.odometry.view import View
@@ -18,7 +18,6 @@ from hybrid_features_ros.types import Bool, Float64, Int32, MotionModel
 
 _GATE = 3.0  # residual, in sigmas per axis, up to which an observation may tell a depth
 _MOST_LANDMARKS = 1500  # in one adjustment
-_MEASURED = 0.5  # relative standard deviation of a prior distance below which something measured it
 _LOOSE = 3.0  # an unknown distance is freer in the adjustment than it is for one image
 
 
@@ -156,7 +155,7 @@ def _problem(local_map: LocalMap, chosen: list[Keyframe], free: list[int]) -> Wi
         for name in ("rays", "sigmas")
     )
     landmark = np.searchsorted(rows, at[keep])
-    loose = np.where(marks.prior_sigmas[rows] < _MEASURED * marks.prior[rows], 1.0, _LOOSE)
+    loose = np.where(marks.measured[rows], 1.0, _LOOSE)
     problem = Problem(
         poses=np.array([keyframes[n].T for n in numbers]),
         free=np.isin(numbers, free),
@@ -188,7 +187,7 @@ def _as_long(problem: Problem, solution: Solution) -> Solution:
     spots = problem.poses[~problem.free, :3, 3]
     before, after = (p[problem.free][-1, :3, 3] - spots[0] for p in (problem.poses, solution.poses))
     lengths = float(np.linalg.norm(before)), float(np.linalg.norm(after))
-    measured = problem.prior_sigmas < _MEASURED * problem.prior
+    measured = problem.prior_sigmas < MEASURED * problem.prior
     if measured.any() or (spots != spots[0]).any() or not min(lengths):
         return solution
     scale = lengths[0] / lengths[1]

@@ -145,10 +145,12 @@ def _place(
         more, others = _guided(squared, local_map, candidates, view, fit.T, lens, at[agree], columns[agree])
         rows, seen = candidates[np.concatenate([at[agree], more])], np.concatenate([columns[agree], others])
         sights = local_map.sights(rows, view, seen)
-        fit = fit_pose(sights, fit.T, prior=guess.information, mean=guess.T, widest=2 * threshold)
+        heard = _heard(local_map, rows, judge(sights, fit.T), sights, threshold, config)
+        T = approach(sights[heard], fit.T, prior=guess.information, mean=guess.T, widest=2 * threshold)
+        fit = judge(sights, T, heard)
         blur = 3 * fit.noise * float(np.median(sights.sigmas))
         loose = agreeing(fit, sights, min(max(threshold, blur), _LENIENT * threshold))
-        known = loose & local_map.landmarks.known[rows]
+        known = loose & heard & local_map.landmarks.known[rows]
         sure = config.tracking.max_position_sigma * (1.0 if guess.information is None else _TRUST)
         if determined(sights, fit, known, config, sure / usual):
             inliers = agreeing(fit, sights, threshold)
@@ -169,7 +171,7 @@ def _fit_known(
 
     It is looked for from the guess, from a rotation, and by random samples, until one satisfies.
     """
-    known = np.flatnonzero(local_map.landmarks.known[rows])
+    known = np.flatnonzero(_proven(local_map, rows, config))
     if len(known) < config.tracking.min_landmarks:
         return None, np.zeros(len(rows), np.bool_)
     sights = local_map.sights(rows, view, columns)
@@ -188,6 +190,29 @@ def _fit_known(
     if best is None or count < enough:
         return None, np.zeros(len(rows), np.bool_)
     return best, agreed
+
+
+def _proven(local_map: LocalMap, rows: Rows, config: OdometryConfig) -> Bool:
+    """Which landmarks (M,) find the pose: while they suffice, those whose depth has stood a test.
+
+    What only the newest keyframes saw may lie on something that moves.
+    """
+    marks = local_map.landmarks
+    proven = marks.known[rows] & marks.tested[rows]
+    return proven if proven.sum() >= config.tracking.min_landmarks else marks.known[rows]
+
+
+def _heard(
+    local_map: LocalMap, rows: Rows, fit: Fit, sights: Sights, threshold: float, config: OdometryConfig
+) -> Bool:
+    """Which landmarks refine a pose (M,): all that roughly agree, but of the untested, while there are
+    enough others, only those that agree well.
+    """
+    rough = agreeing(fit, sights, _LENIENT * threshold)
+    proven = local_map.landmarks.tested[rows]
+    if (rough & proven & local_map.landmarks.known[rows]).sum() < config.tracking.min_landmarks:
+        return rough
+    return rough & (proven | agreeing(fit, sights, threshold))
 
 
 def _by_two_views(
