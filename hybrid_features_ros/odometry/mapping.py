@@ -12,7 +12,7 @@ from hybrid_features_ros.config import MappingConfig
 from hybrid_features_ros.odometry.bundle import Problem, Solution, adjust
 from hybrid_features_ros.odometry.local_map import KNOWN, MEASURED, Keyframe, LocalMap, Rows, moved
 from hybrid_features_ros.odometry.resection import linearise, tangent_basis
-from hybrid_features_ros.odometry.tracking import Tracked
+from hybrid_features_ros.odometry.tracked import Tracked
 from hybrid_features_ros.odometry.view import View
 from hybrid_features_ros.types import Bool, Float64, Int32, MotionModel
 

@@ -20,8 +20,10 @@ from hybrid_features_ros.odometry.bundle import Solution
 from hybrid_features_ros.odometry.local_map import LocalMap, empty_map
 from hybrid_features_ros.odometry.matching import NO_MATCHES
 from hybrid_features_ros.odometry.prediction import Gyro, predict, with_gyro
+from hybrid_features_ros.odometry.published import Published
 from hybrid_features_ros.odometry.state import Evidence, next_state
-from hybrid_features_ros.odometry.tracking import Guess, Lens, Tracked, find, track
+from hybrid_features_ros.odometry.tracked import Guess, Lens, Tracked
+from hybrid_features_ros.odometry.tracking import find, track
 from hybrid_features_ros.odometry.two_view import no_motion
 from hybrid_features_ros.odometry.uncertainty import drift, moved_along, relative, stretched, swayed, unscaled
 from hybrid_features_ros.odometry.view import View
@@ -90,7 +92,7 @@ class Odometry:
         if self._previous is None:
             return self._start(view)
         with self._timed("track"):
-            tracked = self._locate(view, prior, _lens(camera))
+            tracked = self._locate(view, prior, Lens.of(camera))
         result = self._finish(view, tracked)
         with self._timed("keyframe"):
             if tracked is not None:
@@ -129,7 +131,7 @@ class Odometry:
         self._seen_at = self._T
         self._twist = np.zeros(6)
         self._sure, self._origin = self._resume[1], self._T[:3, 3]
-        self._correction, self._settles = np.zeros(6), 0.0  # published pose = estimate @ exp(correction)
+        self._published = Published()
         self._held, self._held_s = False, 0.0
         self._heading: Float64 | None = None
         self._passed: tuple[View, Tracked] | None = None  # the image before, if it is no keyframe
@@ -231,7 +233,7 @@ class Odometry:
             reference_stamp=reference.view.stamp if reference.view else view.stamp,
             state=state,
             scale=self._scale,
-            T_world_camera=self._T @ pose.exp(self._correction),
+            T_world_camera=self._published.at(self._T),
             covariance=covariance,
             twist=twist,
             twist_covariance=twist_covariance,
@@ -252,13 +254,12 @@ class Odometry:
             return self._coast(view), drift(1.0, self._usual)
         previous, T = self._previous, tracked.fit.T
         seconds = (view.stamp - self._seen) * 1e-9
-        self._settle(seconds)
+        self._published.settle(seconds)
         if self._seen != previous.stamp:  # it was held for some time, and returns in as much
-            self._correct(pose.log(pose.inverse(T) @ previous.T_world_camera), min(_RETURN_S, seconds))
+            self._published.keep(previous.T_world_camera, T, min(_RETURN_S, seconds))
         elif previous.motion.model is not MotionModel.NONE and tracked.held != self._held:
-            expected = self._T @ pose.exp(self._twist * seconds) @ pose.exp(self._correction)
-            step = pose.log(pose.inverse(T) @ expected)
-            self._correct(np.concatenate([step[:3], self._correction[3:]]), _RETURN_S)
+            expected = self._T @ pose.exp(self._twist * seconds)
+            self._published.keep_place(self._published.at(expected), T, _RETURN_S)
         begin = self._T if previous.stamp == self._seen else self._seen_at
         self._twist = pose.log(pose.inverse(begin) @ T) / seconds * (previous.state is not State.LOST)
         self._seen_at = T
@@ -266,15 +267,6 @@ class Odometry:
         self._T, self._seen, self._held, self._heading = T, view.stamp, tracked.held, tracked.heading
         covariance = relative(tracked, self._usual, 0.0) * 2 / seconds**2
         return self._twist, unscaled(covariance, self._twist[:3], self._scale)
-
-    def _correct(self, correction: Float64, seconds: float) -> None:
-        """Let the published pose differ from the estimate, and follow it within some time."""
-        self._correction, self._settles = correction, max(seconds, self._settles)
-
-    def _settle(self, seconds: float) -> None:
-        """Follow the estimate at a steady rate: no step is larger than the others."""
-        self._correction = self._correction * max(0.0, 1 - seconds / max(self._settles, 1e-9))
-        self._settles = max(0.0, self._settles - seconds)
 
     def _coast(self, view: View) -> Float64:
         """Without an estimate the position is held; the rotation follows the gyroscope, or its last rate
@@ -294,7 +286,6 @@ class Odometry:
         rule = self._config.tracking
         if tracked is not None:
             self._learn_depth(view, tracked)
-        size = max(np.abs(self._correction[:3]).max() * self._usual, np.abs(self._correction[3:]).max())
         seen = Evidence(
             model=MotionModel.NONE if tracked is None else tracked.model,
             held=tracked is not None and tracked.held,
@@ -302,7 +293,7 @@ class Odometry:
             keypoints=len(view),
             least_keypoints=self._config.two_view.min_inliers,
             unseen_s=(view.stamp - self._seen) * 1e-9,
-            settled=bool(size < _SETTLED),
+            settled=self._published.off(self._usual) < _SETTLED,
         )
         previous = State.WAITING if self._previous is None else self._previous.state
         return next_state(previous, seen, rule.max_lost_s)
@@ -327,7 +318,7 @@ class Odometry:
         if previous is None:
             return self._resume[1]
         if tracked is None:
-            step = pose.inverse(previous.T_world_camera) @ self._T @ pose.exp(self._correction)
+            step = pose.inverse(previous.T_world_camera) @ self._published.at(self._T)
             return moved_along(previous.covariance, step) + drift(
                 (view.stamp - previous.stamp) * 1e-9, self._usual
             )
@@ -336,7 +327,7 @@ class Odometry:
         self._sure = moved_along(tracked.partner.covariance, T_a_b) + stretched(C, length, self._scale)
         since = self._T[:3, :3].T @ (self._T[:3, 3] - self._origin)
         seen = swayed(self._sure, self._usual)
-        return unscaled(seen, since, self._scale) + np.diag(self._correction**2)
+        return unscaled(seen, since, self._scale) + self._published.covariance
 
     def _extend(self, view: View, tracked: Tracked) -> bool:
         """Make the image a keyframe if it is worth one; whether it was."""
@@ -379,22 +370,16 @@ class Odometry:
         before = self._map.reference.T
         self._map = mapping.adjusted(self._map, given, future.result())
         after = self._map.reference.T
-        published = self._T @ pose.exp(self._correction)
+        published = self._published.at(self._T)
         shift = after @ pose.inverse(before)
         self._T, self._seen_at = pose.orthonormal(shift @ self._T), pose.orthonormal(shift @ self._seen_at)
-        self._correct(pose.log(pose.inverse(self._T) @ published), _SETTLE_S)
+        self._published.keep(published, self._T, _SETTLE_S)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         start = perf_counter()
         yield
         self._milliseconds[stage] = 1e3 * (perf_counter() - start)
-
-
-def _lens(camera: Camera) -> Lens:
-    w, h = camera.width - 1.0, camera.height - 1.0
-    corners = camera.bearings(np.array([[0, 0], [w, 0], [0, h], [w, h]]))
-    return Lens(camera.focal, float(np.arccos(np.clip(corners[:, 2], -1, 1)).max()))
 
 
 def _with_partner(

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import GyroConfig, TrackingConfig
-from hybrid_features_ros.odometry.tracking import Guess
+from hybrid_features_ros.odometry.tracked import Guess
 from hybrid_features_ros.types import Float64
 
 _REACH_NS = 100_000_000  # measurements after an interval that help to interpolate its end

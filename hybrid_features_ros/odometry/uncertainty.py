@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from hybrid_features_ros import pose
-from hybrid_features_ros.odometry.tracking import Tracked
+from hybrid_features_ros.odometry.tracked import Tracked
 from hybrid_features_ros.types import Float64, MotionModel, Scale
 
 _LEAST = 0.2  # scatter of residuals over their sigmas below which it is no measurement
