@@ -200,8 +200,8 @@ class OdometryResult:
         matches: with the keyframe; ``motion.inliers`` belongs to them.
         motion: keyframe to image.
         keypoints, landmarks, keyframes, resets: counts; resets never decreases.
-        is_keyframe: whether the image became a keyframe at once; the few that do when the next is missed are
-            only counted.
+        is_keyframe: whether the image became a keyframe at once.
+        previous_is_keyframe: whether the image before became one only now, because it was missed.
         reason: one sentence, empty while TRACKING.
         milliseconds: wall-clock time of each stage.
     """
@@ -221,6 +221,7 @@ class OdometryResult:
     keyframes: int
     resets: int
     is_keyframe: bool = False
+    previous_is_keyframe: bool = False
     reason: str = ""
     milliseconds: Mapping[str, float] = field(default_factory=dict)
 

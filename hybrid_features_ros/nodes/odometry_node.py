@@ -134,6 +134,7 @@ class OdometryNode(ManagedNode):
             self._odometry = Odometry(self.config.odometry)
             self._resets_before = 0
             self._last: OdometryResult | None = None
+            self._before: tuple[OdometryResult, tuple[Features, Float64, Header, Header]] | None = None
             self._format: DescriptorFormat | None = None
             self._camera: Camera | None = None
             self._stamps = StampGate()
@@ -310,12 +311,22 @@ class OdometryNode(ManagedNode):
         ):
             if publisher.get_subscription_count():
                 publisher.publish(make(result, header))
-        if result.is_keyframe and self._keyframes.get_subscription_count():
-            given = result, features, self._T_odom_world, odom_header, header
-            self._keyframes.publish(conversions.keyframe_to_msg(*given))
+        self._publish_keyframes(result, (features, self._T_odom_world, odom_header, header))
         self._status.publish(conversions.status_to_msg(result, odom_header, self.dropped))
         self._picture.show(result, features, camera, header, T_odom_camera[:3, :3])
         self._tell(result)
+
+    def _publish_keyframes(
+        self, result: OdometryResult, rest: tuple[Features, Float64, Header, Header]
+    ) -> None:
+        """The image, if it is a keyframe, and before it the image before, if it became one only now."""
+        if self._keyframes.get_subscription_count():
+            if result.previous_is_keyframe and self._before is not None:
+                late = replace(self._before[0], keyframes=result.keyframes - result.is_keyframe)
+                self._keyframes.publish(conversions.keyframe_to_msg(late, *self._before[1]))
+            if result.is_keyframe:
+                self._keyframes.publish(conversions.keyframe_to_msg(result, *rest))
+        self._before = result, rest
 
     def _tell(self, result: OdometryResult) -> None:
         """Log changes of state."""

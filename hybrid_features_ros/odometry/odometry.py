@@ -83,7 +83,7 @@ class Odometry:
                 The state stays as it was.
         """
         self._check(stamp, features, camera)
-        self._milliseconds = {}
+        self._milliseconds, self._late = {}, False
         if self._previous is not None:
             self._gyro.forget(self._previous.stamp)
         with self._timed("bundle"):
@@ -135,6 +135,7 @@ class Odometry:
         self._held, self._held_s = False, 0.0
         self._heading: Float64 | None = None
         self._passed: tuple[View, Tracked] | None = None  # the image before, if it is no keyframe
+        self._late = False  # whether that became one with this image
         self._support = self._frames = 0
         self._scale = Scale.UNKNOWN
         self._usual = 1 / self._config.tracking.assumed_depth
@@ -199,6 +200,7 @@ class Odometry:
         if tracked is None and passed is not None:
             seen, there = passed
             self._keep(seen, replace(there, fit=replace(there.fit, T=self._T)))
+            self._late = True
             tracked = track(self._map, view, self._guess(view.stamp, prior), *given)
         if tracked is not None:
             return tracked
@@ -243,6 +245,7 @@ class Odometry:
             landmarks=int(self._map.landmarks.known.sum()),
             keyframes=self._keyframes,
             resets=self._resets,
+            previous_is_keyframe=self._late,
             reason=reason,
             milliseconds=self._milliseconds,
         )

@@ -17,7 +17,7 @@ from nav_msgs.msg import Odometry as OdometryMsg
 from robot import FRAME_NS, Robot, compose
 from ros_graph import header, image_msg, info_msg
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from synthetic import CAMERA, World
+from synthetic import CAMERA, World, turn
 
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import Config
@@ -25,6 +25,24 @@ from hybrid_features_ros.msg import FeatureArray, Keyframe, OdometryStatus
 from hybrid_features_ros.nodes import conversions, rtabmap
 from hybrid_features_ros.nodes.odometry_node import OdometryNode
 from hybrid_features_ros.types import DescriptorFormat, Features, Metric, equal
+
+
+def test_an_image_that_becomes_a_keyframe_late_is_published_too(graph):
+    """After a jump to the side the image before it is what the map needs."""
+    graph.add(OdometryNode())
+    publisher = graph.tester.create_publisher(FeatureArray, "features", 5)
+    info = graph.tester.create_publisher(CameraInfo, "camera_info", 5)
+    keyframes, status = graph.listen(Keyframe, "keyframes"), graph.listen(OdometryStatus, "status")
+    assert graph.spin_until(lambda: publisher.get_subscription_count() and info.get_subscription_count())
+    info.publish(info_msg(1))
+    graph.spin_until(lambda: False, 0.2)
+    for i, angle in enumerate((0.0, 8.0, 16.0, 60.0)):
+        seen = World.random().seen_from(turn(y=angle), noise_px=0.3, seed=i)
+        publisher.publish(conversions.features_to_msg(seen, header(10**9 + i * FRAME_NS)))
+        assert graph.spin_until(lambda n=i: len(status) == n + 1)
+    assert graph.spin_until(lambda: len(keyframes) == status[-1].keyframes)
+    assert [k.number for k in keyframes] == list(range(1, len(keyframes) + 1))
+    assert conversions.to_ns(keyframes[1].header.stamp) == 10**9 + 2 * FRAME_NS
 
 
 def test_keyframes_carry_their_features_and_lie_on_the_odometrys_path(graph):

@@ -87,7 +87,8 @@ def test_an_image_beyond_the_keyframe_is_placed_by_the_one_before():
     results = along(poses)
     assert all(r.motion.model is MotionModel.ROTATION_ONLY for r in results[1:])
     assert max(rotation_errors(results, poses)) < 0.5
-    assert results[2].keyframes == 1
+    assert results[2].keyframes == 1 and results[3].keyframes == 2 + results[3].is_keyframe
+    assert [r.previous_is_keyframe for r in results] == [False, False, False, True, False]
 
 
 def test_measured_depth_gives_metres():
