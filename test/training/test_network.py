@@ -1,5 +1,8 @@
 """What holds for any weights: the network turns, mirrors and moves with its image."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
@@ -7,6 +10,7 @@ torch = pytest.importorskip(
     "torch", reason="torch is not installed: pip install 'hybrid_features_ros[train]'"
 )
 
+import hybrid_features_ros
 from hybrid_features_ros.features.engine import Engine
 from hybrid_features_ros.training.export import export, load
 from hybrid_features_ros.training.network import RADIUS, Detector, NetworkConfig
@@ -54,6 +58,39 @@ def test_whole_pixels_are_exact(network, image):
     assert torch.allclose(
         logits[..., margin:-margin, margin:-margin], whole[..., 5 + margin : -margin, 8 + margin : -margin]
     )
+
+
+def turned(image, degrees):
+    """The image (H, W) turned about its centre, against the clock."""
+    centre = ((image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2)
+    M = cv2.getRotationMatrix2D(centre, degrees, 1.0)
+    how = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REFLECT_101}
+    return cv2.warpAffine(image, M, image.shape[::-1], **how)
+
+
+@pytest.mark.parametrize("name", ["camera.png", "coins.png"])
+@pytest.mark.parametrize("degrees", [15.0, 45.0, 140.0])
+def test_any_angle_is_as_exact_as_the_grid_allows(name, degrees):
+    """On photographs, twice resampled: maps correlate by .97, three quarters of a photograph's stronger
+    gradients are off by less than two degrees, half of them by less than one.
+    """
+    skimage = pytest.importorskip("skimage", reason="the photographs lie in scikit-image")
+    photo = cv2.imread(str(Path(skimage.__file__).parent / "data" / name), cv2.IMREAD_GRAYSCALE)
+    photo = cv2.GaussianBlur(photo[:300, :300].astype(np.float32) / 255, (0, 0), 1.0)
+    shipped = load(Path(hybrid_features_ros.__file__).parent / "weights" / "strek.pt").eval()
+    with torch.no_grad():
+        (a, ga), (b, gb) = (
+            [t[0].numpy() for t in shipped(torch.from_numpy(x)[None, None])]
+            for x in (photo, turned(photo, degrees))
+        )
+    y, x = np.mgrid[:300, :300] - 149.5
+    disc = np.hypot(x, y) < 130
+    assert np.corrcoef(turned(b[0], -degrees)[disc], a[0][disc])[0, 1] > 0.97
+    back = (turned(gb[0], -degrees) + 1j * turned(gb[1], -degrees)) * np.exp(1j * np.radians(degrees))
+    there = ga[0] + 1j * ga[1]
+    off = np.degrees(np.abs(np.angle(back * np.conj(there))))[disc]
+    off = off[np.abs(there[disc]) > np.median(np.abs(there[disc]))]
+    assert np.quantile(off, 0.5) < 1 and np.quantile(off, 0.75) < 2
 
 
 def test_export_equals_pytorch(tmp_path):
