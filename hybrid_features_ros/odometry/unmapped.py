@@ -1,7 +1,8 @@
 """An image where the map knows no depths yet: the motion since one keyframe, or a position that is held.
 
 The two-view models (rotation only, homography, essential) are judged by Torr's criterion, see
-:mod:`two_view`. Unless its parallax is beyond doubt a translation must show twice in a row.
+:mod:`two_view`. A translation must show twice in a row, unless it is the first and its parallax is beyond
+doubt.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hybrid_features_ros.types import Float64, MotionEstimate, MotionModel
 
 _LEAST_DEPTHS = 4  # known depths that outvote the scene's usual one
 _CLEAR = 6.0  # parallax, over the scatter across it, that is no accident if the next image shows it again
-_BEYOND_DOUBT = 12.0  # the same, where one image suffices
+_BEYOND_DOUBT = 12.0  # the same, where one image suffices to begin the map
 _SAME = np.cos(np.radians(25.0))  # directions that confirm each other
 
 
@@ -50,8 +51,10 @@ def place_by_two_views(
     T_a_b, units = with_length(local_map, rows[shared], partner, motion, pairs, usual)
     T = partner.T @ T_a_b
     clear = _clearness(motion, pairs, config)
-    heading = partner.T[:3, :3] @ motion.T_a_b[:3, 3] if clear > _CLEAR else None
-    if heading is None or not (clear > _BEYOND_DOUBT or _confirmed(heading, guess)):
+    at_once = clear > _BEYOND_DOUBT and not local_map.landmarks.known.any()
+    wide = motion.parallax > np.radians(config.tracking.min_parallax_deg)
+    heading = partner.T[:3, :3] @ motion.T_a_b[:3, 3] if at_once or (wide and clear > _CLEAR) else None
+    if heading is None or not (at_once or _confirmed(heading, guess)):
         sights = local_map.sights(rows, view, columns)
         fit = fit_pose(
             sights, pose.make(partner.T[:3, :3] @ motion.T_a_b[:3, :3], guess.held), turn_only=True
@@ -74,18 +77,15 @@ def place_by_two_views(
 def _clearness(motion: MotionEstimate, pairs: Pairs, config: OdometryConfig) -> float:
     """Parallax over what noise makes of a rotation: how clear it is that the camera moved.
 
-    0 where the models disagree with too many matches or with each other. Below ``min_parallax_deg`` only a
-    parallax beyond doubt counts.
+    0 where the models disagree with too many matches or with each other.
     """
-    rule = config.tracking
     if motion.model is MotionModel.ROTATION_ONLY or motion.ambiguous:
         return 0.0
-    if motion.inliers.mean() < rule.min_agreement:
+    if motion.inliers.mean() < config.tracking.min_agreement:
         return 0.0
     few = Pairs(*(a[motion.inliers] for a in (pairs.rays_a, pairs.rays_b, pairs.sigmas)))
     miss = np.sqrt(np.median(sampson(motion.T_a_b[:3, :3], motion.T_a_b[:3, 3], few)) / 0.4549)
-    clear = float(motion.parallax / max(miss, 1e-9))
-    return clear if clear > _BEYOND_DOUBT or motion.parallax > np.radians(rule.min_parallax_deg) else 0.0
+    return float(motion.parallax / max(miss, 1e-9))
 
 
 def _confirmed(heading: Float64, guess: Guess) -> bool:
