@@ -105,6 +105,6 @@ def draw_endurance(path: Path, minutes: list[Minute]) -> None:
     size.set_ylabel("landmarks of known depth", color=ORANGE)
     cost.set_xlabel("minutes of a walk in circles, ten frames a second", color=GREY)
     for ax in (cost, size):
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, 1.15 * ax.dataLim.y1)
         ax.spines["top"].set_visible(False)
     figure.savefig(path)
