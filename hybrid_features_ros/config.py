@@ -125,7 +125,10 @@ class TrackingConfig(_Checked):
         0.7, "Least share of matches that agree when a map is begun.", low=0.0, high=1.0
     )
     min_parallax_deg: float = option(
-        0.5, "Least median parallax from which a map is begun [deg].", low=0.05, high=30.0
+        0.5,
+        "Least median parallax from which a map is begun, unless less is beyond doubt [deg].",
+        low=0.05,
+        high=30.0,
     )
     assumed_depth: float = option(
         2.0, "Median depth of the scene taken for granted where nothing measures it [m].", low=0.01, high=1e4

@@ -201,7 +201,8 @@ class OdometryResult:
         motion: keyframe to image.
         keypoints, landmarks, keyframes, resets: counts; resets never decreases.
         is_keyframe: whether the image became a keyframe at once.
-        previous_is_keyframe: whether the image before became one only now, because it was missed.
+        previous_is_keyframe: whether the image before became one only now: because it was missed, or because
+            a new map begins with it.
         reason: one sentence, empty while TRACKING.
         milliseconds: wall-clock time of each stage.
     """

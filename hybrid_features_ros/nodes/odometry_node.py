@@ -38,6 +38,7 @@ from hybrid_features_ros.types import DescriptorFormat, Features, Float64, Odome
 
 PATH_PERIOD_NS = 200_000_000  # the path grows without bound: it is published at 5 Hz, not per image
 GYRO_QUEUE = 4000  # angular velocities that wait for their image: ten seconds at 400 Hz
+Seen = tuple[OdometryResult, tuple[Features, Float64, Header, Header]]  # an image, and what its message needs
 SEVERITY = {
     State.DEGRADED: DiagnosticStatus.WARN,
     State.RECOVERING: DiagnosticStatus.WARN,
@@ -132,9 +133,8 @@ class OdometryNode(ManagedNode):
         """Begin anew at the origin."""
         with self._lock:
             self._odometry = Odometry(self.config.odometry)
-            self._resets_before = 0
             self._last: OdometryResult | None = None
-            self._before: tuple[OdometryResult, tuple[Features, Float64, Header, Header]] | None = None
+            self._before: Seen | None = None
             self._format: DescriptorFormat | None = None
             self._camera: Camera | None = None
             self._stamps = StampGate()
@@ -150,10 +150,7 @@ class OdometryNode(ManagedNode):
         if config.odometry == self.config.odometry:
             return
         with self._lock:
-            self._odometry = Odometry(config.odometry)
-            if self._last:
-                self._resets_before = self._last.resets
-                self._odometry.reset(self._last.T_world_camera)
+            self._odometry.configure(config.odometry)
 
     def report(self) -> Report:
         """The state of the odometry and its reason."""
@@ -220,7 +217,6 @@ class OdometryNode(ManagedNode):
             self._place_start(T_base_camera)
             self._give_gyro(self._camera_frame(header))
             result = self._odometry.process(stamp, features, camera, self._prior(header, stamp))
-            result = replace(result, resets=result.resets + self._resets_before)
             self._stamps.accept(stamp)
             self._last, self._T_base_camera = result, T_base_camera
         self._publish(result, header, features, camera)
@@ -294,6 +290,7 @@ class OdometryNode(ManagedNode):
     def _publish(self, result: OdometryResult, header: Header, features: Features, camera: Camera) -> None:
         assert self._T_odom_world is not None and self._T_base_camera is not None
         odom_header = Header(stamp=header.stamp, frame_id=self.config.frames.odom)
+        before, self._before = self._before, (result, (features, self._T_odom_world, odom_header, header))
         T_odom_camera = self._T_odom_world @ result.T_world_camera
         T_odom_base = T_odom_camera @ pose.inverse(self._T_base_camera)
         odom = conversions.odometry_to_msg(
@@ -311,22 +308,20 @@ class OdometryNode(ManagedNode):
         ):
             if publisher.get_subscription_count():
                 publisher.publish(make(result, header))
-        self._publish_keyframes(result, (features, self._T_odom_world, odom_header, header))
+        if self._keyframes.get_subscription_count():
+            self._publish_keyframes(before, self._before)
         self._status.publish(conversions.status_to_msg(result, odom_header, self.dropped))
         self._picture.show(result, features, camera, header, T_odom_camera[:3, :3])
         self._tell(result)
 
-    def _publish_keyframes(
-        self, result: OdometryResult, rest: tuple[Features, Float64, Header, Header]
-    ) -> None:
+    def _publish_keyframes(self, before: Seen | None, newest: Seen) -> None:
         """The image, if it is a keyframe, and before it the image before, if it became one only now."""
-        if self._keyframes.get_subscription_count():
-            if result.previous_is_keyframe and self._before is not None:
-                late = replace(self._before[0], keyframes=result.keyframes - result.is_keyframe)
-                self._keyframes.publish(conversions.keyframe_to_msg(late, *self._before[1]))
-            if result.is_keyframe:
-                self._keyframes.publish(conversions.keyframe_to_msg(result, *rest))
-        self._before = result, rest
+        result = newest[0]
+        if result.previous_is_keyframe and before is not None:
+            late = replace(before[0], keyframes=result.keyframes - result.is_keyframe, resets=result.resets)
+            self._keyframes.publish(conversions.keyframe_to_msg(late, *before[1]))
+        if result.is_keyframe:
+            self._keyframes.publish(conversions.keyframe_to_msg(result, *newest[1]))
 
     def _tell(self, result: OdometryResult) -> None:
         """Log changes of state."""

@@ -21,7 +21,7 @@ Rows = NDArray[np.intp]
 ALL = slice(None)
 PRIOR_SPREAD = 1.0  # standard deviation of an unknown inverse distance as a share of the scene's usual one
 _ANY = 3.0  # relative standard deviation of a distance that may be any
-MEASURED = 0.5  # relative standard deviation of a prior distance below which something measured it
+_MEASURED = 0.5  # relative standard deviation of a prior distance below which something measured it
 KNOWN = 0.25  # largest relative standard deviation of a distance that counts as known
 
 
@@ -92,12 +92,14 @@ class Landmarks:
 
     @property
     def measured(self) -> NDArray[np.bool_]:
-        """(L,) bool, whose distance was measured, not triangulated."""
-        return np.asarray(self.prior_sigmas < MEASURED * self.prior)
+        """(L,) bool, see :func:`is_measured`."""
+        return is_measured(self.prior, self.prior_sigmas)
 
     @property
     def tested(self) -> NDArray[np.bool_]:
-        """(L,) bool, whether a keyframe more than a depth needs has found the landmark in its place."""
+        """(L,) bool, whether a keyframe more than a depth needs has found the landmark where it should be:
+        in its direction, and, where the camera had moved, at its depth.
+        """
         return np.asarray(self.views > np.where(self.measured, 1, 2))
 
 
@@ -221,6 +223,13 @@ class LocalMap:
             if k.view is not None or (marks.anchors == k.number).any()
         ]
         return LocalMap.made_of(keyframes, marks, self.next_id)
+
+
+def is_measured(prior: Float64, sigmas: Float64) -> NDArray[np.bool_]:
+    """(L,) bool, whose distance was measured, not triangulated: from the inverse distances (L,) before any
+    triangulation and their standard deviations.
+    """
+    return np.asarray(sigmas < _MEASURED * prior)
 
 
 def empty_map(dimension: int, next_id: int = 0) -> LocalMap:

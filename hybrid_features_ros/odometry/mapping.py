@@ -10,7 +10,7 @@ import numpy as np
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import MappingConfig
 from hybrid_features_ros.odometry.bundle import Problem, Solution, adjust
-from hybrid_features_ros.odometry.local_map import KNOWN, MEASURED, Keyframe, LocalMap, Rows, moved
+from hybrid_features_ros.odometry.local_map import KNOWN, Keyframe, LocalMap, Rows, is_measured, moved
 from hybrid_features_ros.odometry.resection import linearise, tangent_basis
 from hybrid_features_ros.odometry.tracked import Tracked
 from hybrid_features_ros.odometry.view import View
@@ -181,14 +181,17 @@ def _as_long(problem: Problem, solution: Solution) -> Solution:
     """The solution in the unit of length that the map had.
 
     While all poses that stay stand on one spot and no depth was measured, only the wide priors of the
-    depths hold the scale. There the newest keyframe keeps its distance from that spot, so that
-    what was published since the start is not of another scale than what follows.
+    depths hold the scale. There the free keyframes keep their distances from that spot, in the root mean
+    square, so that what was published since the start is not of another scale than what follows.
     """
     spots = problem.poses[~problem.free, :3, 3]
-    before, after = (p[problem.free][-1, :3, 3] - spots[0] for p in (problem.poses, solution.poses))
-    lengths = float(np.linalg.norm(before)), float(np.linalg.norm(after))
-    measured = problem.prior_sigmas < MEASURED * problem.prior
-    if measured.any() or (spots != spots[0]).any() or not min(lengths):
+    given, found = (p[problem.free, :3, 3] - spots[0] for p in (problem.poses, solution.poses))
+    lengths = float(np.linalg.norm(given)), float(np.linalg.norm(found))
+    if (
+        is_measured(problem.prior, problem.prior_sigmas).any()
+        or (spots != spots[0]).any()
+        or not min(lengths)
+    ):
         return solution
     scale = lengths[0] / lengths[1]
     poses = solution.poses.copy()
@@ -214,13 +217,14 @@ def adjusted(local_map: LocalMap, given: Window, solution: Solution) -> LocalMap
         T = poses.get(k.number, shift @ k.T if k.number > newest else k.T)
         keyframes.append(moved(k, T, k.covariance))
     marks = local_map.landmarks
-    inverse, spread = marks.inverse.copy(), marks.inverse_sigmas.copy()
+    inverse, spread, views = marks.inverse.copy(), marks.inverse_sigmas.copy(), marks.views.copy()
     still = np.isin(given.ids, marks.ids, assume_unique=True)
     rows = np.searchsorted(marks.ids, given.ids[still])
     inverse[rows] = solution.inverse[still]
     spread[rows] = solution.inverse_sigmas[still]
+    views[rows] -= np.bincount(given.problem.landmark[solution.outliers], minlength=len(given.ids))[still]
     keyframes = _without_outliers(keyframes, given, solution)
-    marks = replace(marks, inverse=inverse, inverse_sigmas=spread)
+    marks = replace(marks, inverse=inverse, inverse_sigmas=spread, views=views)
     return LocalMap.made_of(keyframes, marks, local_map.next_id)
 
 

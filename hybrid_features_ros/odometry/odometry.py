@@ -62,7 +62,7 @@ class Odometry:
         self._gyro = Gyro(config.gyro)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bundle")
         self._milliseconds: dict[str, float] = {}
-        self._resets = self._keyframes = self._next_id = 0
+        self._resets = self._keyframes = 0
         self._resume = np.eye(4), np.zeros((6, 6))  # pose and covariance where the map begins
         self._forget()
 
@@ -105,6 +105,14 @@ class Odometry:
     def add_gyro(self, stamp: int, angular_velocity: ArrayLike) -> None:
         """Remember an angular velocity (3,) [rad/s] in the camera's optical axes, at a stamp [ns]."""
         self._gyro.add(stamp, np.asarray(angular_velocity, dtype=np.float64))
+
+    def configure(self, config: OdometryConfig) -> None:
+        """Go on with another configuration, from the last pose and with a new map."""
+        self._config, self._gyro = config, Gyro(config.gyro)
+        if self._previous:
+            self.reset()
+        else:
+            self._forget()
 
     def reset(self, T_world_camera: Float64 | None = None) -> None:
         """Forget the map and the time; the next image continues from the last pose, or from the
@@ -179,9 +187,10 @@ class Odometry:
         begin = self._previous.stamp
         seconds = (stamp - begin) * 1e-9
         guess = predict(self._T, self._twist, seconds, self._usual, self._config.tracking)
-        if self._seen != begin:
+        if self._seen == begin:
+            guess = replace(guess, heading=self._heading)
+        else:
             guess = replace(guess, information=None)
-        guess = replace(guess, heading=self._heading)
         if prior is not None:
             guess = replace(guess, T=self._T @ prior)
         measured = self._gyro.rotation(begin, stamp)
@@ -190,7 +199,8 @@ class Odometry:
     def _locate(self, view: View, prior: Float64 | None, lens: Lens) -> Tracked | None:
         """Near where it is expected, else near a keyframe, else near where it was lost.
 
-        If the image before was no keyframe, it becomes one as soon as it is missed.
+        If the image before was no keyframe, it becomes one as soon as it is missed. Of a new map the first
+        keyframe counts if it was the image before: an older one can't be announced any more.
         """
         assert self._previous is not None
         given = lens, self._config, self._usual
@@ -216,7 +226,9 @@ class Odometry:
         if tracked is not None:
             self._map, self._job, self._support = self._fresh, None, 0
             self._origin = self._fresh.reference.T[:3, 3]
-            self._keyframes += 1
+            assert self._fresh.reference.view is not None
+            self._late = self._fresh.reference.view.stamp == self._previous.stamp
+            self._keyframes += self._late
             self._resets += 1
             self._scale = Scale.METRIC if np.isfinite(view.inverse).any() else Scale.UNKNOWN
         return tracked

@@ -101,15 +101,27 @@ def _fit_known(
 ) -> tuple[Fit | None, Bool]:
     """A pose that most landmarks of known depth agree with, and who of all agrees with it.
 
-    It is looked for from the guess, from a rotation, and by random samples, until one satisfies.
+    Those whose depth has stood a test decide: what only the newest keyframes saw may lie on something that
+    moves. Where they are a minority and agree on nothing, all are asked.
     """
-    known = np.flatnonzero(_proven(local_map, rows, config))
+    marks, sights = local_map.landmarks, local_map.sights(rows, view, columns)
+    known = np.flatnonzero(marks.known[rows])
+    proven = known[marks.tested[rows[known]]]
+    fit, agree = _search(sights, proven, guess, threshold, config)
+    if fit is None and len(proven) < len(known) / 2:
+        return _search(sights, known, guess, threshold, config)
+    return fit, agree
+
+
+def _search(
+    sights: Sights, known: Rows, guess: Guess, threshold: float, config: OdometryConfig
+) -> tuple[Fit | None, Bool]:
+    """From the guess, from a rotation, and by random samples, until one satisfies."""
     if len(known) < config.tracking.min_landmarks:
-        return None, np.zeros(len(rows), np.bool_)
-    sights = local_map.sights(rows, view, columns)
+        return None, np.zeros(len(sights), np.bool_)
     few = sights[known[:: max(1, len(known) // _ENOUGH)]]
     enough = max(config.tracking.min_landmarks, config.two_view.min_inlier_share * len(known))
-    best, agreed, count = None, np.zeros(len(rows), np.bool_), 0
+    best, agreed, count = None, np.zeros(len(sights), np.bool_), 0
     for start in _starts(few, guess.T, threshold, config):
         T = approach(few, start, steps=6, widest=8 * threshold, settled=_ROUGH)
         T = approach(few, T, steps=6, widest=2 * threshold, settled=_ROUGH)
@@ -120,18 +132,8 @@ def _fit_known(
         if count >= _AGREE * len(known):
             break
     if best is None or count < enough:
-        return None, np.zeros(len(rows), np.bool_)
+        return None, agreed
     return best, agreed
-
-
-def _proven(local_map: LocalMap, rows: Rows, config: OdometryConfig) -> Bool:
-    """Which landmarks (M,) find the pose: while they suffice, those whose depth has stood a test.
-
-    What only the newest keyframes saw may lie on something that moves.
-    """
-    marks = local_map.landmarks
-    proven = marks.known[rows] & marks.tested[rows]
-    return proven if proven.sum() >= config.tracking.min_landmarks else marks.known[rows]
 
 
 def _heard(

@@ -81,6 +81,20 @@ def test_the_second_image_moves_and_the_unit_of_length_stays(direction):
     assert lengths == pytest.approx(np.full(15, np.median(lengths)), rel=0.1)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_to_and_fro_over_the_start_keeps_the_unit_of_length(seed):
+    """Where the newest keyframe is near the start again, its distance says nothing about the scale."""
+    world, odometry = World.random(seed), Odometry(OdometryConfig())
+    x = 0.2 * np.sin(2 * np.pi * np.arange(64) / 16)
+    places = []
+    for i in range(64):
+        T = pose.make(turn(y=1.5 * i)[:3, :3], [x[i], 0, 0])
+        result = odometry.process((i + 1) * FRAME_NS, world.seen_from(T, noise_px=0.3, seed=i), CAMERA)
+        places.append(result.T_world_camera[0, 3])
+    swings = [np.polyfit(x[i : i + 16], places[i : i + 16], 1)[0] for i in range(0, 64, 16)]
+    assert swings == pytest.approx(np.full(4, swings[0]), rel=0.05)
+
+
 def test_an_image_beyond_the_keyframe_is_placed_by_the_one_before():
     """A quarter of the view is left after a jump, but nothing of what the keyframe saw."""
     poses = [turn(y=angle) for angle in (0.0, 8.0, 16.0, 60.0, 68.0)]
@@ -106,6 +120,12 @@ def test_velocity_in_the_cameras_own_axes():
     expected = np.median(steps, axis=0) / 0.05
     assert np.allclose(twist[3:], expected[3:], atol=0.05)
     assert np.linalg.norm(twist[:3]) == pytest.approx(0.6, rel=0.25)
+
+
+def all_keyframes_were_told(results):
+    """Whether the keyframes that the results count are those that they name."""
+    told = np.cumsum([r.is_keyframe + r.previous_is_keyframe for r in results])
+    return np.array_equal(told, [r.keyframes for r in results])
 
 
 def in_the_dark(poses, odometry):
@@ -161,13 +181,14 @@ def test_light_somewhere_else_starts_anew_from_the_last_pose():
     poses = sideways(60)
     odometry = Odometry(OdometryConfig())
     before = along(poses[:30], odometry=odometry)
-    in_the_dark(poses, odometry)
+    during = in_the_dark(poses, odometry)
     elsewhere = [T @ turn(y=180) for T in poses[42:]]
     after = along(elsewhere, odometry=odometry, start=43)
     assert after[0].state is State.LOST
     assert State.RECOVERING in [r.state for r in after[:14]]
     assert after[-1].state in (State.TRACKING, State.ROTATION_ONLY)
     assert after[-1].resets == 1
+    assert all_keyframes_were_told(before + during + after)
     for a, b in itertools.pairwise([before[-1], *after]):
         assert np.linalg.norm(a.T_world_camera[:3, 3] - b.T_world_camera[:3, 3]) < 0.1
 
