@@ -9,6 +9,7 @@ Formulas: Sola, Deray, Atchuthan, "A micro Lie theory for state estimation in ro
 
 from __future__ import annotations
 
+from math import cos, sin, sqrt
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 Array = NDArray[np.float64]
+_EYE = np.eye(3)
 
 
 def make(rotation: ArrayLike, translation: ArrayLike) -> Array:
@@ -45,7 +47,7 @@ def exp(xi: ArrayLike) -> Array:
     """
     xi = np.asarray(xi, dtype=np.float64)
     V = left_jacobian(xi[3:])
-    return make(np.eye(3) + skew(xi[3:]) @ V, V @ xi[:3])
+    return make(_EYE + skew(xi[3:]) @ V, V @ xi[:3])
 
 
 def log(T: Array) -> Array:
@@ -108,13 +110,13 @@ def to_parent_axes(covariance: Array, T: Array) -> Array:
 
 def left_jacobian(phi: Array) -> Array:
     """Left Jacobian (3, 3) of SO(3) at the rotation vector ``phi`` (Sola et al., eq. 145)."""
-    angle = float(np.linalg.norm(phi))
-    S = skew(phi)
-    if angle < 1e-4:  # third-order terms fall below 1e-16
-        return np.asarray(np.eye(3) + 0.5 * S + S @ S / 6.0)
-    return np.asarray(
-        np.eye(3) + (1 - np.cos(angle)) / angle**2 * S + (angle - np.sin(angle)) / angle**3 * S @ S
-    )
+    squared = float(phi @ phi)
+    if squared < 1e-8:  # third-order terms fall below 1e-16
+        b, c = 0.5, 1 / 6
+    else:
+        angle = sqrt(squared)
+        b, c = (1 - cos(angle)) / squared, (angle - sin(angle)) / (angle * squared)
+    return np.asarray((1 - c * squared) * _EYE + b * skew(phi) + c * phi[:, None] * phi)
 
 
 def symmetric(C: Array) -> Array:
@@ -125,4 +127,4 @@ def symmetric(C: Array) -> Array:
 def orthonormal(T: Array) -> Array:
     """The motion (4, 4), its rotation made one again after rounding errors (one Newton step)."""
     R = T[:3, :3]
-    return make(R @ (1.5 * np.eye(3) - 0.5 * R.T @ R), T[:3, 3])
+    return make(R @ (1.5 * _EYE - 0.5 * R.T @ R), T[:3, 3])

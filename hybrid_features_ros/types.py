@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
+Rows = NDArray[np.intp]
 Bool = NDArray[np.bool_]
 UInt8 = NDArray[np.uint8]
 

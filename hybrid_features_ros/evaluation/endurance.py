@@ -32,7 +32,7 @@ class Minute:
     Attributes:
         milliseconds: median processor time of a frame [ms], adjustments in the other thread left out.
         landmarks: of known depth, in the map at its end.
-        lost: frames without an estimate.
+        lost: frames in the state LOST.
     """
 
     milliseconds: float

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from hybrid_features_ros import pose
 from hybrid_features_ros.odometry.resection import Sights
 from hybrid_features_ros.odometry.view import View
-from hybrid_features_ros.types import Float32, Float64, Int32
+from hybrid_features_ros.types import Float32, Float64, Int32, Rows
 
-Rows = NDArray[np.intp]
 ALL = slice(None)
 PRIOR_SPREAD = 1.0  # standard deviation of an unknown inverse distance as a share of the scene's usual one
 _ANY = 3.0  # relative standard deviation of a distance that may be any

@@ -10,11 +10,11 @@ import numpy as np
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import MappingConfig
 from hybrid_features_ros.odometry.bundle import Problem, Solution, adjust
-from hybrid_features_ros.odometry.local_map import KNOWN, Keyframe, LocalMap, Rows, is_measured, moved
+from hybrid_features_ros.odometry.local_map import KNOWN, Keyframe, LocalMap, is_measured, moved
 from hybrid_features_ros.odometry.resection import linearise, tangent_basis
 from hybrid_features_ros.odometry.tracked import Tracked
 from hybrid_features_ros.odometry.view import View
-from hybrid_features_ros.types import Bool, Float64, Int32, MotionModel
+from hybrid_features_ros.types import Bool, Float64, Int32, MotionModel, Rows
 
 _GATE = 3.0  # residual, in sigmas per axis, up to which an observation may tell a depth
 _MOST_LANDMARKS = 1500  # in one adjustment

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hybrid_features_ros.config import MatchingConfig
-from hybrid_features_ros.types import Bool, Features, Float32, Matches, Metric
+from hybrid_features_ros.types import Bool, Features, Float32, Matches, Metric, Rows
 
+_BLOCK = 64  # descriptors that are compared at a time with those near them
 VOTE_OCTAVES = 1.0  # most disagreement of two matches' changes of scale
 NO_MATCHES = Matches(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
@@ -38,7 +38,7 @@ def match(a: Features, b: Features, config: MatchingConfig) -> Matches:
     return Matches(keep.astype(np.int32), best_b[keep].astype(np.int32), score[keep].astype(np.float32))
 
 
-def _agreeing(a: Features, b: Features, i: NDArray[np.intp], j: NDArray[np.intp], degrees: float) -> Bool:
+def _agreeing(a: Features, b: Features, i: Rows, j: Rows, degrees: float) -> Bool:
     """Which matches turn and scale their keypoints as the largest group does (generalised Hough transform).
 
     The group is that of the match with which most others agree, within ``degrees`` and ``VOTE_OCTAVES``.
@@ -56,7 +56,7 @@ def _agreeing(a: Features, b: Features, i: NDArray[np.intp], j: NDArray[np.intp]
     return keep
 
 
-def _two_nearest(distance: Float32) -> tuple[NDArray[np.intp], Float32, Float32]:
+def _two_nearest(distance: Float32) -> tuple[Rows, Float32, Float32]:
     """Of every row: the column of its least value, that value, and the second least (inf if none)."""
     rows = np.arange(len(distance))
     best = distance.argmin(axis=1)
@@ -97,15 +97,27 @@ def _unrelated(features: Features) -> float:
     return float(np.sqrt(2.0) * np.mean(lengths)) if np.any(lengths) else 1.0
 
 
-def squared_distances(a: Float32, b: Float32) -> Float32:
-    """(M, N) float32 between descriptors (M, D) and (N, D)."""
+def squared_distances(a: Float32, b: Float32, spans: tuple[Rows, Rows] | None = None) -> Float32:
+    """(M, N) float32 between descriptors (M, D) and (N, D).
+
+    Args:
+        spans: (M,) first and (M,) last column (exclusive) that matter to each row. What none of
+            ``_BLOCK`` rows in turn needs is infinite; it pays where neighbours need the same.
+    """
     ones = np.ones((max(len(a), len(b)), 1), np.float32)
     u = np.hstack([-2 * a, np.einsum("md,md->m", a, a)[:, None], ones[: len(a)]])
     v = np.hstack([b, ones[: len(b)], np.einsum("nd,nd->n", b, b)[:, None]])
-    return np.asarray(u @ v.T)
+    if spans is None:
+        return np.asarray(u @ v.T)
+    squared = np.full((len(a), len(b)), np.inf, np.float32)
+    for i in range(0, len(a), _BLOCK):
+        rows = slice(i, i + _BLOCK)
+        columns = slice(spans[0][rows].min(), spans[1][rows].max())
+        squared[rows, columns] = u[rows] @ v[columns].T
+    return squared
 
 
-def mutual_nearest(squared: Float32, ratio: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def mutual_nearest(squared: Float32, ratio: float) -> tuple[Rows, Rows]:
     """Rows and columns that are each other's nearest, the row clearly so.
 
     The ratio test (Lowe, 2004) looks along rows only: one place may own several rows, never several

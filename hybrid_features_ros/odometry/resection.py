@@ -11,6 +11,7 @@ by another depth.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,6 +46,11 @@ class Sights:
     def __len__(self) -> int:
         return len(self.rays)
 
+    @cached_property
+    def basis(self) -> Float64:
+        """(2, 3, M) orthonormal directions across the rays."""
+        return tangent_basis(self.rays)
+
     def __getitem__(self, rows: object) -> Sights:
         return Sights(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
@@ -68,7 +74,7 @@ class Fit:
     @property
     def scatter(self) -> float:
         """By how much the residuals scatter beyond their sigmas; less than 1 where those are cautious."""
-        return float(np.sqrt(min(np.median(self.errors), 1e12) / _MEDIAN)) if len(self.errors) else 1.0
+        return _spread(self.errors) if len(self.errors) else 1.0
 
 
 def fit_pose(
@@ -107,11 +113,10 @@ def approach(
         settled: step [rad], and over the distance, below which the pose counts as found.
     """
     free = slice(3, 6) if turn_only else slice(0, 6)
-    basis = tangent_basis(sights.rays)
     near = float(np.median(sights.inverse)) if len(sights) else 1.0
     largest = max(1.0, widest / float(np.median(sights.sigmas)))
     for _ in range(steps):
-        J, r, errors = _whitened(sights, T, basis)
+        J, r, errors = _whitened(sights, T)
         weighted = J * _weights(errors, min(scatter(errors), largest))
         H, g = information(weighted, J), (weighted * r[:, None]).sum(axis=(0, 2))
         if prior is not None and mean is not None:
@@ -125,8 +130,11 @@ def approach(
 
 
 def judge(sights: Sights, T: Float64, rows: Bool | None = None) -> Fit:
-    """The residuals and the information at a pose; ``rows`` (M,) bool limits the latter."""
-    J, _, errors = _whitened(sights, T, tangent_basis(sights.rays))
+    """The residuals and the information at a pose; ``rows`` (M,) bool limits the latter.
+
+    The noise is that of all: where much disagrees, the pose is less sure.
+    """
+    J, _, errors = _whitened(sights, T)
     noise = scatter(errors)
     weights = _weights(errors, noise) if rows is None else _weights(errors, noise) * rows
     return Fit(T, information(J * weights, J), errors, noise)
@@ -179,16 +187,22 @@ def tangent_basis(rays: Float64) -> Float64:
 
 def scatter(errors: Float64) -> float:
     """Noise of the better half of residuals (N,) over their sigmas, never below 1."""
-    return max(1.0, float(np.sqrt(min(np.median(errors), 1e12) / _MEDIAN))) if len(errors) else 1.0
+    return max(1.0, _spread(errors)) if len(errors) else 1.0
 
 
-def _whitened(sights: Sights, T: Float64, basis: Float64) -> tuple[Float64, Float64, Float64]:
+def _spread(errors: Float64) -> float:
+    """From the median of squared residuals (N,), the larger of two: several times as fast as numpy's."""
+    middle = len(errors) // 2
+    return float(np.sqrt(min(np.partition(errors, middle)[middle], 1e12) / _MEDIAN))
+
+
+def _whitened(sights: Sights, T: Float64) -> tuple[Float64, Float64, Float64]:
     """Jacobian (2, 6, M) and residuals (2, M) over their standard deviation, and squared residuals (M,).
 
     The covariance of a residual is ``s^2 I + v A A^T``; its inverse root is
     ``(I - (1 - s / sqrt(s^2 + v |A|^2)) a a^T) / s`` with ``a = A / |A|``.
     """
-    r, J, A = linearise(sights, T, basis)
+    r, J, A = linearise(sights, T, sights.basis)
     finite, s = np.isfinite(r[0]), sights.sigmas
     r[:, ~finite] = 0.0
     size = np.maximum(np.sqrt(A[0] ** 2 + A[1] ** 2), 1e-15)

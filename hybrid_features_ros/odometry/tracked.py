@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hybrid_features_ros.camera import Camera
-from hybrid_features_ros.odometry.local_map import Keyframe, LocalMap, Rows
+from hybrid_features_ros.odometry.local_map import Keyframe, LocalMap
 from hybrid_features_ros.odometry.resection import Fit, Sights
 from hybrid_features_ros.odometry.two_view import Pairs, median_parallax
 from hybrid_features_ros.odometry.view import View
-from hybrid_features_ros.types import Bool, Float64, MotionModel
+from hybrid_features_ros.types import Bool, Float64, MotionModel, Rows
 
 LENIENT = 3.0  # how much larger an inlier's error may be while the position is held
 
@@ -46,6 +46,13 @@ class Guess:
     held: Float64
     information: Float64 | None = None
     heading: Float64 | None = None
+
+    @property
+    def sigmas(self) -> tuple[float, float]:
+        """Largest standard deviations of position [m] and rotation [rad]."""
+        assert self.information is not None
+        variances = np.diagonal(np.linalg.inv(self.information))
+        return float(np.sqrt(variances[:3].max())), float(np.sqrt(variances[3:].max()))
 
 
 @dataclass(frozen=True, eq=False)

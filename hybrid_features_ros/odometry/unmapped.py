@@ -1,4 +1,4 @@
-"""An image where the map knows no depths yet: the motion since one keyframe, or a position that is held.
+"""An image whose known depths, if any, tell no position: the motion since one keyframe, or a held position.
 
 The two-view models (rotation only, homography, essential) are judged by Torr's criterion, see
 :mod:`two_view`. A translation must show twice in a row, unless it is the first and its parallax is beyond
@@ -13,12 +13,12 @@ import numpy as np
 
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import OdometryConfig
-from hybrid_features_ros.odometry.local_map import Keyframe, LocalMap, Rows
+from hybrid_features_ros.odometry.local_map import Keyframe, LocalMap
 from hybrid_features_ros.odometry.resection import fit_pose, judge
 from hybrid_features_ros.odometry.tracked import LENIENT, Guess, Lens, Tracked, agreeing, shared_most
 from hybrid_features_ros.odometry.two_view import Pairs, estimate_motion, sampson
 from hybrid_features_ros.odometry.view import View
-from hybrid_features_ros.types import Float64, MotionEstimate, MotionModel
+from hybrid_features_ros.types import Float64, MotionEstimate, MotionModel, Rows
 
 _LEAST_DEPTHS = 4  # known depths that outvote the scene's usual one
 _CLEAR = 6.0  # parallax, over the scatter across it, that is no accident if the next image shows it again

@@ -8,7 +8,7 @@ import numpy as np
 
 from hybrid_features_ros.camera import Camera
 from hybrid_features_ros.odometry.matching import values
-from hybrid_features_ros.types import Features, Float32, Float64
+from hybrid_features_ros.types import Features, Float32, Float64, Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,6 @@ class View:
 
     Attributes:
         stamp: of the image [ns].
-        features: of the image.
         values: (N, D) float32, descriptors as numbers.
         rays: (N, 3) unit vectors in the camera's frame.
         sigmas: (N,) standard deviation of a ray per axis [rad].
@@ -26,7 +25,6 @@ class View:
     """
 
     stamp: int
-    features: Features
     values: Float32
     rays: Float64
     sigmas: Float64
@@ -35,6 +33,10 @@ class View:
 
     def __len__(self) -> int:
         return len(self.rays)
+
+    def __getitem__(self, columns: Rows) -> View:
+        arrays = (getattr(self, name)[columns] for name in list(self.__dataclass_fields__)[1:])
+        return View(self.stamp, *arrays)
 
     @staticmethod
     def make(stamp: int, features: Features, camera: Camera, inverse_depth_sigma: float) -> View:
@@ -51,7 +53,6 @@ class View:
                 spread = np.where(np.isfinite(given) & (given > 0), given, spread)
         return View(
             stamp=stamp,
-            features=features,
             values=values(features),
             rays=rays,
             sigmas=features.sigmas.astype(float) / camera.focal,

@@ -9,7 +9,8 @@ from synthetic import CAMERA, World, turn
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import OdometryConfig
 from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.odometry import Odometry
+from hybrid_features_ros.odometry import Odometry, tracking
+from hybrid_features_ros.odometry.matching import squared_distances
 from hybrid_features_ros.types import MotionModel, Scale, State
 
 FRAME_NS = 50_000_000
@@ -103,6 +104,21 @@ def test_an_image_beyond_the_keyframe_is_placed_by_the_one_before():
     assert max(rotation_errors(results, poses)) < 0.5
     assert results[2].keyframes == 1 and results[3].keyframes == 2 + results[3].is_keyframe
     assert [r.previous_is_keyframe for r in results] == [False, False, False, True, False]
+
+
+def test_a_motion_that_nobody_expected_is_found_among_all_features(monkeypatch):
+    """Where a landmark is expected comes first; a jerk of 25 degrees between two images comes through."""
+    compared = []
+    monkeypatch.setattr(
+        tracking,
+        "squared_distances",
+        lambda a, b, spans=None: compared.append(spans is None) or squared_distances(a, b, spans),
+    )
+    poses = [pose.make(turn(z=25.0 * (i >= 30))[:3, :3], [0.03 * i, 0, 0]) for i in range(33)]
+    results = along(poses, with_depth=True)
+    assert all(r.state is State.TRACKING for r in results[3:])
+    assert max(rotation_errors(results, poses)) < 0.5
+    assert compared[-40:].count(True) <= 6 and True in compared[-6:]
 
 
 def test_measured_depth_gives_metres():
