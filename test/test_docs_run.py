@@ -1,0 +1,96 @@
+"""Every `hybrid-features` command of the documentation does what it says, page by page, word for word.
+
+Inputs lie under the very names that the pages give them. What takes long is made short from outside: fewer
+frames, steps and rounds. Downloads are tested by ``evaluation/test_datasets.py``, ``make`` and ``ros2`` by CI
+and ``test_launch.py``.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from test_docs import GENERATED, in_blocks, in_sentences
+
+from hybrid_features_ros import cli
+from hybrid_features_ros.camera import Camera
+from hybrid_features_ros.cli import main
+from hybrid_features_ros.evaluation import bench, endurance, speed
+from hybrid_features_ros.evaluation.render import render_sequence
+
+SHORT = {  # options that are appended
+    ("bench", "consistency"): ["--rooms", "1", "--frames", "4"],
+    ("bench", "endurance"): ["--minutes", "1"],
+    ("bench", "rotation"): ["--yardsticks", "sift"],
+    ("bench", "all"): ["--yardsticks", "sift"],
+}
+
+
+def run_here() -> dict[str, list[list[str]]]:
+    """The commands of every page, in order; of those in sentences the ones that name what they read."""
+    found: dict[str, list[list[str]]] = {}
+    for page, command in in_blocks() + [c for c in in_sentences() if re.search(r"\b[A-Z]+\b", c[1])]:
+        program, *words = shlex.split(command)
+        if program == "hybrid-features" and page not in GENERATED and words[1:2] != ["download"]:
+            found.setdefault(page, []).append(words)
+    return found
+
+
+@pytest.fixture
+def sandbox(photograph: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with everything that the pages' commands read, in a process where everything takes little."""
+    monkeypatch.chdir(tmp_path)
+    large = cv2.resize(photograph, (960, 720), interpolation=cv2.INTER_CUBIC)
+    for folder in ("PHOTOGRAPHS", "TEST_PHOTOGRAPHS", "OTHERS", "DIR"):
+        Path(folder).mkdir()
+        cv2.imwrite(f"{folder}/1.png", large)
+    for name, picture in (("IMAGE", photograph), ("A", photograph), ("B", np.rot90(photograph))):
+        cv2.imwrite(f"{name}.png", picture)
+        Path(f"{name}.png").rename(name)
+    Path("OXFORD/scene").mkdir(parents=True)
+    for i in (1, 2):
+        cv2.imwrite(f"OXFORD/scene/{i}.ppm", cv2.cvtColor(photograph, cv2.COLOR_GRAY2BGR))
+    np.savetxt("OXFORD/scene/H_1_2", np.eye(3))
+    render_sequence(Path("SEQUENCE"), camera=Camera(160, 120, 131.0, 131.0, 79.5, 59.5), duration_s=0.4)
+    main(["evaluate", "SEQUENCE", "--out", "RUN"])
+    brief = partial(render_sequence, duration_s=0.3)
+    monkeypatch.setattr(cli, "render_sequence", brief)
+    monkeypatch.setattr(bench, "render_sequence", brief)
+    monkeypatch.setattr(endurance, "RATE_HZ", 2.0)
+    monkeypatch.setattr(speed, "ROUNDS", 1)
+    monkeypatch.setattr(speed, "WARM_UP", 0)
+
+
+@pytest.fixture
+def little_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings of a step or two."""
+    pytest.importorskip("torch", reason="PyTorch is not installed: pip install .[train]")
+    from hybrid_features_ros.training import descriptor, detector, validation
+
+    small = {
+        descriptor: (descriptor.DescriptorTraining, {"views": 2, "steps": 1, "validate_every": 1}),
+        detector: (detector.DetectorTraining, {"batch": 1, "steps": 1, "validate_every": 1}),
+    }
+    for module, (kind, less) in small.items():
+        monkeypatch.setattr(
+            module, kind.__name__, lambda kind=kind, less=less, **k: replace(kind(**k), **less)
+        )
+    monkeypatch.setattr(validation, "PAIRS_PER_PHOTO", 1)
+
+
+@pytest.mark.parametrize(("page", "lines"), run_here().items(), ids=run_here())
+def test_the_commands_of_a_page_run(
+    page: str, lines: list[list[str]], sandbox: None, request: pytest.FixtureRequest
+) -> None:
+    for words in lines:
+        if words[0] in ("train", "export"):
+            request.getfixturevalue("little_training")
+        if "--rerun" in words:
+            pytest.importorskip("rerun", reason="Rerun is not installed: pip install .[rerun]")
+        main([*words, *SHORT.get(tuple(words[:2]), [])])
