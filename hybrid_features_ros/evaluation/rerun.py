@@ -45,7 +45,7 @@ class RerunView:
             raise InputError(f"{path}: no such folder; make it first")
         self._rr: Any = rerun
         self._to: Any = rerun.RecordingStream("hybrid_features_ros", recording_id=name)
-        self._to.save(str(path))
+        self._to.save(str(path), default_blueprint=_layout())
         self._camera = camera
         self._truth = truth
         self._points: dict[int, Float32] = {}  # of every frame so far: each may be a keyframe
@@ -94,7 +94,7 @@ class RerunView:
         rows = result.matches.index_b[good]
         colours = np.tile(np.array([OTHER], np.uint8), (len(features), 1))
         colours[rows] = INLIER
-        radii = np.maximum(features.scales, 1.0)
+        radii = np.maximum(0.3 * features.scales, 1.0)
         circles = self._rr.Points2D(features.points, colors=colours, radii=radii)
         self._to.log("world/camera/image/features", circles)
         reference = self._points.get(result.reference_stamp)
@@ -122,3 +122,24 @@ class RerunView:
             quaternions=[pose.to_quaternion(pose.make(axes, np.zeros(3)))],
             colors=[colour],
         )
+
+
+def _layout() -> Any:
+    """The path beside the image; below, what each frame cost, how much it matched, and the states."""
+    from rerun import blueprint as rrb
+
+    return rrb.Blueprint(
+        rrb.Vertical(
+            rrb.Horizontal(
+                rrb.Spatial3DView(origin="world", name="path"),
+                rrb.Spatial2DView(origin="world/camera/image", name="image"),
+            ),
+            rrb.Horizontal(
+                rrb.TimeSeriesView(origin="milliseconds"),
+                rrb.TimeSeriesView(origin="counts"),
+                rrb.TextLogView(origin="state"),
+            ),
+            row_shares=[3, 2],
+        ),
+        rrb.SelectionPanel(state="collapsed"),
+    )
