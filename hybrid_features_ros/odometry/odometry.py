@@ -321,6 +321,8 @@ class Odometry:
             return
         self._scale = max(self._scale, Scale.ASSUMED)
         rows = tracked.rows[tracked.known]
+        if not len(rows):
+            return  # all that agree do so loosely
         marks = self._map.landmarks
         points = self._map.origins[rows] + self._map.directions[rows] / marks.inverse[rows][:, None]
         self._usual = float(1 / np.median(np.linalg.norm(points - self._T[:3, 3], axis=1)))

@@ -32,6 +32,7 @@ _CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gauss
 _REFINE_STEPS, _CONVERGED = 20, 1e-5
 _MEDIANS = {1: 0.4549, 2: 1.3863}  # of chi-square with as many degrees of freedom
 _TWIN = 2.0  # difference of costs below which two motions explain the rays equally well
+_LEAST_NOISE = 0.5  # cautious sigmas make a plane or a rotation of what is none: believe half of them
 _OFF = 16.0  # squared error, over its variance, from which a point is off the plane and not just noisy
 _TOLD_APART = 6.0  # difference of costs, of points off the plane, that tells a plane's two motions apart
 _SAME_WAY = np.cos(np.radians(5.0))  # translations nearer to each other than this need not be told apart
@@ -95,7 +96,7 @@ def estimate_motion(pairs: Pairs, threshold: float, config: TwoViewConfig, seed:
     rivals = [rotation, fit_essential(pairs, threshold, config, rotation.R, planes)]
     if planes:
         rivals.append(_homography(planes, pairs))
-    noise = min(map(_noise, rivals))
+    noise = min(_noise(h, _LEAST_NOISE) for h in rivals)
     chosen = min(rivals, key=lambda h: h.gric(noise))
     inliers = chosen.errors * pairs.sigmas**2 < threshold**2
     if inliers.sum() < max(config.min_inliers, config.min_inlier_share * len(inliers)):
@@ -248,9 +249,9 @@ def median_parallax(pairs: Pairs, R: Float64, inliers: Bool) -> float:
     return float(np.median(2 * np.arcsin(np.minimum(gap / 2, 1))))
 
 
-def _noise(h: Hypothesis) -> float:
-    """By how much the inliers of a model scatter beyond their sigmas, robustly; never below 1."""
-    return max(1.0, float(np.sqrt(np.median(h.errors) / _MEDIANS[h.codimension])))
+def _noise(h: Hypothesis, least: float = 1.0) -> float:
+    """By how much the inliers of a model scatter beyond their sigmas, robustly; never below ``least``."""
+    return max(least, float(np.sqrt(np.median(h.errors) / _MEDIANS[h.codimension])))
 
 
 def _triad(rays: Float64) -> Float64:

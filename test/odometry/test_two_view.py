@@ -50,6 +50,25 @@ def test_pure_rotation_is_not_a_translation(axis, degrees):
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_cautious_sigmas_do_not_flatten_a_corner(seed):
+    """Two walls are no plane, even where the noise is half of what the sigmas say."""
+    rng, n, f = np.random.default_rng(seed), 340, 262.5
+    across = rng.uniform(-1, 1, (n, 2)) * [0.6, 0.45]
+    depth = np.where(across[:, 0] < 0.1, 3.0, 3.0 - 4.0 * (across[:, 0] - 0.1))
+    points = np.column_stack([across * depth[:, None], depth])
+    T = pose.exp(np.array([0.05, 0.035, 0.01, 0.004, 0.01, 0.002]))
+    rays = []
+    for local in (points, (points - T[:3, 3]) @ T[:3, :3]):
+        seen = local[:, :2] / local[:, 2:] + rng.normal(size=(n, 2)) * 0.25 / f
+        rays.append(
+            np.column_stack([seen, np.ones(n)]) / np.linalg.norm([*seen.T, np.ones(n)], axis=0)[:, None]
+        )
+    motion = estimate_motion(Pairs(*rays, np.full(n, np.sqrt(2) * 0.5 / f)), 3 / f, CONFIG, seed=0)
+    assert motion.model is MotionModel.ESSENTIAL
+    assert angle_between(motion.T_a_b[:3, :3], T[:3, :3]) < 0.4
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_translation_is_found_with_its_direction(seed):
     T = pose.exp(np.array([0.3, 0.1, -0.2, 0.1, -0.15, 0.8]))
     pairs, _ = seen_twice(T, seed=seed)
