@@ -12,7 +12,7 @@ from hybrid_features_ros.errors import InputError
 def draw_curves(
     runs: Sequence[Path], column: str, out: Path, reference: tuple[str, float] | None = None
 ) -> None:
-    """Draw one column of the logs of several trainings over their steps.
+    """Draw one column of the logs of several trainings over their steps, the best at the end first.
 
     Args:
         runs: folders of trainings; the folder's name is the curve's.
@@ -26,12 +26,11 @@ def draw_curves(
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for run in runs:
-        steps, values = _read(run / "log.csv", column)
-        axes.plot(steps, values, label=run.name, marker=".", linewidth=1.5)
-        axes.annotate(f"{values[-1]:.4g}", (steps[-1], values[-1]), xytext=(4, 0), textcoords="offset points")
+    curves = [(run.name, *_read(run / "log.csv", column)) for run in runs]
+    for name, steps, values in sorted(curves, key=lambda c: -c[2][-1]):
+        axes.plot(steps, values, label=f"{name}: {values[-1]:.4g}", marker=".", linewidth=1.5)
     if reference:
-        axes.axhline(reference[1], color="0.4", linestyle="--", label=f"{reference[0]} {reference[1]:.4g}")
+        axes.axhline(reference[1], color="0.4", linestyle="--", label=f"{reference[0]}: {reference[1]:.4g}")
     axes.set_xlabel("steps")
     axes.set_ylabel(column)
     axes.grid(alpha=0.3)
