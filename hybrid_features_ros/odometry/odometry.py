@@ -237,7 +237,7 @@ class Odometry:
         """Take the estimate over and say what the image showed."""
         twist, twist_covariance = self._move(view, tracked)
         state, reason = self._judge(view, tracked)
-        C = np.zeros((6, 6)) if tracked is None else relative(tracked, self._usual, self._held_s)
+        C = np.zeros((6, 6)) if tracked is None else relative(tracked, self._usual, self._held_s, self._scale)
         matches, motion = _with_partner(tracked, self._scale, C, self._usual)
         reference = self._map.reference if tracked is None else tracked.partner
         covariance = self._covariance(view, tracked, C)
@@ -280,7 +280,7 @@ class Odometry:
         self._seen_at = T
         self._held_s = (self._held_s + seconds) * tracked.held
         self._T, self._seen, self._held, self._heading = T, view.stamp, tracked.held, tracked.heading
-        covariance = relative(tracked, self._usual, 0.0) * 2 / seconds**2
+        covariance = relative(tracked, self._usual, 0.0, self._scale) * 2 / seconds**2
         return self._twist, unscaled(covariance, self._twist[:3], self._scale)
 
     def _coast(self, view: View) -> Float64:

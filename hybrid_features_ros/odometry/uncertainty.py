@@ -6,7 +6,8 @@ image (Sola et al., eq. 55), of
 * the covariance of the keyframe that shares most landmarks with the image: it grew hop by hop while the
   map grew, and does not grow while the camera looks at what is mapped already;
 * that of the motion since then, from the information of the landmarks, times the scatter of the
-  residuals, a factor for what landmarks err in common, and what noise of depths adds in a single image;
+  residuals, a factor for what triangulated landmarks err in common, and what noise of depths adds in a
+  single image;
 * an error of all lengths in common: calibration, or, for one camera, a scale that nobody knows;
 * what nothing measured: a position that was held, the time without any estimate, a correction that the
   published pose has yet to follow.
@@ -21,7 +22,7 @@ from hybrid_features_ros.odometry.tracked import Tracked
 from hybrid_features_ros.types import Float64, MotionModel, Scale
 
 _LEAST = 0.2  # scatter of residuals over their sigmas below which it is no measurement
-_MODEL = 1.2  # standard deviations are this much larger than residuals alone say: landmarks err together
+_TOGETHER = 1.3  # factor on standard deviations: landmarks that one camera triangulated err together
 _UNKNOWN_LENGTH = 0.5  # relative standard deviation of lengths while nothing measures the scale
 _LENGTH = 0.003  # the same where depths are measured: focal length and baseline are not exact
 _STRETCH = 0.03  # relative standard deviation by which a scale differs from one keyframe to the next
@@ -32,7 +33,7 @@ _LOST = 0.25  # standard deviation after a second without any estimate: over the
 _TURNED = 0.5  # ... and of the rotation [rad]
 
 
-def relative(tracked: Tracked, usual: float, held_s: float) -> Float64:
+def relative(tracked: Tracked, usual: float, held_s: float, scale: Scale) -> Float64:
     """(6, 6) covariance of an image's pose in the map, right perturbations.
 
     Args:
@@ -40,7 +41,8 @@ def relative(tracked: Tracked, usual: float, held_s: float) -> Float64:
         held_s: for how long the position has been held [s].
     """
     free = tracked.model is MotionModel.PNP or tracked.held  # else two views told their own scatter
-    factor = (_MODEL * (min(max(tracked.fit.scatter, _LEAST), 1.0) if free else 1.0)) ** 2
+    together = 1.0 if scale is Scale.METRIC else _TOGETHER
+    factor = (together * (min(max(tracked.fit.scatter, _LEAST), 1.0) if free else 1.0)) ** 2
     information = tracked.fit.information
     if not tracked.held:
         return pose.symmetric(np.asarray(np.linalg.pinv(information, rcond=1e-12, hermitian=True))) * factor
