@@ -111,7 +111,7 @@ def to_parent_axes(covariance: Array, T: Array) -> Array:
 def left_jacobian(phi: Array) -> Array:
     """Left Jacobian (3, 3) of SO(3) at the rotation vector ``phi`` (Sola et al., eq. 145)."""
     squared = float(phi @ phi)
-    if squared < 1e-8:  # third-order terms fall below 1e-16
+    if squared < 1e-8:  # the next terms are of the size of rounding errors
         b, c = 0.5, 1 / 6
     else:
         angle = sqrt(squared)

@@ -1,4 +1,4 @@
-"""Every `hybrid-features` command of the documentation does what it says, page by page, word for word.
+"""Every `hybrid-features` command of the documentation runs, page by page, word for word.
 
 Inputs lie under the very names that the pages give them. What takes long is made short from outside: fewer
 frames, steps and rounds. Downloads are tested by ``evaluation/test_datasets.py``, ``make`` and ``ros2`` by CI
@@ -88,9 +88,9 @@ def little_training(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_commands_of_a_page_run(
     page: str, lines: list[list[str]], sandbox: None, request: pytest.FixtureRequest
 ) -> None:
+    if any(words[0] in ("train", "export") for words in lines):
+        request.getfixturevalue("little_training")
+    if any("--rerun" in words for words in lines):
+        pytest.importorskip("rerun", reason="Rerun is not installed: pip install .[rerun]")
     for words in lines:
-        if words[0] in ("train", "export"):
-            request.getfixturevalue("little_training")
-        if "--rerun" in words:
-            pytest.importorskip("rerun", reason="Rerun is not installed: pip install .[rerun]")
         main([*words, *SHORT.get(tuple(words[:2]), [])])

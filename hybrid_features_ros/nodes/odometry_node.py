@@ -318,7 +318,9 @@ class OdometryNode(ManagedNode):
         """The image, if it is a keyframe, and before it the image before, if it became one only now."""
         result = newest[0]
         if result.previous_is_keyframe and before is not None:
-            late = replace(before[0], keyframes=result.keyframes - result.is_keyframe, resets=result.resets)
+            late = replace(before[0], keyframes=result.keyframes - result.is_keyframe)
+            if late.resets != result.resets:  # a new map begins with it
+                late = replace(late, resets=result.resets, scale=result.scale)
             self._keyframes.publish(conversions.keyframe_to_msg(late, *before[1]))
         if result.is_keyframe:
             self._keyframes.publish(conversions.keyframe_to_msg(result, *newest[1]))

@@ -57,7 +57,7 @@ class Landmarks:
         inverse, inverse_sigmas: (L,) one over the distance along the ray, as known now [1/m].
         prior, prior_sigmas: (L,) the same before any triangulation [1/m].
         values: (L, D) float32, newest descriptors.
-        views: (L,) int32, number of keyframes that see it.
+        views: (L,) int32, how many keyframes have found it, without those where that was wrong.
         last: (L,) int32, number of the newest of them.
     """
 

@@ -7,7 +7,6 @@ import numpy as np
 from hybrid_features_ros.config import MatchingConfig
 from hybrid_features_ros.types import Bool, Features, Float32, Matches, Metric, Rows
 
-_BLOCK = 64  # descriptors that are compared at a time with those near them
 VOTE_OCTAVES = 1.0  # most disagreement of two matches' changes of scale
 NO_MATCHES = Matches(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
@@ -97,24 +96,12 @@ def _unrelated(features: Features) -> float:
     return float(np.sqrt(2.0) * np.mean(lengths)) if np.any(lengths) else 1.0
 
 
-def squared_distances(a: Float32, b: Float32, spans: tuple[Rows, Rows] | None = None) -> Float32:
-    """(M, N) float32 between descriptors (M, D) and (N, D).
-
-    Args:
-        spans: (M,) first and (M,) last column (exclusive) that matter to each row. What none of
-            ``_BLOCK`` rows in turn needs is infinite; it pays where neighbours need the same.
-    """
+def squared_distances(a: Float32, b: Float32) -> Float32:
+    """(M, N) float32 between descriptors (M, D) and (N, D)."""
     ones = np.ones((max(len(a), len(b)), 1), np.float32)
     u = np.hstack([-2 * a, np.einsum("md,md->m", a, a)[:, None], ones[: len(a)]])
     v = np.hstack([b, ones[: len(b)], np.einsum("nd,nd->n", b, b)[:, None]])
-    if spans is None:
-        return np.asarray(u @ v.T)
-    squared = np.full((len(a), len(b)), np.inf, np.float32)
-    for i in range(0, len(a), _BLOCK):
-        rows = slice(i, i + _BLOCK)
-        columns = slice(spans[0][rows].min(), spans[1][rows].max())
-        squared[rows, columns] = u[rows] @ v[columns].T
-    return squared
+    return np.asarray(u @ v.T)
 
 
 def mutual_nearest(squared: Float32, ratio: float) -> tuple[Rows, Rows]:

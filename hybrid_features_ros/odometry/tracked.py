@@ -47,13 +47,6 @@ class Guess:
     information: Float64 | None = None
     heading: Float64 | None = None
 
-    @property
-    def sigmas(self) -> tuple[float, float]:
-        """Largest standard deviations of position [m] and rotation [rad]."""
-        assert self.information is not None
-        variances = np.diagonal(np.linalg.inv(self.information))
-        return float(np.sqrt(variances[:3].max())), float(np.sqrt(variances[3:].max()))
-
 
 @dataclass(frozen=True, eq=False)
 class Tracked:

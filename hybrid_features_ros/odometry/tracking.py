@@ -13,8 +13,6 @@ Whichever wins, the pose comes from the same least-squares problem over all land
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -31,8 +29,6 @@ from hybrid_features_ros.odometry.view import View
 from hybrid_features_ros.types import Bool, Float32, Float64, MotionModel, Rows
 
 _SEARCH_PX = 9.0  # how far from its predicted place a landmark is looked for once the pose is known
-_REACH = 3.0  # standard deviations of the guess within which landmarks are looked for first
-_WIDE_REACH = 0.2  # those that may be farther away than this are compared on their own [rad]
 _GUIDED_RATIO = 0.9  # a landmark's place tells it from others, so its descriptor need not
 _MARGIN = np.radians(12.0)  # landmarks this far outside the image are compared as well
 _WIDE = np.radians(3.0)  # threshold of a rotation that stands for a motion with parallax
@@ -47,24 +43,10 @@ def track(
 ) -> Tracked | None:
     """Place an image near where it is expected; None if too few landmarks agree.
 
-    Landmarks are compared with the features near their expected places first; with all others only if that
-    gives no pose, or none that was to be expected.
-
     Args:
         usual: one over the scene's usual depth [1/m].
     """
     rows = local_map.in_view(guess.T, lens.half_angle + _MARGIN, config.tracking.max_landmarks)
-    known = np.count_nonzero(local_map.landmarks.known[rows])
-    if guess.information is not None and known >= config.tracking.min_landmarks:
-        order = np.argsort(view.rays[:, 0])
-        across = view[order]
-        near, spans = _nearby(local_map, rows, across, guess, lens)
-        squared = squared_distances(local_map.landmarks.values[near], across.values, spans)
-        tracked = _place_by_depths(local_map, near, squared, across, guess, lens, config, usual)
-        if tracked is not None:
-            step = pose.log(pose.inverse(guess.T) @ tracked.fit.T)
-            if np.linalg.norm(step[3:]) + np.linalg.norm(step[:3]) * usual < _reach(guess, usual, lens):
-                return replace(tracked, columns=order[tracked.columns])
     return _place(local_map, rows, view, guess, lens, config, usual)
 
 
@@ -74,24 +56,6 @@ def find(
     """Place an image among the landmarks of one keyframe, wherever it may be."""
     rows = local_map.seen_by(keyframe)
     return _place(local_map, rows, view, Guess(keyframe.T, keyframe.T[:3, 3]), lens, config, usual)
-
-
-def _nearby(
-    local_map: LocalMap, rows: Rows, view: View, guess: Guess, lens: Lens
-) -> tuple[Rows, tuple[Rows, Rows]]:
-    """The landmarks from left to right, and which features in the same order, (first, last), may be each."""
-    rays, blur = local_map.places(guess.T, rows)
-    reach = _reach(guess, local_map.landmarks.inverse[rows], lens) + 2 * blur
-    order = np.lexsort((rays[:, 0], reach > _WIDE_REACH))
-    x, reach = rays[order, 0], reach[order]
-    ours = view.rays[:, 0]
-    return rows[order], (np.searchsorted(ours, x - reach), np.searchsorted(ours, x + reach))
-
-
-def _reach(guess: Guess, inverse: Any, lens: Lens) -> Any:
-    """How far [rad] from its expected place a point of known inverse distance [1/m] may be."""
-    moved, turned = guess.sigmas
-    return _REACH * (turned + moved * inverse) + _SEARCH_PX / lens.focal
 
 
 def _place(
@@ -104,26 +68,6 @@ def _place(
     usual: float,
 ) -> Tracked | None:
     squared = squared_distances(local_map.landmarks.values[candidates], view.values)
-    tracked = _place_by_depths(local_map, candidates, squared, view, guess, lens, config, usual)
-    if tracked is not None:
-        return tracked
-    at, columns = mutual_nearest(squared, config.matching.ratio)
-    if len(at) < config.two_view.min_inliers:
-        return None
-    return place_by_two_views(local_map, candidates[at], view, columns, guess, lens, config, usual)
-
-
-def _place_by_depths(
-    local_map: LocalMap,
-    candidates: Rows,
-    squared: Float32,
-    view: View,
-    guess: Guess,
-    lens: Lens,
-    config: OdometryConfig,
-    usual: float,
-) -> Tracked | None:
-    """Where landmarks of known depth tell the position."""
     at, columns = mutual_nearest(squared, config.matching.ratio)
     if len(at) < config.two_view.min_inliers:
         return None
@@ -143,7 +87,7 @@ def _place_by_depths(
         if determined(sights, fit, known, config, sure / usual):
             inliers = agreeing(fit, sights, threshold)
             return Tracked.made_of(MotionModel.PNP, local_map, view, fit, rows, seen, inliers)
-    return None
+    return place_by_two_views(local_map, candidates[at], view, columns, guess, lens, config, usual)
 
 
 def _fit_known(
@@ -158,13 +102,13 @@ def _fit_known(
     """A pose that most landmarks of known depth agree with, and who of all agrees with it.
 
     Those whose depth has stood a test decide: what only the newest keyframes saw may lie on something that
-    moves. Where they are a minority and agree on nothing, all are asked.
+    moves. Where they are few or a minority, and agree on nothing, all are asked.
     """
     marks, sights = local_map.landmarks, local_map.sights(rows, view, columns)
     known = np.flatnonzero(marks.known[rows])
     proven = known[marks.tested[rows[known]]]
     fit, agree = _search(sights, proven, guess, threshold, config)
-    if fit is None and len(proven) < len(known) / 2:
+    if fit is None and len(proven) < max(config.tracking.min_landmarks, len(known) / 2):
         return _search(sights, known, guess, threshold, config)
     return fit, agree
 
@@ -188,7 +132,7 @@ def _search(
         if count >= _AGREE * len(known):
             break
     if best is None or count < enough:
-        return None, agreed
+        return None, np.zeros(len(sights), np.bool_)
     return best, agreed
 
 

@@ -32,7 +32,8 @@ _CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gauss
 _REFINE_STEPS, _CONVERGED = 20, 1e-5
 _MEDIANS = {1: 0.4549, 2: 1.3863}  # of chi-square with as many degrees of freedom
 _TWIN = 2.0  # difference of costs below which two motions explain the rays equally well
-_LEAST_NOISE = 0.5  # cautious sigmas make a plane or a rotation of what is none: believe half of them
+_LEAST_NOISE = 0.5  # cautious sigmas make a plane or a rotation of what is none: believe half of them ...
+_MANY = 100  # ... from so many pairs on: fewer leave an essential matrix residuals smaller than the noise
 _OFF = 16.0  # squared error, over its variance, from which a point is off the plane and not just noisy
 _TOLD_APART = 6.0  # difference of costs, of points off the plane, that tells a plane's two motions apart
 _SAME_WAY = np.cos(np.radians(5.0))  # translations nearer to each other than this need not be told apart
@@ -96,7 +97,8 @@ def estimate_motion(pairs: Pairs, threshold: float, config: TwoViewConfig, seed:
     rivals = [rotation, fit_essential(pairs, threshold, config, rotation.R, planes)]
     if planes:
         rivals.append(_homography(planes, pairs))
-    noise = min(_noise(h, _LEAST_NOISE) for h in rivals)
+    least = _LEAST_NOISE if len(pairs.sigmas) >= _MANY else 1.0
+    noise = min(_noise(h, least) for h in rivals)
     chosen = min(rivals, key=lambda h: h.gric(noise))
     inliers = chosen.errors * pairs.sigmas**2 < threshold**2
     if inliers.sum() < max(config.min_inliers, config.min_inlier_share * len(inliers)):

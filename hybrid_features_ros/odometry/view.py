@@ -8,7 +8,7 @@ import numpy as np
 
 from hybrid_features_ros.camera import Camera
 from hybrid_features_ros.odometry.matching import values
-from hybrid_features_ros.types import Features, Float32, Float64, Rows
+from hybrid_features_ros.types import Features, Float32, Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +33,6 @@ class View:
 
     def __len__(self) -> int:
         return len(self.rays)
-
-    def __getitem__(self, columns: Rows) -> View:
-        arrays = (getattr(self, name)[columns] for name in list(self.__dataclass_fields__)[1:])
-        return View(self.stamp, *arrays)
 
     @staticmethod
     def make(stamp: int, features: Features, camera: Camera, inverse_depth_sigma: float) -> View:

@@ -12,7 +12,7 @@ from hybrid_features_ros.errors import InputError
 def draw_curves(
     runs: Sequence[Path], column: str, out: Path, reference: tuple[str, float] | None = None
 ) -> None:
-    """Draw one column of the logs of several trainings over their steps, the best at the end first.
+    """Draw one column of the logs of several trainings over their steps, the highest at the end first.
 
     Args:
         runs: folders of trainings; the folder's name is the curve's.

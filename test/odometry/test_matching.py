@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from synthetic import World
 
 from hybrid_features_ros.config import MatchingConfig
-from hybrid_features_ros.odometry.matching import match, mutual_nearest, squared_distances
+from hybrid_features_ros.odometry.matching import match, mutual_nearest
 from hybrid_features_ros.types import DescriptorFormat, Metric
 
 FEATURES = World.random(count=600).seen_from(np.eye(4))
@@ -106,20 +106,6 @@ def test_the_vote_keeps_those_that_turn_together():
     found = match(replace(a, angles=angles), b, MatchingConfig(ratio=1.0, vote_deg=20.0))
     assert found.index_a.tolist() == [*range(n // 3, n - 2)]
     assert len(match(replace(a, angles=angles), b, MatchingConfig(ratio=1.0))) == n
-
-
-@given(st.integers(1, 150), st.integers(1, 40), st.integers(0, 20), st.integers(0, 9))
-def test_distances_within_spans_are_those_without(rows, columns, reach, seed):
-    """Whatever a span asks for is there, and all that is there is right."""
-    rng = np.random.default_rng(seed)
-    a, b = (rng.normal(size=(n, 8)).astype(np.float32) for n in (rows, columns))
-    middle = np.sort(rng.integers(0, columns, rows))
-    begin, end = np.maximum(middle - reach, 0), np.minimum(middle + reach, columns)
-    near, everywhere = squared_distances(a, b, (begin, end)), squared_distances(a, b)
-    there = np.isfinite(near)
-    assert np.allclose(near[there], everywhere[there], atol=1e-4)
-    wanted = (np.arange(columns) >= begin[:, None]) & (np.arange(columns) < end[:, None])
-    assert there[wanted].all()
 
 
 def test_forbidden_pairs_match_nothing():

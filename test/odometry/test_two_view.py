@@ -49,6 +49,16 @@ def test_pure_rotation_is_not_a_translation(axis, degrees):
     assert motion.inliers[wrong].mean() < 0.05
 
 
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("count", [25, 40, 60])
+def test_a_rotation_of_few_points_is_one(count, seed):
+    """An essential matrix fits few points closer than they are measured."""
+    T = pose.exp(np.array([0, 0, 0, 0.1, -0.15, 0.8]))
+    pairs, _ = seen_twice(T, count=count, outliers=0.0, seed=seed)
+    motion = estimate_motion(pairs, THRESHOLD, CONFIG, seed=1)
+    assert motion.model is MotionModel.ROTATION_ONLY
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_cautious_sigmas_do_not_flatten_a_corner(seed):
     """Two walls are no plane, even where the noise is half of what the sigmas say."""
