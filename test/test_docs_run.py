@@ -11,6 +11,7 @@ import re
 import shlex
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -30,6 +31,14 @@ SHORT = {  # options that are appended
     ("bench", "rotation"): ["--yardsticks", "sift"],
     ("bench", "all"): ["--yardsticks", "sift"],
 }
+WRITTEN = (
+    "--out",
+    "--json",
+    "--onnx",
+    "--tensorrt-script",
+    "--picture",
+    "--rerun",
+)  # files that must be there
 
 
 def run_here() -> dict[str, list[list[str]]]:
@@ -94,3 +103,5 @@ def test_the_commands_of_a_page_run(
         pytest.importorskip("rerun", reason="Rerun is not installed: pip install .[rerun]")
     for words in lines:
         main([*words, *SHORT.get(tuple(words[:2]), [])])
+        for option, value in pairwise(words):
+            assert option not in WRITTEN or Path(value).exists(), f"{' '.join(words)} left no {value}"

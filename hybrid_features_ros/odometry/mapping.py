@@ -11,7 +11,7 @@ from hybrid_features_ros import pose
 from hybrid_features_ros.config import MappingConfig
 from hybrid_features_ros.odometry.bundle import Problem, Solution, adjust
 from hybrid_features_ros.odometry.local_map import KNOWN, Keyframe, LocalMap, is_measured, moved
-from hybrid_features_ros.odometry.resection import linearise, tangent_basis
+from hybrid_features_ros.odometry.resection import linearise
 from hybrid_features_ros.odometry.tracked import Tracked
 from hybrid_features_ros.odometry.view import View
 from hybrid_features_ros.types import Bool, Float64, Int32, MotionModel, Rows
@@ -63,7 +63,7 @@ def with_depths(local_map: LocalMap, tracked: Tracked, view: View) -> LocalMap:
     before, spread = marks.inverse[rows], marks.inverse_sigmas[rows]
     inverse, V, fits = before, 1 / spread**2, np.ones(len(rows), np.bool_)
     sights = replace(local_map.sights(rows, view, columns), inverse_sigmas=spread)
-    basis, variance = tangent_basis(sights.rays), (sights.sigmas * tracked.fit.noise) ** 2
+    basis, variance = sights.basis, (sights.sigmas * tracked.fit.noise) ** 2
     for _ in range(3):
         r, _, A = linearise(replace(sights, inverse=inverse), tracked.fit.T, basis)
         fits = (r**2).sum(axis=0) < 2 * _GATE**2 * variance
