@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_features_ros import pose
-from hybrid_features_ros.odometry.resection import Sights
+from hybrid_features_ros.odometry.resection import Sights, dot
 from hybrid_features_ros.odometry.view import View
 from hybrid_features_ros.types import Float32, Float64, Int32, Rows
 
@@ -84,17 +85,17 @@ class Landmarks:
         names = self.__dataclass_fields__
         return Landmarks(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in names))
 
-    @property
+    @cached_property
     def known(self) -> NDArray[np.bool_]:
         """(L,) bool, whose distance is determined."""
         return np.asarray(self.inverse_sigmas < KNOWN * self.inverse)
 
-    @property
+    @cached_property
     def measured(self) -> NDArray[np.bool_]:
         """(L,) bool, see :func:`is_measured`."""
         return is_measured(self.prior, self.prior_sigmas)
 
-    @property
+    @cached_property
     def tested(self) -> NDArray[np.bool_]:
         """(L,) bool, whether a keyframe more than a depth needs has found the landmark where it should be:
         in its direction, and, where the camera had moved, at its depth.
@@ -125,6 +126,17 @@ class LocalMap:
         directions = np.einsum("lij,lj->li", poses[at, :3, :3], landmarks.rays)
         return LocalMap(tuple(keyframes), landmarks, poses[at, :3, 3], directions, next_id)
 
+    @cached_property
+    def columns(self) -> tuple[Float64, Float64]:
+        """Origins and directions as (3, L): operations run along memory."""
+        return np.ascontiguousarray(self.origins.T), np.ascontiguousarray(self.directions.T)
+
+    @cached_property
+    def sightings(self) -> tuple[Int32, Rows]:
+        """Ids of the landmarks that keyframes see (O,), and which of the keyframes do (O,)."""
+        counts = [len(k.ids) for k in self.keyframes]
+        return np.concatenate([k.ids for k in self.keyframes]), np.repeat(np.arange(len(counts)), counts)
+
     @property
     def reference(self) -> Keyframe:
         """The newest keyframe."""
@@ -135,11 +147,12 @@ class LocalMap:
         distances may move them.
         """
         marks = self.landmarks
-        away = self.origins[rows] - T_world_camera[:3, 3]
-        d = (self.directions[rows] + marks.inverse[rows][:, None] * away) @ T_world_camera[:3, :3]
-        length = np.maximum(np.sqrt((d**2).sum(axis=1)), 1e-12)
-        blur = marks.inverse_sigmas[rows] * np.sqrt((away**2).sum(axis=1)) / length
-        return d / length[:, None], np.minimum(blur, 1.0)
+        origins, directions = (column[:, rows] for column in self.columns)
+        away = origins - T_world_camera[:3, 3:]
+        d = T_world_camera[:3, :3].T @ (directions + marks.inverse[rows] * away)
+        length = np.maximum(np.sqrt(dot(d, d)), 1e-12)
+        blur = marks.inverse_sigmas[rows] * np.sqrt(dot(away, away)) / length
+        return (d / length).T, np.minimum(blur, 1.0)
 
     def in_view(self, T_world_camera: Float64, half_angle: float, limit: int) -> Rows:
         """Rows of at most ``limit`` landmarks within ``half_angle`` [rad] of the optical axis.
@@ -151,9 +164,9 @@ class LocalMap:
         rows = np.flatnonzero(rays[:, 2] > np.cos(np.minimum(half_angle + blur, np.pi)))
         if len(rows) > limit:
             marks = self.landmarks
-            known = marks.known[rows]
-            order = np.lexsort((-marks.last[rows], -marks.views[rows] * known, ~known))
-            rows = np.sort(rows[order[:limit]])
+            rank = (marks.views * marks.known)[rows] * (marks.last.max() + 1.0) + marks.last[rows]
+            order = np.arange(len(rows)) - rank * len(rows)  # of equals the first, which scored highest
+            rows = np.sort(rows[np.argpartition(order, limit)[:limit]])
         return rows
 
     def seen_by(self, keyframe: Keyframe) -> Rows:

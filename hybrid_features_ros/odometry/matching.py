@@ -120,3 +120,16 @@ def mutual_nearest(squared: Float32, ratio: float) -> tuple[Rows, Rows]:
     distinct = mutual & (nearest <= ratio**2 * squared.min(axis=1)) & (nearest < np.inf)
     squared[rows, column] = nearest
     return rows[distinct], column[distinct]
+
+
+def mutual_among(squared: Float32, rows: Rows, columns: Rows, shape: tuple[int, int], ratio: float) -> Rows:
+    """As :func:`mutual_nearest`, among a few pairs (K,) of a table of a shape: which of them it chooses."""
+    of_row, second, of_column = (np.full(shape[axis], np.inf, np.float32) for axis in (0, 0, 1))
+    np.minimum.at(of_row, rows, squared)
+    np.minimum.at(of_column, columns, squared)
+    first = squared == of_row[rows]
+    np.minimum.at(second, rows[~first], squared[~first])
+    distinct = (squared <= ratio**2 * second[rows]) & (
+        np.bincount(rows[first], minlength=shape[0])[rows] == 1
+    )
+    return np.flatnonzero(first & distinct & (squared == of_column[columns]))

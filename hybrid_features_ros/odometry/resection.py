@@ -10,17 +10,18 @@ by another depth.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from hybrid_features_ros import pose
-from hybrid_features_ros.types import Bool, Float64
+from hybrid_features_ros.types import Bool, Float64, Rows
 
 CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gaussian errors
 _MEDIAN = 1.3863  # of chi-square with two degrees of freedom
-_CONVERGED = 5e-5  # [rad], and over the distance: a fortieth of a pixel
+_CONVERGED = 1e-4  # step [rad], and over the distance, after which what is left is a hundredth of a pixel
+_HASTE = 1.5  # by how much a step may be lengthened
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +52,16 @@ class Sights:
         """(2, 3, M) orthonormal directions across the rays."""
         return tangent_basis(self.rays)
 
-    def __getitem__(self, rows: object) -> Sights:
-        return Sights(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+    @cached_property
+    def columns(self) -> tuple[Float64, Float64, Float64]:
+        """Origins, directions and rays as (3, M): operations run along memory."""
+        a, b, c = (np.ascontiguousarray(m.T) for m in (self.origins, self.directions, self.rays))
+        return a, b, c
+
+    def __getitem__(self, rows: Rows | Bool) -> Sights:
+        some = Sights(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        some.__dict__["basis"] = self.basis[:, :, rows]
+        return some
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +73,19 @@ class Fit:
         information: (6, 6) of a right perturbation of ``T``, scatter included, without the prior.
         errors: (M,) squared residuals over their variance (two degrees of freedom each).
         noise: by how much the residuals scatter beyond their sigmas; never below 1.
+        rows: (2, 6, M) Jacobian over the residuals' standard deviations.
     """
 
     T: Float64
     information: Float64
     errors: Float64
     noise: float
+    rows: Float64
+
+    def told_by(self, landmarks: Bool) -> Float64:
+        """What some of the landmarks (M,) alone tell: information (6, 6)."""
+        weights = _weights(self.errors, self.noise) * landmarks / self.noise**2
+        return information(self.rows * weights, self.rows)
 
     @property
     def scatter(self) -> float:
@@ -113,20 +129,36 @@ def approach(
         settled: step [rad], and over the distance, below which the pose counts as found.
     """
     free = slice(3, 6) if turn_only else slice(0, 6)
-    near = float(np.median(sights.inverse)) if len(sights) else 1.0
-    largest = max(1.0, widest / float(np.median(sights.sigmas)))
+    near, blur = (middle(a) if len(sights) else 1.0 for a in (sights.inverse, sights.sigmas))
+    largest = max(1.0, widest / blur)
     for _ in range(steps):
-        J, r, errors = _whitened(sights, T)
-        weighted = J * _weights(errors, min(scatter(errors), largest))
-        H, g = information(weighted, J), (weighted * r[:, None]).sum(axis=(0, 2))
+        rows, errors = _whitened(sights, T)
+        noise = min(scatter(errors), largest)
+        weights = _weights(errors, noise)
+        N = information(rows * weights, rows) / noise**2
+        H, g = N[:6, :6], N[:6, 6]
         if prior is not None and mean is not None:
             H, g = H + prior, g + prior @ pose.log(pose.inverse(mean) @ T)
         step = np.zeros(6)
-        step[free] = -np.linalg.lstsq(H[free, free], g[free], rcond=1e-12)[0]
-        T = pose.orthonormal(T @ pose.exp(step))
+        step[free] = np.linalg.solve(_regular(H[free, free]), -_haste(weights) * g[free])
+        T = T @ pose.exp(step)
         if np.abs(step[3:]).max() < settled and np.abs(step[:3]).max() * near < settled:
             break
-    return T
+    return pose.orthonormal(T)
+
+
+def _haste(weights: Float64) -> float:
+    """By how much longer Newton's step is than that of fixed Cauchy weights (M,).
+
+    The Hessian of a residual's cost, averaged over the residual's directions in the plane, is ``w^2 J^T J``
+    where fixed weights take ``w J^T J``.
+    """
+    return min(float(weights.sum() / max(weights @ weights, 1e-300)), _HASTE)
+
+
+def _regular(H: Float64) -> Float64:
+    """A normal matrix (D, D) made regular: what it says nothing about does not move."""
+    return H + max(1e-12 * float(H.trace()), 1e-300) * np.eye(len(H))
 
 
 def judge(sights: Sights, T: Float64, rows: Bool | None = None) -> Fit:
@@ -134,10 +166,17 @@ def judge(sights: Sights, T: Float64, rows: Bool | None = None) -> Fit:
 
     The noise is that of all: where much disagrees, the pose is less sure.
     """
-    J, _, errors = _whitened(sights, T)
-    noise = scatter(errors)
-    weights = _weights(errors, noise) if rows is None else _weights(errors, noise) * rows
-    return Fit(T, information(J * weights, J), errors, noise)
+    J, errors = _whitened(sights, T)
+    fit = Fit(T, np.zeros((6, 6)), errors, scatter(errors), J[:, :6])
+    return replace(fit, information=fit.told_by(np.ones(len(sights), np.bool_) if rows is None else rows))
+
+
+def squared_errors(sights: Sights, T: Float64) -> Float64:
+    """(M,) squared residuals over their variance at a pose, as :func:`judge` finds them."""
+    r, A, front = _seen(sights, T, sights.basis)[:3]
+    s, v = sights.sigmas**2, sights.inverse_sigmas**2
+    along = v * (A[0] * r[0] + A[1] * r[1]) ** 2 / (s + v * (A[0] ** 2 + A[1] ** 2))
+    return np.where(front, (r[0] ** 2 + r[1] ** 2 - along) / s, np.inf)
 
 
 def information(weighted: Float64, J: Float64) -> Float64:
@@ -151,16 +190,30 @@ def linearise(sights: Sights, T: Float64, basis: Float64) -> tuple[Float64, Floa
     A landmark on the other side of the camera has an infinite residual. Coordinates come before landmarks
     here: every operation runs along memory.
     """
-    into = T[:3, :3].T
-    away = into @ (sights.origins.T - T[:3, 3:])
-    d = into @ sights.directions.T + sights.inverse * away
+    r, A, front, d, P = _jacobian(sights, T, basis)
+    return np.where(front, r, np.inf), np.concatenate([P * -sights.inverse, cross(P, d)], axis=1), A
+
+
+def _jacobian(sights: Sights, T: Float64, basis: Float64) -> tuple[Float64, Float64, Bool, Float64, Float64]:
+    """What :func:`_seen` tells but for the last two, and the residuals' derivatives (2, 3, M) in ``d``."""
+    r, A, front, d, u, scale = _seen(sights, T, basis)
+    return r, A, front, d, (basis - r[:, None] * u) * scale
+
+
+def _seen(
+    sights: Sights, T: Float64, basis: Float64
+) -> tuple[Float64, Float64, Bool, Float64, Float64, Float64]:
+    """Residuals (2, M), their derivatives (2, M) in the inverse distance, which landmarks lie in front; the
+    points times the inverse distance ``d`` (3, M), their direction (3, M), and one over their length (M,).
+    """
+    into, (origins, directions, rays) = T[:3, :3].T, sights.columns
+    away = into @ (origins - T[:3, 3:])
+    d = into @ directions + sights.inverse * away
     scale = 1 / np.maximum(np.sqrt(dot(d, d)), 1e-12)
     u = d * scale
     r = dot(basis, u)
-    P = (basis - r[:, None] * u) * scale  # of the normalisation, in the tangent plane
-    J = np.concatenate([P * -sights.inverse, cross(P, d)], axis=1)
-    r[:, dot(u, sights.rays.T) < 0.2] = np.inf
-    return r, J, dot(P, away)
+    A = (dot(basis, away) - r * dot(u, away)) * scale
+    return r, A, dot(u, rays) > 0.2, d, u, scale
 
 
 def dot(a: Float64, b: Float64) -> Float64:
@@ -191,30 +244,33 @@ def scatter(errors: Float64) -> float:
 
 
 def _spread(errors: Float64) -> float:
-    """From the median of squared residuals (N,), the larger of two: several times as fast as numpy's."""
-    middle = len(errors) // 2
-    return float(np.sqrt(min(np.partition(errors, middle)[middle], 1e12) / _MEDIAN))
+    return float(np.sqrt(min(middle(errors), 1e12) / _MEDIAN))
 
 
-def _whitened(sights: Sights, T: Float64) -> tuple[Float64, Float64, Float64]:
-    """Jacobian (2, 6, M) and residuals (2, M) over their standard deviation, and squared residuals (M,).
+def middle(values: Float64) -> float:
+    """The median of at least one value (N,), the larger of two: several times as fast as numpy's."""
+    at = len(values) // 2
+    return float(np.partition(values, at)[at])
 
-    The covariance of a residual is ``s^2 I + v A A^T``; its inverse root is
-    ``(I - (1 - s / sqrt(s^2 + v |A|^2)) a a^T) / s`` with ``a = A / |A|``.
+
+def _whitened(sights: Sights, T: Float64) -> tuple[Float64, Float64]:
+    """Jacobian and residuals (2, 6 + 1, M) over their standard deviation, and squared residuals (M,).
+
+    The covariance of a residual is ``s^2 I + v^2 A A^T``, where ``A`` is the derivative in the inverse
+    distance and ``v`` its standard deviation; the inverse root of that is ``(I - k A A^T) / s`` with
+    ``k = (v / s)^2 / (q (q + 1))`` and ``q^2 = 1 + (v / s)^2 |A|^2``.
     """
-    r, J, A = linearise(sights, T, sights.basis)
-    finite, s = np.isfinite(r[0]), sights.sigmas
-    r[:, ~finite] = 0.0
-    size = np.maximum(np.sqrt(A[0] ** 2 + A[1] ** 2), 1e-15)
-    a = A / size
-    shrink = (1 - s / np.sqrt(s**2 + (sights.inverse_sigmas * size) ** 2)) * a
-    over = finite / s
-    r = (r - shrink * (a[0] * r[0] + a[1] * r[1])) * over
-    along = a[0] * J[0] + a[1] * J[1]
-    J = (J - shrink[:, None] * along) * over
-    return J, r, np.where(finite, r[0] ** 2 + r[1] ** 2, np.inf)
+    r, A, front, d, P = _jacobian(sights, T, sights.basis)
+    over = front / sights.sigmas
+    blur = (sights.inverse_sigmas / sights.sigmas) ** 2
+    q = np.sqrt(1 + blur * (A[0] ** 2 + A[1] ** 2))
+    kA = blur / (q * (q + 1)) * A
+    P = (P - kA[:, None] * (A[0] * P[0] + A[1] * P[1])) * over
+    r = (r - kA * (A[0] * r[0] + A[1] * r[1])) * over
+    rows = np.concatenate([P * -sights.inverse, cross(P, d), r[:, None]], axis=1)
+    return rows, np.where(front, r[0] ** 2 + r[1] ** 2, np.inf)
 
 
 def _weights(errors: Float64, noise: float) -> Float64:
-    """Cauchy's, over the variance of the scatter."""
-    return np.asarray(1 / (1 + errors / (CAUCHY * noise) ** 2) / noise**2)
+    """Cauchy's, 1 where the squared residual is 0."""
+    return np.asarray(1 / (1 + errors / (CAUCHY * noise) ** 2))

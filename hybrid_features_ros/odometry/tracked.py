@@ -98,9 +98,11 @@ class Tracked:
         return Tracked(model, fit, rows, columns, inliers, known, partner, shared, theirs, parallax)
 
 
-def agreeing(fit: Fit, sights: Sights, threshold: float) -> Bool:
-    """(M,) bool: residuals below ``threshold`` [rad], uncertain depths forgiven."""
-    return np.asarray(fit.errors * sights.sigmas**2 < threshold**2)
+def agreeing(errors: Float64, sights: Sights, threshold: float) -> Bool:
+    """(M,) bool: residuals, given as squares over their variance, below ``threshold`` [rad]; uncertain depths
+    are forgiven.
+    """
+    return np.asarray(errors * sights.sigmas**2 < threshold**2)
 
 
 def shared_most(local_map: LocalMap, rows: Rows, inliers: Bool) -> tuple[Keyframe, Rows, Rows]:
@@ -108,11 +110,12 @@ def shared_most(local_map: LocalMap, rows: Rows, inliers: Bool) -> tuple[Keyfram
     features: (S,) each. Of equals the newest.
     """
     ids = local_map.landmarks.ids[rows]
-    alive = [k for k in local_map.keyframes if k.view is not None]
     first = local_map.landmarks.ids[0]
     agrees = np.zeros(local_map.next_id - first, np.bool_)
     agrees[ids[inliers] - first] = True
-    best = max(alive, key=lambda k: (np.count_nonzero(agrees[k.ids - first]), k.number))
+    seen, places = local_map.sightings
+    share = np.bincount(places[agrees[seen - first]], minlength=len(local_map.keyframes))
+    best = local_map.keyframes[int(np.flatnonzero(share == share.max())[-1])]
     agrees[:] = False
     agrees[best.ids - first] = True
     shared = np.flatnonzero(agrees[ids - first])

@@ -19,9 +19,17 @@ import numpy as np
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import OdometryConfig
 from hybrid_features_ros.odometry.local_map import Keyframe, LocalMap
-from hybrid_features_ros.odometry.matching import mutual_nearest, squared_distances
+from hybrid_features_ros.odometry.matching import mutual_among, mutual_nearest, squared_distances
 from hybrid_features_ros.odometry.pnp import estimate_pnp
-from hybrid_features_ros.odometry.resection import Fit, Sights, approach, judge
+from hybrid_features_ros.odometry.resection import (
+    Fit,
+    Sights,
+    approach,
+    judge,
+    middle,
+    scatter,
+    squared_errors,
+)
 from hybrid_features_ros.odometry.tracked import LENIENT, Guess, Lens, Tracked, agreeing
 from hybrid_features_ros.odometry.two_view import Pairs, fit_rotation
 from hybrid_features_ros.odometry.unmapped import place_by_two_views
@@ -72,20 +80,20 @@ def _place(
     if len(at) < config.two_view.min_inliers:
         return None
     threshold = config.tracking.threshold_px / lens.focal
-    fit, agree = _fit_known(local_map, candidates[at], view, columns, guess, threshold, config)
-    if fit is not None:
-        more, others = _guided(squared, local_map, candidates, view, fit.T, lens, at[agree], columns[agree])
+    T, agree = _fit_known(local_map, candidates[at], view, columns, guess, threshold, config)
+    if T is not None:
+        more, others = _guided(squared, local_map, candidates, view, T, lens, at[agree], columns[agree])
         rows, seen = candidates[np.concatenate([at[agree], more])], np.concatenate([columns[agree], others])
         sights = local_map.sights(rows, view, seen)
-        heard = _heard(local_map, rows, judge(sights, fit.T), sights, threshold, config)
-        T = approach(sights[heard], fit.T, prior=guess.information, mean=guess.T, widest=2 * threshold)
+        heard = _heard(local_map, rows, squared_errors(sights, T), sights, threshold, config)
+        T = approach(sights[heard], T, prior=guess.information, mean=guess.T, widest=2 * threshold)
         fit = judge(sights, T, heard)
-        blur = 3 * fit.noise * float(np.median(sights.sigmas))
-        loose = agreeing(fit, sights, min(max(threshold, blur), LENIENT * threshold))
+        blur = 3 * fit.noise * middle(sights.sigmas)
+        loose = agreeing(fit.errors, sights, min(max(threshold, blur), LENIENT * threshold))
         known = loose & heard & local_map.landmarks.known[rows]
         sure = config.tracking.max_position_sigma * (1.0 if guess.information is None else _TRUST)
-        if determined(sights, fit, known, config, sure / usual):
-            inliers = agreeing(fit, sights, threshold)
+        if determined(fit, known, config, sure / usual):
+            inliers = agreeing(fit.errors, sights, threshold)
             return Tracked.made_of(MotionModel.PNP, local_map, view, fit, rows, seen, inliers)
     return place_by_two_views(local_map, candidates[at], view, columns, guess, lens, config, usual)
 
@@ -98,7 +106,7 @@ def _fit_known(
     guess: Guess,
     threshold: float,
     config: OdometryConfig,
-) -> tuple[Fit | None, Bool]:
+) -> tuple[Float64 | None, Bool]:
     """A pose that most landmarks of known depth agree with, and who of all agrees with it.
 
     Those whose depth has stood a test decide: what only the newest keyframes saw may lie on something that
@@ -107,15 +115,15 @@ def _fit_known(
     marks, sights = local_map.landmarks, local_map.sights(rows, view, columns)
     known = np.flatnonzero(marks.known[rows])
     proven = known[marks.tested[rows[known]]]
-    fit, agree = _search(sights, proven, guess, threshold, config)
-    if fit is None and len(proven) < max(config.tracking.min_landmarks, len(known) / 2):
+    T, agree = _search(sights, proven, guess, threshold, config)
+    if T is None and len(proven) < max(config.tracking.min_landmarks, len(known) / 2):
         return _search(sights, known, guess, threshold, config)
-    return fit, agree
+    return T, agree
 
 
 def _search(
     sights: Sights, known: Rows, guess: Guess, threshold: float, config: OdometryConfig
-) -> tuple[Fit | None, Bool]:
+) -> tuple[Float64 | None, Bool]:
     """From the guess, from a rotation, and by random samples, until one satisfies."""
     if len(known) < config.tracking.min_landmarks:
         return None, np.zeros(len(sights), np.bool_)
@@ -124,11 +132,11 @@ def _search(
     best, agreed, count = None, np.zeros(len(sights), np.bool_), 0
     for start in _starts(few, guess.T, threshold, config):
         T = approach(few, start, steps=6, widest=8 * threshold, settled=_ROUGH)
-        T = approach(few, T, steps=6, widest=2 * threshold, settled=_ROUGH)
-        fit = judge(sights, T)
-        agree = agreeing(fit, sights, LENIENT * threshold)
+        if scatter(squared_errors(few, T)) * middle(few.sigmas) > 2 * threshold:
+            T = approach(few, T, steps=6, widest=2 * threshold, settled=_ROUGH)
+        agree = agreeing(squared_errors(sights, T), sights, LENIENT * threshold)
         if agree[known].sum() > count:
-            best, agreed, count = fit, agree, int(agree[known].sum())
+            best, agreed, count = T, agree, int(agree[known].sum())
         if count >= _AGREE * len(known):
             break
     if best is None or count < enough:
@@ -137,16 +145,16 @@ def _search(
 
 
 def _heard(
-    local_map: LocalMap, rows: Rows, fit: Fit, sights: Sights, threshold: float, config: OdometryConfig
+    local_map: LocalMap, rows: Rows, errors: Float64, sights: Sights, threshold: float, config: OdometryConfig
 ) -> Bool:
     """Which landmarks refine a pose (M,): all that roughly agree, but of the untested, while there are
     enough others, only those that agree well.
     """
-    rough = agreeing(fit, sights, LENIENT * threshold)
+    rough = agreeing(errors, sights, LENIENT * threshold)
     proven = local_map.landmarks.tested[rows]
     if (rough & proven & local_map.landmarks.known[rows]).sum() < config.tracking.min_landmarks:
         return rough
-    return rough & (proven | agreeing(fit, sights, threshold))
+    return rough & (proven | agreeing(errors, sights, threshold))
 
 
 def _starts(sights: Sights, T: Float64, threshold: float, config: OdometryConfig) -> Iterator[Float64]:
@@ -179,12 +187,9 @@ def _guided(
     rows, rays, blur = rows[inside], rays[inside], blur[inside]
     apart = rays.astype(np.float32) @ view.rays[columns].T.astype(np.float32)
     limit = np.cos(np.minimum(_SEARCH_PX / lens.focal + 2 * blur, 1.0)).astype(np.float32)
-    near = np.flatnonzero(apart >= limit[:, None])
-    i, j = np.divmod(near, len(columns))
-    rest = np.full(apart.size, np.inf, np.float32)
-    rest[near] = squared[rows[i], columns[j]]
-    at, column = mutual_nearest(rest.reshape(apart.shape), _GUIDED_RATIO)
-    return rows[at], columns[column]
+    i, j = np.divmod(np.flatnonzero(apart >= limit[:, None]), max(len(columns), 1))
+    best = mutual_among(squared[rows[i], columns[j]], i, j, apart.shape, _GUIDED_RATIO)
+    return rows[i[best]], columns[j[best]]
 
 
 def _others(count: int, taken: Rows) -> Rows:
@@ -194,11 +199,11 @@ def _others(count: int, taken: Rows) -> Rows:
     return np.flatnonzero(free)
 
 
-def determined(sights: Sights, fit: Fit, known: Bool, config: OdometryConfig, sigma: float) -> bool:
+def determined(fit: Fit, known: Bool, config: OdometryConfig, sigma: float) -> bool:
     """Whether points of known depth (N,) alone tell the position, to ``sigma`` [m]."""
     if known.sum() < config.tracking.min_landmarks:
         return False
-    information = judge(sights, fit.T, known).information
+    information = fit.told_by(known)
     if np.linalg.matrix_rank(information) < 6:
         return False
     return bool(np.linalg.eigvalsh(np.linalg.inv(information)[:3, :3])[-1] < sigma**2)

@@ -59,7 +59,7 @@ def place_by_two_views(
         fit = fit_pose(
             sights, pose.make(partner.T[:3, :3] @ motion.T_a_b[:3, :3], guess.held), turn_only=True
         )
-        inliers = agreeing(fit, sights, LENIENT * config.tracking.threshold_px / lens.focal)
+        inliers = agreeing(fit.errors, sights, LENIENT * config.tracking.threshold_px / lens.focal)
         if inliers.sum() < max(config.two_view.min_inliers, config.two_view.min_inlier_share * len(rows)):
             return None
         tracked = Tracked.made_of(motion.model, local_map, view, fit, rows, columns, inliers)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from synthetic import World
 
 from hybrid_features_ros.config import MatchingConfig
-from hybrid_features_ros.odometry.matching import match, mutual_nearest
+from hybrid_features_ros.odometry.matching import match, mutual_among, mutual_nearest
 from hybrid_features_ros.types import DescriptorFormat, Metric
 
 FEATURES = World.random(count=600).seen_from(np.eye(4))
@@ -106,6 +106,23 @@ def test_the_vote_keeps_those_that_turn_together():
     found = match(replace(a, angles=angles), b, MatchingConfig(ratio=1.0, vote_deg=20.0))
     assert found.index_a.tolist() == [*range(n // 3, n - 2)]
     assert len(match(replace(a, angles=angles), b, MatchingConfig(ratio=1.0))) == n
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.floats(0, 1))
+def test_few_pairs_of_a_table_match_as_the_table_does(n, m, share):
+    rng = np.random.default_rng([n, m])
+    table = rng.uniform(size=(n, m)).astype(np.float32)
+    table[rng.uniform(size=(n, m)) > share] = np.inf
+    rows, columns = np.nonzero(np.isfinite(table))
+    chosen = mutual_among(table[rows, columns], rows, columns, table.shape, 0.9)
+    expected = mutual_nearest(table, 0.9)
+    assert np.array_equal(rows[chosen], expected[0]) and np.array_equal(columns[chosen], expected[1])
+
+
+def test_equal_pairs_are_not_clear():
+    rows, columns = np.array([0, 0, 1]), np.array([0, 1, 2])
+    chosen = mutual_among(np.array([0.5, 0.5, 0.1], np.float32), rows, columns, (2, 3), 0.9)
+    assert chosen.tolist() == [2]
 
 
 def test_forbidden_pairs_match_nothing():

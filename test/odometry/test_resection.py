@@ -5,7 +5,15 @@ import pytest
 from synthetic import CAMERA, turn
 
 from hybrid_features_ros import pose
-from hybrid_features_ros.odometry.resection import Sights, fit_pose, judge, linearise, tangent_basis
+from hybrid_features_ros.odometry.resection import (
+    Sights,
+    approach,
+    fit_pose,
+    judge,
+    linearise,
+    squared_errors,
+    tangent_basis,
+)
 
 SIGMA = 0.5 / CAMERA.focal
 TRUE = pose.exp(np.array([0.2, -0.1, 0.15, 0.1, -0.2, 0.6]))
@@ -44,6 +52,38 @@ def test_finds_the_pose(relative_sigma, outliers):
     fit = fit_pose(sights(relative_sigma=relative_sigma, outliers=outliers), turn(z=20))
     assert np.linalg.norm(error(fit.T)[3:]) < 0.01
     assert np.linalg.norm(error(fit.T)[:3]) < 0.05
+
+
+@pytest.mark.parametrize("outliers", [0.0, 0.4])
+def test_stops_where_more_steps_move_less_than_noise(outliers):
+    """What is left is a hundredth of a pixel, and the steps are few."""
+    for seed in range(10):
+        given = sights(seed, relative_sigma=0.1, outliers=outliers)
+        start = TRUE @ pose.exp(np.full(6, 0.02))
+        end = approach(given, start, steps=100, settled=1e-10)
+        left = pose.log(pose.inverse(end) @ approach(given, start, steps=8))
+        assert np.abs(left[3:]).max() < 0.02 / CAMERA.focal
+        assert np.abs(left[:3]).max() * np.median(given.inverse) < 0.02 / CAMERA.focal
+
+
+@pytest.mark.parametrize("relative_sigma", [0.0, 0.1, 3.0])
+def test_residuals_alone_are_those_of_the_judgement(relative_sigma):
+    given = sights(relative_sigma=relative_sigma, outliers=0.3)
+    for T in (TRUE, TRUE @ turn(y=30), TRUE @ turn(y=180)):
+        assert np.allclose(squared_errors(given, T), judge(given, T).errors)
+
+
+def test_parts_tell_together_what_all_tell():
+    fit = fit_pose(sights(relative_sigma=0.1, outliers=0.2), TRUE)
+    some = np.arange(len(fit.errors)) % 3 == 0
+    assert np.allclose(fit.told_by(some) + fit.told_by(~some), fit.information)
+
+
+def test_a_part_of_the_landmarks_is_seen_alike():
+    given = sights(relative_sigma=0.1)
+    some = np.arange(len(given)) % 2 == 0
+    assert np.allclose(squared_errors(given[some], TRUE), squared_errors(given, TRUE)[some])
+    assert np.allclose(given[some].basis, tangent_basis(given.rays[some]))
 
 
 def test_jacobians_are_derivatives():
