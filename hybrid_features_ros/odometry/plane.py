@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from hybrid_features_ros import pose
 from hybrid_features_ros.config import TwoViewConfig
-from hybrid_features_ros.odometry.resection import CAUCHY, cross, dot, information, tangent_basis
+from hybrid_features_ros.odometry.resection import CAUCHY, across, cross, dot, information, tangent_basis
 from hybrid_features_ros.types import Bool, Float64
 
 _STEPS, _CONVERGED = 10, 1e-6
@@ -62,8 +62,8 @@ class PlaneMotion:
             H, g = information(weighted, J), (weighted * r[:, None]).sum(axis=(0, 2))
             step = -np.linalg.pinv(H, rcond=1e-10, hermitian=True) @ g
             shift = shift + step[:3]
-            R = np.asarray(Rotation.from_rotvec(step[3:6]).as_matrix()) @ R
-            normal = normal + tangent_basis(normal[None])[..., 0].T @ step[6:]
+            R = pose.exp([0, 0, 0, *step[3:6]])[:3, :3] @ R
+            normal = normal + across(normal).T @ step[6:]
             normal = normal / np.linalg.norm(normal)
             if np.abs(step).max() < _CONVERGED:
                 break
@@ -78,7 +78,7 @@ class PlaneMotion:
         u = u / length
         r = dot(basis, u)
         P = (basis - r[:, None] * u) / length
-        tilt = tangent_basis(self.normal[None])[..., 0] @ rays_b.T
+        tilt = across(self.normal) @ rays_b.T
         J = [height * P, cross(c, P), dot(P, self.shift[:, None])[:, None] * tilt]
         return np.concatenate(J, axis=1), r
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import copysign
 
 import numpy as np
 
@@ -236,6 +237,17 @@ def tangent_basis(rays: Float64) -> Float64:
     first = np.where(level, [y, -x, zero], [zero, z, -y])  # across the z axis, or across the x axis
     first /= np.sqrt(dot(first, first))
     return np.stack([first, cross(np.ascontiguousarray(rays.T), first)])
+
+
+def across(ray: Float64) -> Float64:
+    """(2, 3) orthonormal directions across one unit vector (3,).
+
+    Duff et al., "Building an orthonormal basis, revisited" (2017).
+    """
+    x, y, z = ray.tolist()
+    sign = copysign(1.0, z)
+    a = -1 / (sign + z)
+    return np.array([[1 + sign * x * x * a, sign * x * y * a, -sign * x], [x * y * a, sign + y * y * a, -y]])
 
 
 def scatter(errors: Float64) -> float:

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import TwoViewConfig
 from hybrid_features_ros.odometry.plane import PlaneMotion, fit_plane
+from hybrid_features_ros.odometry.resection import across, cross, dot, middle
 from hybrid_features_ros.types import Bool, Float64, MotionEstimate, MotionModel, Scale
 
 HELD_ROTATION = np.pi**2  # variance of an angle that nothing is known about [rad^2]
@@ -29,7 +30,8 @@ _OUTLIER = 4.0 + 2 * _DIMENSION  # cost of an outlier: Torr's for a model of two
 _LIMIT = _OUTLIER - 3 * _DIMENSION  # squared epipolar error, over its variance, of an outlier
 _IRLS_STEPS = 6
 _CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gaussian errors
-_REFINE_STEPS, _CONVERGED = 20, 1e-5
+_REFINE_STEPS = 20
+_CONVERGED = 0.02  # distance from the optimum, in standard deviations, below which a motion counts as found
 _MEDIANS = {1: 0.4549, 2: 1.3863}  # of chi-square with as many degrees of freedom
 _TWIN = 2.0  # difference of costs below which two motions explain the rays equally well
 _LEAST_NOISE = 0.5  # cautious sigmas make a plane or a rotation of what is none: believe half of them ...
@@ -51,6 +53,11 @@ class Pairs:
     rays_a: Float64
     rays_b: Float64
     sigmas: Float64
+
+    @cached_property
+    def columns(self) -> tuple[Float64, Float64]:
+        """Rays as (3, M): operations run along memory."""
+        return np.ascontiguousarray(self.rays_a.T), np.ascontiguousarray(self.rays_b.T)
 
 
 @dataclass(frozen=True)
@@ -131,17 +138,24 @@ def fit_rotation(pairs: Pairs, threshold: float, config: TwoViewConfig, seed: in
     if not sound.any():
         return Hypothesis(MotionModel.ROTATION_ONLY, np.eye(3), np.zeros(3), np.full(len(a), np.inf), 3, 2)
     hypotheses = hypotheses[sound]
-    turned = (hypotheses.reshape(-1, 3) @ b.T).reshape(len(hypotheses), 3, -1)
-    squared = 2 - 2 * (a.T * turned).sum(axis=1)
+    products = (pairs.columns[0][:, None] * pairs.columns[1]).reshape(9, -1)
+    squared = 2 - 2 * hypotheses.reshape(-1, 9) @ products  # a . R b is linear in R
     R = hypotheses[np.minimum(squared, threshold**2).sum(axis=1).argmin()]
     for _ in range(_IRLS_STEPS):
-        errors = ((a - b @ R.T) ** 2).sum(axis=1)
+        errors = _gaps(R, pairs)
         weights = (errors < threshold**2) / (_CAUCHY**2 * pairs.sigmas**2 + errors)
         if np.count_nonzero(weights) < 2:
             break
-        R = np.asarray(Rotation.align_vectors(a, b, weights=weights)[0].as_matrix())
-    errors = ((a - b @ R.T) ** 2).sum(axis=1) / pairs.sigmas**2
+        U, _, Vt = np.linalg.svd((products @ weights).reshape(3, 3))
+        R = np.asarray(U * [1, 1, np.linalg.det(U @ Vt)] @ Vt)
+    errors = _gaps(R, pairs) / pairs.sigmas**2
     return Hypothesis(MotionModel.ROTATION_ONLY, R, np.zeros(3), errors, parameters=3, codimension=2)
+
+
+def _gaps(R: Float64, pairs: Pairs) -> Float64:
+    """Squared distances (M,) between the rays once the rotation is undone."""
+    gap = pairs.columns[0] - R @ pairs.columns[1]
+    return dot(gap, gap)
 
 
 def _homography(planes: list[PlaneMotion], pairs: Pairs) -> Hypothesis:
@@ -239,7 +253,7 @@ def sampson(R: Float64, t: Float64, pairs: Pairs) -> Float64:
 
     Of ``e = a . (t x R b)``: e^2 over its squared gradient along both spheres.
     """
-    e, _, gradient = _epipolar(R, t, pairs)
+    e, gradient = _epipolar(R, t, pairs)[:2]
     return np.asarray(2 * e**2 / gradient)
 
 
@@ -247,8 +261,8 @@ def median_parallax(pairs: Pairs, R: Float64, inliers: Bool) -> float:
     """Median angle [rad] between the rays of an inlier (N,) once the rotation (3, 3) is undone."""
     if not inliers.any():
         return 0.0
-    gap = np.linalg.norm(pairs.rays_a[inliers] - pairs.rays_b[inliers] @ R.T, axis=1)
-    return float(np.median(2 * np.arcsin(np.minimum(gap / 2, 1))))
+    gap = np.sqrt(middle(_gaps(R, pairs)[inliers]))
+    return float(2 * np.arcsin(min(gap / 2, 1.0)))
 
 
 def _noise(h: Hypothesis, least: float = 1.0) -> float:
@@ -264,30 +278,22 @@ def _triad(rays: Float64) -> Float64:
     return np.stack([along, normal, np.cross(along, normal)], axis=2)
 
 
-def _epipolar(R: Float64, t: Float64, pairs: Pairs) -> tuple[Float64, Float64, Float64]:
-    """Residual ``a . (t x R b)`` (M,), its Jacobian (M, 6) and its squared gradient in the rays (M,)."""
-    a, c = pairs.rays_a, pairs.rays_b @ R.T
-    normal_a = np.cross(t, c)
-    normal_c = np.cross(a, t)
-    e = (a * normal_a).sum(axis=1)
-    J = np.concatenate([np.cross(c, a), np.cross(c, normal_c)], axis=1)
-    gradient = (normal_a**2).sum(1) + (normal_c**2).sum(1) - 2 * e**2
-    return e, J, np.maximum(gradient, 1e-12)
+def _epipolar(R: Float64, t: Float64, pairs: Pairs) -> tuple[Float64, Float64, Float64, Float64]:
+    """Residual ``a . (t x R b)`` (M,) and its squared gradient in the rays; ``R b`` and ``a x t`` (3, M)."""
+    a, c = pairs.columns[0], R @ pairs.columns[1]
+    K = pose.skew(t)
+    normal_a, normal_c = K @ c, -K @ a
+    e = dot(a, normal_a)
+    gradient = dot(normal_a, normal_a) + dot(normal_c, normal_c) - 2 * e**2
+    return e, np.maximum(gradient, 1e-12), c, normal_c
 
 
-def _information(R: Float64, t: Float64, pairs: Pairs, weights: Float64) -> tuple[Float64, Float64]:
-    """Normal equations (5, 5), (5,) in (two directions across t, left rotation) and their basis (6, 5)."""
-    e, J, _ = _epipolar(R, t, pairs)
-    J = J @ _tangent(t)
-    return (J * weights[:, None]).T @ J, (J * weights[:, None]).T @ e
-
-
-def _tangent(t: Float64) -> Float64:
-    """(6, 5) basis: a unit translation can move across itself only, a rotation in every way."""
+def _jacobian(c: Float64, normal_c: Float64, t: Float64, pairs: Pairs) -> tuple[Float64, Float64]:
+    """Of the epipolar residual in two directions across t and a left rotation (5, M); the basis (6, 5)."""
     basis = np.zeros((6, 5))
-    basis[:3, :2] = np.linalg.svd(t[None])[2][1:].T
-    basis[3:, 2:] = np.eye(3)
-    return basis
+    basis[:3, :2] = across(t).T
+    basis[[3, 4, 5], [2, 3, 4]] = 1.0
+    return np.concatenate([basis[:3, :2].T @ cross(c, pairs.columns[0]), cross(c, normal_c)]), basis
 
 
 def _refine_essential(R: Float64, t: Float64, pairs: Pairs, threshold: float) -> tuple[Float64, Float64]:
@@ -296,14 +302,18 @@ def _refine_essential(R: Float64, t: Float64, pairs: Pairs, threshold: float) ->
     A plane that fills the image makes the valley long: hence many steps, most of them rarely needed.
     """
     for _ in range(_REFINE_STEPS):
-        e, _, gradient = _epipolar(R, t, pairs)
+        e, gradient, c, normal_c = _epipolar(R, t, pairs)
         squared = 2 * e**2 / gradient
         weights = (squared < 4 * threshold**2) * 2 / (gradient * (_CAUCHY**2 * pairs.sigmas**2 + squared))
-        H, g = _information(R, t, pairs, weights)
-        step = -_tangent(t) @ (np.linalg.pinv(H, rcond=1e-9, hermitian=True) @ g)
-        t = (t + step[:3]) / np.linalg.norm(t + step[:3])
-        R = np.asarray(Rotation.from_rotvec(step[3:]).as_matrix()) @ R
-        if np.abs(step).max() < _CONVERGED:
+        J, basis = _jacobian(c, normal_c, t, pairs)
+        weighted = J * weights
+        size, axes = np.linalg.eigh(weighted @ J.T)
+        g = axes.T @ (weighted @ e)
+        move = np.where(size > 1e-9 * size[-1], g / np.maximum(size, 1e-300), 0.0)
+        step = -basis @ (axes @ move)
+        t = t + step[:3]
+        t, R = t / np.sqrt(t @ t), pose.exp([0, 0, 0, *step[3:]])[:3, :3] @ R
+        if _CAUCHY**2 * (g @ move) < _CONVERGED**2:
             break
     return R, t
 
@@ -326,10 +336,9 @@ def _covariance(h: Hypothesis, pairs: Pairs, inliers: Bool) -> Float64:
         C = _plane_covariance(h.plane, h.rival, pairs, weights) * noise
         C[:3, :3] += UNIT_TRANSLATION * np.outer(h.t, h.t)
     else:
-        _, _, gradient = _epipolar(h.R, h.t, pairs)
-        H, _ = _information(h.R, h.t, pairs, 2 * weights / gradient)
-        basis = _tangent(h.t)
-        C = basis @ np.linalg.pinv(H, hermitian=True) @ basis.T * noise
+        _, gradient, c, normal_c = _epipolar(h.R, h.t, pairs)
+        J, basis = _jacobian(c, normal_c, h.t, pairs)
+        C = basis @ np.linalg.pinv(J * (2 * weights / gradient) @ J.T, hermitian=True) @ basis.T * noise
         C[:3, :3] += UNIT_TRANSLATION * np.outer(h.t, h.t)
     into_b = np.kron(np.eye(2), h.R.T)  # perturbations above are in the axes of a
     C = into_b @ C @ into_b.T
