@@ -22,7 +22,7 @@ from hybrid_features_ros.types import Bool, Float64, Rows
 CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gaussian errors
 _MEDIAN = 1.3863  # of chi-square with two degrees of freedom
 _CONVERGED = 1e-4  # step [rad], and over the distance, after which what is left is a hundredth of a pixel
-_HASTE = 1.5  # by how much a step may be lengthened
+_HASTE = 1.5  # by how much a step may be lengthened: far from the optimum most weights say little
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,19 +74,19 @@ class Fit:
         information: (6, 6) of a right perturbation of ``T``, scatter included, without the prior.
         errors: (M,) squared residuals over their variance (two degrees of freedom each).
         noise: by how much the residuals scatter beyond their sigmas; never below 1.
-        rows: (2, 6, M) Jacobian over the residuals' standard deviations.
+        jacobian: (2, 6, M) of the residuals over their standard deviations.
     """
 
     T: Float64
     information: Float64
     errors: Float64
     noise: float
-    rows: Float64
+    jacobian: Float64
 
     def told_by(self, landmarks: Bool) -> Float64:
         """What some of the landmarks (M,) alone tell: information (6, 6)."""
         weights = _weights(self.errors, self.noise) * landmarks / self.noise**2
-        return information(self.rows * weights, self.rows)
+        return information(self.jacobian * weights, self.jacobian)
 
     @property
     def scatter(self) -> float:
@@ -167,8 +167,8 @@ def judge(sights: Sights, T: Float64, rows: Bool | None = None) -> Fit:
 
     The noise is that of all: where much disagrees, the pose is less sure.
     """
-    J, errors = _whitened(sights, T)
-    fit = Fit(T, np.zeros((6, 6)), errors, scatter(errors), J[:, :6])
+    whitened, errors = _whitened(sights, T)
+    fit = Fit(T, np.zeros((6, 6)), errors, scatter(errors), whitened[:, :6])
     return replace(fit, information=fit.told_by(np.ones(len(sights), np.bool_) if rows is None else rows))
 
 
