@@ -133,7 +133,9 @@ class LocalMap:
 
     @cached_property
     def sightings(self) -> tuple[Int32, Rows]:
-        """Ids of the landmarks that keyframes see (O,), and which of the keyframes do (O,)."""
+        """Ids of the landmarks that keyframes see (O,), and which of the keyframes do (O,): of those with an
+        image, the others see none any more.
+        """
         counts = [len(k.ids) for k in self.keyframes]
         return np.concatenate([k.ids for k in self.keyframes]), np.repeat(np.arange(len(counts)), counts)
 
@@ -147,7 +149,7 @@ class LocalMap:
         distances may move them.
         """
         marks = self.landmarks
-        origins, directions = (column[:, rows] for column in self.columns)
+        origins, directions = (np.ascontiguousarray(column[:, rows]) for column in self.columns)
         away = origins - T_world_camera[:3, 3:]
         d = T_world_camera[:3, :3].T @ (directions + marks.inverse[rows] * away)
         length = np.maximum(np.sqrt(dot(d, d)), 1e-12)

@@ -123,7 +123,10 @@ def mutual_nearest(squared: Float32, ratio: float) -> tuple[Rows, Rows]:
 
 
 def mutual_among(squared: Float32, rows: Rows, columns: Rows, shape: tuple[int, int], ratio: float) -> Rows:
-    """As :func:`mutual_nearest`, among a few pairs (K,) of a table of a shape: which of them it chooses."""
+    """As :func:`mutual_nearest`, among a few pairs (K,) of a table of a shape: which of them it chooses.
+
+    A row whose two nearest are equal matches nothing.
+    """
     of_row, second, of_column = (np.full(shape[axis], np.inf, np.float32) for axis in (0, 0, 1))
     np.minimum.at(of_row, rows, squared)
     np.minimum.at(of_column, columns, squared)

@@ -61,7 +61,7 @@ class Sights:
 
     def __getitem__(self, rows: Rows | Bool) -> Sights:
         some = Sights(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
-        some.__dict__["basis"] = self.basis[:, :, rows]
+        some.__dict__["basis"] = np.ascontiguousarray(self.basis[:, :, rows])
         return some
 
 
@@ -137,11 +137,11 @@ def approach(
         noise = min(scatter(errors), largest)
         weights = _weights(errors, noise)
         N = information(rows * weights, rows) / noise**2
-        H, g = N[:6, :6], N[:6, 6]
+        H, g = N[:6, :6] / _haste(weights), N[:6, 6]
         if prior is not None and mean is not None:
             H, g = H + prior, g + prior @ pose.log(pose.inverse(mean) @ T)
         step = np.zeros(6)
-        step[free] = np.linalg.solve(_regular(H[free, free]), -_haste(weights) * g[free])
+        step[free] = np.linalg.solve(_regular(H[free, free]), -g[free])
         T = T @ pose.exp(step)
         if np.abs(step[3:]).max() < settled and np.abs(step[:3]).max() * near < settled:
             break
@@ -149,12 +149,12 @@ def approach(
 
 
 def _haste(weights: Float64) -> float:
-    """By how much longer Newton's step is than that of fixed Cauchy weights (M,).
+    """By how much longer Newton's step is than that of fixed Cauchy weights (M,), were there no prior.
 
     The Hessian of a residual's cost, averaged over the residual's directions in the plane, is ``w^2 J^T J``
-    where fixed weights take ``w J^T J``.
+    where fixed weights take ``w J^T J``; the Jacobians are taken to be alike.
     """
-    return min(float(weights.sum() / max(weights @ weights, 1e-300)), _HASTE)
+    return min(max(float(weights.sum() / max(weights @ weights, 1e-300)), 1.0), _HASTE)
 
 
 def _regular(H: Float64) -> Float64:
@@ -191,12 +191,14 @@ def linearise(sights: Sights, T: Float64, basis: Float64) -> tuple[Float64, Floa
     A landmark on the other side of the camera has an infinite residual. Coordinates come before landmarks
     here: every operation runs along memory.
     """
-    r, A, front, d, P = _jacobian(sights, T, basis)
+    r, A, front, d, P = _derivatives(sights, T, basis)
     return np.where(front, r, np.inf), np.concatenate([P * -sights.inverse, cross(P, d)], axis=1), A
 
 
-def _jacobian(sights: Sights, T: Float64, basis: Float64) -> tuple[Float64, Float64, Bool, Float64, Float64]:
-    """What :func:`_seen` tells but for the last two, and the residuals' derivatives (2, 3, M) in ``d``."""
+def _derivatives(
+    sights: Sights, T: Float64, basis: Float64
+) -> tuple[Float64, Float64, Bool, Float64, Float64]:
+    """Residuals, ``A``, front and ``d`` of :func:`_seen`; the residuals' derivatives (2, 3, M) in ``d``."""
     r, A, front, d, u, scale = _seen(sights, T, basis)
     return r, A, front, d, (basis - r[:, None] * u) * scale
 
@@ -204,8 +206,9 @@ def _jacobian(sights: Sights, T: Float64, basis: Float64) -> tuple[Float64, Floa
 def _seen(
     sights: Sights, T: Float64, basis: Float64
 ) -> tuple[Float64, Float64, Bool, Float64, Float64, Float64]:
-    """Residuals (2, M), their derivatives (2, M) in the inverse distance, which landmarks lie in front; the
-    points times the inverse distance ``d`` (3, M), their direction (3, M), and one over their length (M,).
+    """Residuals (2, M), their derivatives ``A`` (2, M) in the inverse distance, which landmarks lie in
+    front; the points times the inverse distance ``d`` (3, M), their direction (3, M), and one over their
+    length (M,).
     """
     into, (origins, directions, rays) = T[:3, :3].T, sights.columns
     away = into @ (origins - T[:3, 3:])
@@ -272,7 +275,7 @@ def _whitened(sights: Sights, T: Float64) -> tuple[Float64, Float64]:
     distance and ``v`` its standard deviation; the inverse root of that is ``(I - k A A^T) / s`` with
     ``k = (v / s)^2 / (q (q + 1))`` and ``q^2 = 1 + (v / s)^2 |A|^2``.
     """
-    r, A, front, d, P = _jacobian(sights, T, sights.basis)
+    r, A, front, d, P = _derivatives(sights, T, sights.basis)
     over = front / sights.sigmas
     blur = (sights.inverse_sigmas / sights.sigmas) ** 2
     q = np.sqrt(1 + blur * (A[0] ** 2 + A[1] ** 2))

@@ -20,7 +20,7 @@ import numpy as np
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import TwoViewConfig
 from hybrid_features_ros.odometry.plane import PlaneMotion, fit_plane
-from hybrid_features_ros.odometry.resection import across, cross, dot, middle
+from hybrid_features_ros.odometry.resection import CAUCHY, across, cross, dot, middle
 from hybrid_features_ros.types import Bool, Float64, MotionEstimate, MotionModel, Scale
 
 HELD_ROTATION = np.pi**2  # variance of an angle that nothing is known about [rad^2]
@@ -29,9 +29,8 @@ _DIMENSION = float(np.log(4))  # lambda_1: cost of a dimension of the manifold, 
 _OUTLIER = 4.0 + 2 * _DIMENSION  # cost of an outlier: Torr's for a model of two dimensions
 _LIMIT = _OUTLIER - 3 * _DIMENSION  # squared epipolar error, over its variance, of an outlier
 _IRLS_STEPS = 6
-_CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gaussian errors
 _REFINE_STEPS = 20
-_CONVERGED = 0.02  # distance from the optimum, in standard deviations, below which a motion counts as found
+_CONVERGED = 0.02  # length of a step, in standard deviations, below which a motion counts as found
 _MEDIANS = {1: 0.4549, 2: 1.3863}  # of chi-square with as many degrees of freedom
 _TWIN = 2.0  # difference of costs below which two motions explain the rays equally well
 _LEAST_NOISE = 0.5  # cautious sigmas make a plane or a rotation of what is none: believe half of them ...
@@ -143,7 +142,7 @@ def fit_rotation(pairs: Pairs, threshold: float, config: TwoViewConfig, seed: in
     R = hypotheses[np.minimum(squared, threshold**2).sum(axis=1).argmin()]
     for _ in range(_IRLS_STEPS):
         errors = _gaps(R, pairs)
-        weights = (errors < threshold**2) / (_CAUCHY**2 * pairs.sigmas**2 + errors)
+        weights = (errors < threshold**2) / (CAUCHY**2 * pairs.sigmas**2 + errors)
         if np.count_nonzero(weights) < 2:
             break
         U, _, Vt = np.linalg.svd((products @ weights).reshape(3, 3))
@@ -304,7 +303,7 @@ def _refine_essential(R: Float64, t: Float64, pairs: Pairs, threshold: float) ->
     for _ in range(_REFINE_STEPS):
         e, gradient, c, normal_c = _epipolar(R, t, pairs)
         squared = 2 * e**2 / gradient
-        weights = (squared < 4 * threshold**2) * 2 / (gradient * (_CAUCHY**2 * pairs.sigmas**2 + squared))
+        weights = (squared < 4 * threshold**2) * 2 / (gradient * (CAUCHY**2 * pairs.sigmas**2 + squared))
         J, basis = _jacobian(c, normal_c, t, pairs)
         weighted = J * weights
         size, axes = np.linalg.eigh(weighted @ J.T)
@@ -313,7 +312,7 @@ def _refine_essential(R: Float64, t: Float64, pairs: Pairs, threshold: float) ->
         step = -basis @ (axes @ move)
         t = t + step[:3]
         t, R = t / np.sqrt(t @ t), pose.exp([0, 0, 0, *step[3:]])[:3, :3] @ R
-        if _CAUCHY**2 * (g @ move) < _CONVERGED**2:
+        if CAUCHY**2 * (g @ move) < _CONVERGED**2:
             break
     return R, t
 

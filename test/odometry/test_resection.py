@@ -59,7 +59,7 @@ def test_finds_the_pose(relative_sigma, outliers):
 
 @pytest.mark.parametrize("outliers", [0.0, 0.4])
 def test_stops_where_more_steps_move_less_than_noise(outliers):
-    """What is left is a hundredth of a pixel, and the steps are few."""
+    """What is left is a fiftieth of a pixel at most, after few steps."""
     for seed in range(10):
         given = sights(seed, relative_sigma=0.1, outliers=outliers)
         start = TRUE @ pose.exp(np.full(6, 0.02))
@@ -67,6 +67,17 @@ def test_stops_where_more_steps_move_less_than_noise(outliers):
         left = pose.log(pose.inverse(end) @ approach(given, start, steps=8))
         assert np.abs(left[3:]).max() < 0.02 / CAMERA.focal
         assert np.abs(left[:3]).max() * np.median(given.inverse) < 0.02 / CAMERA.focal
+
+
+def test_a_sure_prior_is_reached_at_once():
+    """Steps are lengthened in what the landmarks say, not in what the prior says."""
+    given = sights(outliers=0.3)
+    mean = TRUE @ pose.exp(np.full(6, 0.01))
+    once = approach(given, TRUE, prior=np.eye(6) * 1e12, mean=mean, steps=1)
+    assert np.abs(pose.log(pose.inverse(mean) @ once)).max() < 1e-4
+    behind = TRUE @ turn(y=180)  # there the prior alone decides
+    back = approach(given, behind, prior=np.eye(6), mean=behind @ pose.exp(np.full(6, 0.01)))
+    assert np.allclose(pose.log(pose.inverse(behind) @ back), 0.01, atol=1e-6)
 
 
 @pytest.mark.parametrize("relative_sigma", [0.0, 0.1, 3.0])

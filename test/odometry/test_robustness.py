@@ -121,12 +121,20 @@ def test_standing_still():
 
 
 def test_the_map_stays_small():
-    config = with_options(OdometryConfig(), {"mapping.max_keyframes": 8})
-    results = replay(path(240), with_depth=True, config=config)
-    assert sum(r.is_keyframe for r in results) == results[-1].keyframes > 8
-    assert results[0].is_keyframe
-    early, late = (max(r.landmarks for r in part) for part in (results[:120], results[120:]))
-    assert late < 1.5 * early
+    """Few keyframes hold fewer landmarks than many, and a lap that shows nothing new adds none."""
+    lap = 300  # frames of a full turn
+    few, many = (
+        replay(path(laps * lap), with_depth=True, config=with_options(OdometryConfig(), options))
+        for laps, options in (
+            (3, {"mapping.max_keyframes": 8}),
+            (2, {"mapping.max_keyframes": 1000, "mapping.patience": 100}),
+        )
+    )
+    assert sum(r.is_keyframe for r in few) == few[-1].keyframes > 8
+    assert few[0].is_keyframe
+    second, third = (max(r.landmarks for r in few[i * lap : (i + 1) * lap]) for i in (1, 2))
+    assert third < 1.1 * second
+    assert third < 0.85 * many[-1].landmarks
 
 
 def test_a_prior_from_outside_is_heard():
