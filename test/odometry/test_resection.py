@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from synthetic import CAMERA, turn
 
 from hybrid_features_ros import pose
+from hybrid_features_ros.odometry import resection
 from hybrid_features_ros.odometry.resection import (
     Sights,
     across,
@@ -67,6 +68,23 @@ def test_stops_where_more_steps_move_less_than_noise(outliers):
         left = pose.log(pose.inverse(end) @ approach(given, start, steps=8))
         assert np.abs(left[3:]).max() < 0.02 / CAMERA.focal
         assert np.abs(left[:3]).max() * np.median(given.inverse) < 0.02 / CAMERA.focal
+
+
+def test_longer_steps_come_nearer(monkeypatch):
+    """Three of them leave less than three steps of fixed weights do."""
+
+    def left(haste):
+        monkeypatch.setattr(resection, "_HASTE", haste)
+        errors = []
+        for seed in range(10):
+            given = sights(seed, relative_sigma=0.1, outliers=0.2)
+            end = approach(given, TRUE, steps=100, settled=1e-10)
+            there = approach(given, end @ pose.exp(np.full(6, 0.002)), steps=3, settled=0)
+            errors.append(np.linalg.norm(pose.log(pose.inverse(end) @ there)))
+        return np.median(errors)
+
+    lengthened = left(resection._HASTE)
+    assert lengthened < 0.7 * left(1.0)
 
 
 def test_a_sure_prior_is_reached_at_once():

@@ -6,7 +6,7 @@ from synthetic import CAMERA, World, turn
 
 from hybrid_features_ros import pose
 from hybrid_features_ros.config import TwoViewConfig
-from hybrid_features_ros.odometry.two_view import Pairs, estimate_motion, sampson
+from hybrid_features_ros.odometry.two_view import Pairs, estimate_motion, fit_rotation, sampson
 from hybrid_features_ros.types import MotionModel, Scale
 
 CONFIG = TwoViewConfig()
@@ -47,6 +47,17 @@ def test_pure_rotation_is_not_a_translation(axis, degrees):
     assert angle_between(motion.T_a_b[:3, :3], T[:3, :3]) < 0.05
     assert motion.inliers.mean() > 0.5
     assert motion.inliers[wrong].mean() < 0.05
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_rays_of_a_flat_fan_give_a_rotation_and_no_reflection(seed):
+    """The fan looks the same from behind: only the determinant tells a rotation from a reflection."""
+    T = pose.exp(np.array([0, 0, 0, 0.1, -0.15, 0.8]))
+    angles = np.random.default_rng(seed).uniform(-0.5, 0.5, 50)
+    fan = np.stack([np.sin(angles), np.zeros(50), np.cos(angles)], axis=1)
+    R = fit_rotation(Pairs(fan @ T[:3, :3].T, fan, np.full(50, 1e-3)), THRESHOLD, CONFIG, seed).R
+    assert np.linalg.det(R) > 0.99
+    assert angle_between(R, T[:3, :3]) < 0.05
 
 
 @pytest.mark.parametrize("seed", range(10))
