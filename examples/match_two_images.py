@@ -10,7 +10,7 @@ import cv2
 
 from hybrid_features_ros.features.hybrid import HybridExtractor
 from hybrid_features_ros.features.image import read_image
-from hybrid_features_ros.pair import match_images
+from hybrid_features_ros.matching.pair import match_images
 
 a, b = (read_image(Path(name)) for name in sys.argv[1:3])
 extractor = HybridExtractor.from_pretrained()

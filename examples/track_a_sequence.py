@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hybrid_features_ros.config import Config
-from hybrid_features_ros.evaluation.sources import open_source
+from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.features import make_extractor
+from hybrid_features_ros.io.sources import open_source
 from hybrid_features_ros.odometry import Odometry
 
 source = open_source(Path(sys.argv[1]))

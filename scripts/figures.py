@@ -18,18 +18,18 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from hybrid_features_ros.config import Config, FeatureConfig
-from hybrid_features_ros.evaluation.draw import draw_features, draw_matches
+from hybrid_features_ros.core.config import Config, FeatureConfig
+from hybrid_features_ros.core.types import State
 from hybrid_features_ros.evaluation.evaluate import Mode, evaluate
-from hybrid_features_ros.evaluation.page import Run, read_page
-from hybrid_features_ros.evaluation.render import render_sequence
-from hybrid_features_ros.evaluation.report import BLUE, GREEN, GREY, INK, ORANGE, STATE_COLOURS
 from hybrid_features_ros.evaluation.results import write_results
-from hybrid_features_ros.evaluation.source import Source
-from hybrid_features_ros.evaluation.sources import open_source
 from hybrid_features_ros.features import make_extractor
-from hybrid_features_ros.pair import match_images
-from hybrid_features_ros.types import State
+from hybrid_features_ros.io.source import Source
+from hybrid_features_ros.io.sources import open_source
+from hybrid_features_ros.matching.pair import match_images
+from hybrid_features_ros.simulation.render import render_sequence
+from hybrid_features_ros.visualization.draw import draw_features, draw_matches
+from hybrid_features_ros.visualization.figures import BLUE, GREEN, GREY, INK, ORANGE, STATE_COLOURS
+from hybrid_features_ros.visualization.report import Run, read_page
 
 TURN_DEG = 70
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from synthetic import CAMERA, World
 
-from hybrid_features_ros.camera import Camera
+from hybrid_features_ros.core.camera import Camera
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.camera import Camera
-from hybrid_features_ros.types import DescriptorFormat, Features, Float64
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.types import DescriptorFormat, Features, Float64
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 FORMAT = DescriptorFormat(detector="synthetic", descriptor="synthetic")
@@ -58,4 +58,4 @@ class World:
 
 def turn(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Float64:
     """A pure rotation about the camera's axes [deg]."""
-    return pose.exp(np.concatenate([np.zeros(3), np.radians([x, y, z])]))
+    return se3.exp(np.concatenate([np.zeros(3), np.radians([x, y, z])]))

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybrid_features_ros.cli import make_parser
-from hybrid_features_ros.config import Config, options, with_options
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.tables import fill, tables
+from hybrid_features_ros.benchmarks.tables import fill, tables
+from hybrid_features_ros.cli.main import make_parser
+from hybrid_features_ros.core.config import Config, options, with_options
+from hybrid_features_ros.core.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
@@ -130,8 +130,8 @@ def test_wrong_commands_are_found(wrong: str) -> None:
 
 @pytest.mark.parametrize(("page", "code"), [b for b in blocks("python") if ">>>" not in b[1]])
 def test_python_on_the_pages_runs(page: str, code: str, photograph: np.ndarray) -> None:
-    from hybrid_features_ros.camera import Camera
-    from hybrid_features_ros.config import Config
+    from hybrid_features_ros.core.camera import Camera
+    from hybrid_features_ros.core.config import Config
     from hybrid_features_ros.features import make_extractor
     from hybrid_features_ros.odometry import Odometry
 

@@ -19,11 +19,10 @@ import numpy as np
 import pytest
 from test_docs import GENERATED, in_blocks, in_sentences
 
-from hybrid_features_ros import cli
-from hybrid_features_ros.camera import Camera
-from hybrid_features_ros.cli import main
+from hybrid_features_ros.cli import main as cli
+from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.evaluation import bench, endurance, speed
-from hybrid_features_ros.evaluation.render import render_sequence
+from hybrid_features_ros.simulation.render import render_sequence
 
 SHORT = {  # options that are appended
     ("bench", "consistency"): ["--rooms", "1", "--frames", "4"],
@@ -67,7 +66,7 @@ def sandbox(photograph: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         cv2.imwrite(f"OXFORD/scene/{i}.ppm", cv2.cvtColor(photograph, cv2.COLOR_GRAY2BGR))
     np.savetxt("OXFORD/scene/H_1_2", np.eye(3))
     render_sequence(Path("SEQUENCE"), camera=Camera(160, 120, 131.0, 131.0, 79.5, 59.5), duration_s=0.4)
-    main(["evaluate", "SEQUENCE", "--out", "RUN"])
+    cli.main(["evaluate", "SEQUENCE", "--out", "RUN"])
     brief = partial(render_sequence, duration_s=0.3)
     monkeypatch.setattr(cli, "render_sequence", brief)
     monkeypatch.setattr(bench, "render_sequence", brief)
@@ -102,6 +101,6 @@ def test_the_commands_of_a_page_run(
     if any("--rerun" in words for words in lines):
         pytest.importorskip("rerun", reason="Rerun is not installed: pip install .[rerun]")
     for words in lines:
-        main([*words, *SHORT.get(tuple(words[:2]), [])])
+        cli.main([*words, *SHORT.get(tuple(words[:2]), [])])
         for option, value in pairwise(words):
             assert option not in WRITTEN or Path(value).exists(), f"{' '.join(words)} left no {value}"

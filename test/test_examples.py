@@ -7,8 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent / "evaluation"))
 import sequences
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

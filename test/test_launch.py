@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hybrid_features_ros.config import Config, options, with_options
+from hybrid_features_ros.core.config import Config, options, with_options
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,1 +1,1 @@
-"""Sequences, bags, trajectories and their errors: everything that measures, nothing that runs on a robot."""
+"""A recording through extractor and odometry, and its errors against the truth."""

@@ -11,14 +11,14 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from hybrid_features_ros.config import Config, options, with_options
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.config import Config, options, with_options
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import MotionModel, OdometryResult, State, Trajectory
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory, trajectory_nees
 from hybrid_features_ros.evaluation.run import Step, run, trajectory
-from hybrid_features_ros.evaluation.source import Source
-from hybrid_features_ros.evaluation.strip import Shot, Strip
-from hybrid_features_ros.evaluation.trajectory import interpolate
-from hybrid_features_ros.types import MotionModel, OdometryResult, State, Trajectory
+from hybrid_features_ros.io.source import Source
+from hybrid_features_ros.io.trajectory import interpolate
+from hybrid_features_ros.visualization.gallery import Shot, Strip
 
 Mode = Literal["mono", "rgbd", "stereo"]
 TRANSLATING = (MotionModel.PNP, MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY)

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.trajectory import align, associate
-from hybrid_features_ros.types import Float64, OdometryResult, Trajectory
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Float64, OdometryResult, Trajectory
+from hybrid_features_ros.io.trajectory import align, associate
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def mean_nees(estimates: Float64, covariances: Float64, truths: Float64) -> floa
 
     Source: Bar-Shalom, Li, Kirubarajan, "Estimation with applications to tracking and navigation" (2001).
     """
-    errors = np.array([pose.log(pose.inverse(E) @ T) for E, T in zip(estimates, truths, strict=True)])
+    errors = np.array([se3.log(se3.inverse(E) @ T) for E, T in zip(estimates, truths, strict=True)])
     solved = np.linalg.solve(covariances, errors[..., None])[..., 0]
     return float((errors * solved).sum(axis=1).mean())
 
@@ -108,7 +108,7 @@ def trajectory_nees(results: Sequence[OdometryResult], truth: Trajectory, scale:
     One camera alone has no metre: the truth is then brought to the estimate's unit of length, by the scale
     of the best similarity; that takes away the error that the covariance admits for the scale, and about 5
     remains. Errors of one run have most causes in common: a single figure between 1 and 15 is no surprise,
-    the average over many runs is the test (:mod:`~hybrid_features_ros.evaluation.consistency`).
+    the average over many runs is the test (:mod:`~hybrid_features_ros.benchmarks.consistency`).
 
     Args:
         scale: metres per unit of the estimate. Images whose pose is exact by definition (the first) or

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from hybrid_features_ros.config import Config, options
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.config import Config, options
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.evaluation.evaluate import Evaluation
-from hybrid_features_ros.evaluation.page import run_data, write_page
-from hybrid_features_ros.evaluation.trajectory import write_tum
+from hybrid_features_ros.io.trajectory import write_tum
+from hybrid_features_ros.visualization.report import run_data, write_page
 
 
 def make_folder(out: Path) -> None:

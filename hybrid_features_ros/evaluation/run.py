@@ -8,14 +8,14 @@ from time import perf_counter
 
 import numpy as np
 
-from hybrid_features_ros.config import Config
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.sources import Frame, Source
+from hybrid_features_ros.core.config import Config
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Features, OdometryResult, Trajectory
 from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.stereo import StereoDepth
+from hybrid_features_ros.io.sources import Frame, Source
 from hybrid_features_ros.odometry import Odometry
-from hybrid_features_ros.types import Features, OdometryResult, Trajectory
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.types import Features
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Features
 
 _NEIGHBOURHOOD = 7  # pixels across, within which a jump of the depth makes a feature's depth doubtful
 _INVERSE_SIGMA = 0.003  # noise of sensors that triangulate, of the inverse depth [1/m]

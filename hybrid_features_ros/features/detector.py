@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_features_ros.core.types import DescriptorFormat, Features, Float32, Float64, UInt8
 from hybrid_features_ros.features.pyramid import BLUR, STEP, to_image, to_level
 from hybrid_features_ros.features.selection import maxima, refine
-from hybrid_features_ros.types import DescriptorFormat, Features, Float32, Float64, UInt8
 
 RADIUS = 2  # of the disc around a keypoint in which there is no other [px of its level]
 SCALE = (BLUR**2 + 1.5**2) ** 0.5  # what a keypoint of level 0 is as large as: blur and filter together [px]

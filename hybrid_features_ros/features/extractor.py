@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import cv2
 from numpy.typing import NDArray
 
-from hybrid_features_ros.config import FeatureConfig
-from hybrid_features_ros.features.handcrafted import SiftExtractor
-from hybrid_features_ros.types import Features
+from hybrid_features_ros.core.config import FeatureConfig
+from hybrid_features_ros.core.types import Features
+from hybrid_features_ros.features.sift import SiftExtractor
 
 
 class Extractor(Protocol):

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_features_ros.config import FeatureConfig
+from hybrid_features_ros.core.config import FeatureConfig
+from hybrid_features_ros.core.types import DescriptorFormat, Features, Float32, UInt8
 from hybrid_features_ros.features.engine import Engine, read_weights
 from hybrid_features_ros.features.image import to_gray
 from hybrid_features_ros.features.patches import oriented_patches
 from hybrid_features_ros.features.rootsift import describe_patches
 from hybrid_features_ros.features.strek import StrekDetector
-from hybrid_features_ros.types import DescriptorFormat, Features, Float32, UInt8
 
 BYTE_SCALE, BYTE_ZERO = 0.005, 128  # of a descriptor's elements as bytes: +-0.64, which they rarely leave
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.types import UInt8
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import UInt8
 
 
 def to_gray(image: NDArray[Any]) -> UInt8:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.detector import Keypoints
 from hybrid_features_ros.features.pyramid import to_level
-from hybrid_features_ros.types import Float32
 
 SIDE, SPACING = 20, 1.7  # of a patch [samples], between two samples [px of the keypoint's level]
 CELLS = 4  # of a descriptor, along each side

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_features_ros.types import Float32, Float64, UInt8
+from hybrid_features_ros.core.types import Float32, Float64, UInt8
 
 STEP = 2**0.5  # between two levels
 BLUR = 2.0  # standard deviation of every level's blur [px of the level]

@@ -11,9 +11,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from hybrid_features_ros.features.handcrafted import root_sift
+from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.patches import CELL, CELLS, cell_shares, gradients
-from hybrid_features_ros.types import Float32
+from hybrid_features_ros.features.sift import root_sift
 
 DIRECTIONS, CLIP = 8, 0.2
 

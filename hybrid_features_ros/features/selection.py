@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_features_ros.types import Bool, Float32, Float64
+from hybrid_features_ros.core.types import Bool, Float32, Float64
 
 _PLAIN = 1e-3  # logits that differ by less are equal
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.types import Features, Float32, Float64
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Features, Float32, Float64
 
 _RATIO = 0.85  # of the distances to the best and to the second best partner along the row
 _ROW_SIGMAS = 3.0  # how far a partner may lie off the row, in standard deviations of both positions

@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from hybrid_features_ros.core.types import Float32, UInt8
 from hybrid_features_ros.features.detector import Heat, Keypoints, select
 from hybrid_features_ros.features.engine import Engine, read_weights
 from hybrid_features_ros.features.pyramid import pyramid
-from hybrid_features_ros.types import Float32, UInt8
 
 COARSER = 3  # levels beyond those with keypoints that lend their gradients to orientations
 

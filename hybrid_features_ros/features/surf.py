@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.patches import CELL, CELLS, cell_shares, gradients
-from hybrid_features_ros.types import Float32
 
 
 def describe_patches(patches: Float32, cell: float = CELL) -> Float32:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features.engine import Engine, read_weights
 
 # Least, usual and greatest sizes of what differs from call to call: a level of the image pyramid with its

@@ -19,8 +19,8 @@ from rclpy.serialization import deserialize_message
 from rclpy.utilities import remove_ros_args
 from rosgraph_msgs.msg import Clock
 
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.bags import BagMessage, read_messages, topics
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.io.bags import BagMessage, read_messages, topics
 from hybrid_features_ros.msg import OdometryStatus
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.spin import initialise

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from std_msgs.msg import Header
 
+from hybrid_features_ros.core.types import DescriptorFormat, Features
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes.conversions import features_from_msg, features_to_msg
-from hybrid_features_ros.types import DescriptorFormat, Features
 
 KEYPOINTS, DIMENSION, ROUNDS = 1000, 128, 51
 YARDSTICK = "yardstick: descriptors assigned as a list"

@@ -21,19 +21,19 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from tf_transformations import quaternion_from_matrix, quaternion_matrix
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.camera import Camera
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.msg import FeatureArray, FeatureMatches, Keyframe, OdometryStatus, RelativePose
-from hybrid_features_ros.types import (
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import (
     DescriptorFormat,
     Features,
     Float64,
     Metric,
     OdometryResult,
 )
+from hybrid_features_ros.msg import FeatureArray, FeatureMatches, Keyframe, OdometryStatus, RelativePose
 
-OPTICAL_TO_BODY = pose.make([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], [0, 0, 0])
+OPTICAL_TO_BODY = se3.make([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], [0, 0, 0])
 """``T_body_optical``: REP-103 axes, x forward, y left, z up, from x right, y down, z forward."""
 
 _BRIDGE = CvBridge()
@@ -259,7 +259,7 @@ def keyframe_to_msg(
         features=features_to_msg(features, camera),
     )
     msg.pose.pose = to_pose(T_odom_camera)
-    msg.pose.covariance = pose.to_parent_axes(result.covariance, T_odom_camera).ravel()
+    msg.pose.covariance = se3.to_parent_axes(result.covariance, T_odom_camera).ravel()
     return msg
 
 
@@ -294,9 +294,9 @@ def odometry_to_msg(
         header: with the image's stamp and the frame odom.
         child: the base's frame.
     """
-    to_base = pose.adjoint(T_base_camera)
-    T_odom_base = T_odom_world @ result.T_world_camera @ pose.inverse(T_base_camera)
-    covariance = pose.to_parent_axes(to_base @ result.covariance @ to_base.T, T_odom_base)
+    to_base = se3.adjoint(T_base_camera)
+    T_odom_base = T_odom_world @ result.T_world_camera @ se3.inverse(T_base_camera)
+    covariance = se3.to_parent_axes(to_base @ result.covariance @ to_base.T, T_odom_base)
     msg = OdometryMsg(header=header, child_frame_id=child)
     msg.pose.pose = to_pose(T_odom_base)
     msg.pose.covariance = covariance.ravel()
@@ -342,13 +342,13 @@ def is_finite(msg: OdometryMsg) -> bool:
 def pose_from_msg(msg: Pose) -> Float64:
     """Motion (4, 4) of a pose message."""
     p, q = msg.position, msg.orientation
-    return pose.make(quaternion_matrix([q.x, q.y, q.z, q.w])[:3, :3], [p.x, p.y, p.z])
+    return se3.make(quaternion_matrix([q.x, q.y, q.z, q.w])[:3, :3], [p.x, p.y, p.z])
 
 
 def transform_from_msg(msg: Transform) -> Float64:
     """Motion (4, 4) of a transform message."""
     t, q = msg.translation, msg.rotation
-    return pose.make(quaternion_matrix([q.x, q.y, q.z, q.w])[:3, :3], [t.x, t.y, t.z])
+    return se3.make(quaternion_matrix([q.x, q.y, q.z, q.w])[:3, :3], [t.x, t.y, t.z])
 
 
 def packed(code: str, values: NDArray[Any] | None) -> array.array[Any]:

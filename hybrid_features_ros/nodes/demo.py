@@ -18,18 +18,18 @@ import rclpy
 from nav_msgs.msg import Odometry as OdometryMsg
 from rclpy.utilities import remove_ros_args
 
-from hybrid_features_ros.config import Config
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.bags import make_bag
+from hybrid_features_ros.core.config import Config
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Features, State, Trajectory
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
-from hybrid_features_ros.evaluation.render import render_sequence
-from hybrid_features_ros.evaluation.report import draw_summary
-from hybrid_features_ros.evaluation.sources import Source, open_source
-from hybrid_features_ros.evaluation.trajectory import write_tum
+from hybrid_features_ros.io.bags import make_bag
+from hybrid_features_ros.io.sources import Source, open_source
+from hybrid_features_ros.io.trajectory import write_tum
 from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.bag_player import BagPlayer
-from hybrid_features_ros.types import Features, State, Trajectory
+from hybrid_features_ros.simulation.render import render_sequence
+from hybrid_features_ros.visualization.figures import draw_summary
 
 
 class Recorder:

@@ -14,8 +14,9 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from hybrid_features_ros.config import Config
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.config import Config
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Features, UInt8
 from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.extractor import Extractor
@@ -27,7 +28,6 @@ from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
 from hybrid_features_ros.nodes.rtabmap import RtabmapOutput
 from hybrid_features_ros.nodes.spin import log_failure, spin
 from hybrid_features_ros.nodes.worker import NewestWins
-from hybrid_features_ros.types import Features, UInt8
 
 Sink = Callable[[Header, Features], None]
 

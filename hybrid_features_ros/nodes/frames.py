@@ -8,10 +8,10 @@ from rclpy.node import Node
 from rclpy.time import Time
 from tf2_ros import Buffer, TransformException, TransformListener
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Float64
 from hybrid_features_ros.nodes import conversions
-from hybrid_features_ros.types import Float64
 
 PATIENCE = Duration(seconds=0.1)  # a transform comes a little later than the image it belongs to
 
@@ -69,7 +69,7 @@ class FrameTree:
             )
             return None
         self._guess = stamp, T_guess_camera
-        return pose.inverse(before[1]) @ T_guess_camera if before else None
+        return se3.inverse(before[1]) @ T_guess_camera if before else None
 
     def rotation(self, target: str, source: str) -> Float64 | None:
         """(3, 3) that turns vectors in ``source`` into ``target``, by the newest transform; None: unknown."""

@@ -12,8 +12,8 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from std_msgs.msg import Header
 
-from hybrid_features_ros.config import Config
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.config import Config
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.nodes.diagnostics import Meter, Report
 from hybrid_features_ros.nodes.parameters import declare, follow
 

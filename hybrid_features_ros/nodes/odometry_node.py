@@ -18,10 +18,11 @@ from sensor_msgs.msg import CameraInfo, Imu
 from std_msgs.msg import Header
 from tf2_ros import TransformBroadcaster
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.camera import Camera
-from hybrid_features_ros.config import Config
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.config import Config
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import DescriptorFormat, Features, Float64, OdometryResult, State
 from hybrid_features_ros.msg import FeatureArray, FeatureMatches, Keyframe, OdometryStatus, RelativePose
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.diagnostics import Report, explain_silence
@@ -34,7 +35,6 @@ from hybrid_features_ros.nodes.stamps import StampGate
 from hybrid_features_ros.nodes.trajectory_log import TrajectoryLog
 from hybrid_features_ros.nodes.worker import NewestWins
 from hybrid_features_ros.odometry import Odometry
-from hybrid_features_ros.types import DescriptorFormat, Features, Float64, OdometryResult, State
 
 PATH_PERIOD_NS = 200_000_000  # the path grows without bound: it is published at 5 Hz, not per image
 GYRO_QUEUE = 4000  # angular velocities that wait for their image: ten seconds at 400 Hz
@@ -92,7 +92,7 @@ class OdometryNode(ManagedNode):
             elif self._T_odom_world is None or self._T_base_camera is None:
                 self._start_at = T_odom_base
             else:
-                T_world_odom = pose.inverse(self._T_odom_world)
+                T_world_odom = se3.inverse(self._T_odom_world)
                 self._odometry.reset(T_world_odom @ T_odom_base @ self._T_base_camera)
 
     @property
@@ -292,7 +292,7 @@ class OdometryNode(ManagedNode):
         odom_header = Header(stamp=header.stamp, frame_id=self.config.frames.odom)
         before, self._before = self._before, (result, (features, self._T_odom_world, odom_header, header))
         T_odom_camera = self._T_odom_world @ result.T_world_camera
-        T_odom_base = T_odom_camera @ pose.inverse(self._T_base_camera)
+        T_odom_base = T_odom_camera @ se3.inverse(self._T_base_camera)
         odom = conversions.odometry_to_msg(
             result, self._T_base_camera, self._T_odom_world, odom_header, self._child_frame(header)
         )
@@ -342,7 +342,7 @@ class OdometryNode(ManagedNode):
             T_odom_child, child = T_odom_child @ T_child_guess, frames.guess
         parent = frames.odom
         if frames.invert_tf:
-            T_odom_child, parent, child = pose.inverse(T_odom_child), child, parent
+            T_odom_child, parent, child = se3.inverse(T_odom_child), child, parent
         tf = TransformStamped(header=Header(stamp=odom.header.stamp, frame_id=parent), child_frame_id=child)
         tf.transform = conversions.to_transform(T_odom_child)
         self._broadcaster.sendTransform(tf)

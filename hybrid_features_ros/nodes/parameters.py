@@ -10,8 +10,8 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hybrid_features_ros.config import Config, Option, options, with_options
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.config import Config, Option, options, with_options
+from hybrid_features_ros.core.errors import InputError
 
 _FOREIGN = ("use_sim_time", "qos_overrides.", "start_type_description_service")
 
@@ -78,7 +78,7 @@ def table() -> str:
 
 _TABLE_HEAD = """# Parameters
 
-Made from `hybrid_features_ros/config.py` by `make docs`; a test compares them. `feature_node` takes
+Made from `hybrid_features_ros/core/config.py` by `make docs`; a test compares them. `feature_node` takes
 `features` and `input`, `odometry_node` takes `odometry`, `frames` and `input`; one YAML file may serve
 both. `ros2 param describe NODE PARAMETER` shows the same texts, `ros2 param set` changes what is marked
 as changeable at run time: the values of one request are checked together and taken together. A name in a

@@ -14,12 +14,12 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker
 
-from hybrid_features_ros.camera import Camera
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.draw import draw_horizon, draw_status, draw_tracks
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Features, Float32, Float64, OdometryResult
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
-from hybrid_features_ros.types import Features, Float32, Float64, OdometryResult
+from hybrid_features_ros.visualization.draw import draw_horizon, draw_status, draw_tracks
 
 KEPT_IMAGES = 20  # images that wait for their odometry
 KEPT_POINTS = 300  # images whose keypoints are remembered, since one of them may be the keyframe

@@ -19,8 +19,8 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
-from hybrid_features_ros.cli import make_parser
-from hybrid_features_ros.evaluation.tables import fill, tables
+from hybrid_features_ros.benchmarks.tables import fill, tables
+from hybrid_features_ros.cli.main import make_parser
 from hybrid_features_ros.nodes import parameters
 from hybrid_features_ros.nodes.vo_node import compose
 

@@ -15,11 +15,11 @@ import numpy as np
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from hybrid_features_ros.camera import Camera
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Features, Float32, Metric, UInt8
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
-from hybrid_features_ros.types import Features, Float32, Metric, UInt8
 
 CV_8U, CV_32F = 0, 5  # OpenCV's numbers of one-channel matrices
 UNKNOWN_ANGLE = -1.0  # of cv::KeyPoint

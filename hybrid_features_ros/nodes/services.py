@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from std_srvs.srv import Trigger
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.srv import ResetToPose, SaveTrajectory
 

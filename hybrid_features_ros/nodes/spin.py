@@ -11,7 +11,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 
 
 def spin(make_nodes: Callable[[], Sequence[Node]]) -> None:

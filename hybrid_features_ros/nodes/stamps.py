@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 
 JUMP_NS = 500_000_000  # older by more than this: the clock was set back (a bag loops)
 PATIENCE = 5  # older by less, but so many in a row that grow among themselves: set back by a little

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.trajectory import write_kitti, write_tum
-from hybrid_features_ros.types import Float64, Trajectory
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Float64, Trajectory
+from hybrid_features_ros.io.trajectory import write_kitti, write_tum
 
 _WRITERS = {"tum": write_tum, "kitti": write_kitti}
 

@@ -13,10 +13,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.odometry.resection import Sights, dot
-from hybrid_features_ros.odometry.view import View
-from hybrid_features_ros.types import Float32, Float64, Int32, Rows
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.types import Float32, Float64, Int32, Rows
+from hybrid_features_ros.odometry.frame import View
+from hybrid_features_ros.odometry.pose_optimizer import Sights, dot
 
 ALL = slice(None)
 PRIOR_SPREAD = 1.0  # standard deviation of an unknown inverse distance as a share of the scene's usual one
@@ -293,4 +293,4 @@ def _without(keyframe: Keyframe, alive: Int32) -> Keyframe:
 
 def moved(keyframe: Keyframe, T: Float64, covariance: Float64) -> Keyframe:
     """The keyframe at another pose (4, 4) with its covariance (6, 6)."""
-    return replace(keyframe, T=pose.orthonormal(T), covariance=pose.symmetric(covariance))
+    return replace(keyframe, T=se3.orthonormal(T), covariance=se3.symmetric(covariance))

@@ -11,23 +11,11 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.camera import Camera
-from hybrid_features_ros.config import OdometryConfig
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.odometry import mapping
-from hybrid_features_ros.odometry.bundle import Solution
-from hybrid_features_ros.odometry.local_map import LocalMap, empty_map
-from hybrid_features_ros.odometry.matching import NO_MATCHES
-from hybrid_features_ros.odometry.prediction import Gyro, predict, with_gyro
-from hybrid_features_ros.odometry.published import Published
-from hybrid_features_ros.odometry.state import Evidence, next_state
-from hybrid_features_ros.odometry.tracked import Guess, Lens, Tracked
-from hybrid_features_ros.odometry.tracking import find, track
-from hybrid_features_ros.odometry.two_view import no_motion
-from hybrid_features_ros.odometry.uncertainty import drift, moved_along, relative, stretched, swayed, unscaled
-from hybrid_features_ros.odometry.view import View
-from hybrid_features_ros.types import (
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.config import OdometryConfig
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import (
     Features,
     Float64,
     Matches,
@@ -37,6 +25,18 @@ from hybrid_features_ros.types import (
     Scale,
     State,
 )
+from hybrid_features_ros.geometry.two_view import no_motion
+from hybrid_features_ros.matching.descriptors import NO_MATCHES
+from hybrid_features_ros.odometry import mapper
+from hybrid_features_ros.odometry.bundle_adjustment import Solution
+from hybrid_features_ros.odometry.covariance import drift, moved_along, relative, stretched, swayed, unscaled
+from hybrid_features_ros.odometry.frame import View
+from hybrid_features_ros.odometry.local_map import LocalMap, empty_map
+from hybrid_features_ros.odometry.motion_model import Gyro, predict, with_gyro
+from hybrid_features_ros.odometry.pose_smoother import Published
+from hybrid_features_ros.odometry.state import Evidence, next_state
+from hybrid_features_ros.odometry.tracker import find, track
+from hybrid_features_ros.odometry.tracking_result import Guess, Lens, Tracked
 
 _SETTLE_S = 0.15  # time in which the published pose follows a correction by bundle adjustment
 _RETURN_S = 0.4  # the longest in which it returns to an estimate after images without one
@@ -132,7 +132,7 @@ class Odometry:
         self._map = empty_map(0)
         self._fresh: LocalMap | None = None
         self._patience_ends = 0
-        self._job: tuple[int, mapping.Window, Future[Solution]] | None = None
+        self._job: tuple[int, mapper.Window, Future[Solution]] | None = None
         self._previous: OdometryResult | None = None
         self._milliseconds = {}
         self._T, self._seen = self._resume[0], 0  # the newest estimate and its stamp
@@ -273,10 +273,10 @@ class Odometry:
         if self._seen != previous.stamp:  # it was held for some time, and returns in as much
             self._published.keep(previous.T_world_camera, T, min(_RETURN_S, seconds))
         elif previous.motion.model is not MotionModel.NONE and tracked.held != self._held:
-            expected = self._T @ pose.exp(self._twist * seconds)
+            expected = self._T @ se3.exp(self._twist * seconds)
             self._published.keep_place(self._published.at(expected), T, _RETURN_S)
         begin = self._T if previous.stamp == self._seen else self._seen_at
-        self._twist = pose.log(pose.inverse(begin) @ T) / seconds * (previous.state is not State.LOST)
+        self._twist = se3.log(se3.inverse(begin) @ T) / seconds * (previous.state is not State.LOST)
         self._seen_at = T
         self._held_s = (self._held_s + seconds) * tracked.held
         self._T, self._seen, self._held, self._heading = T, view.stamp, tracked.held, tracked.heading
@@ -292,9 +292,9 @@ class Odometry:
         begin, seconds = self._previous.stamp, (view.stamp - self._previous.stamp) * 1e-9
         measured = self._gyro.rotation(begin, view.stamp)
         rate = self._twist[3:] * ((view.stamp - self._seen) * 1e-9 <= self._config.tracking.max_lost_s)
-        R = pose.exp([0, 0, 0, *(rate * seconds)])[:3, :3] if measured is None else measured[0]
-        self._T = pose.make(self._T[:3, :3] @ R, self._T[:3, 3])
-        self._twist = np.concatenate([np.zeros(3), pose.rotation_vector(R) / seconds])
+        R = se3.exp([0, 0, 0, *(rate * seconds)])[:3, :3] if measured is None else measured[0]
+        self._T = se3.make(self._T[:3, :3] @ R, self._T[:3, 3])
+        self._twist = np.concatenate([np.zeros(3), se3.rotation_vector(R) / seconds])
         return self._twist
 
     def _judge(self, view: View, tracked: Tracked | None) -> tuple[State, str]:
@@ -335,11 +335,11 @@ class Odometry:
         if previous is None:
             return self._resume[1]
         if tracked is None:
-            step = pose.inverse(previous.T_world_camera) @ self._published.at(self._T)
+            step = se3.inverse(previous.T_world_camera) @ self._published.at(self._T)
             return moved_along(previous.covariance, step) + drift(
                 (view.stamp - previous.stamp) * 1e-9, self._usual
             )
-        T_a_b = pose.inverse(tracked.partner.T) @ tracked.fit.T
+        T_a_b = se3.inverse(tracked.partner.T) @ tracked.fit.T
         length = T_a_b[:3, :3].T @ T_a_b[:3, 3]
         self._sure = moved_along(tracked.partner.covariance, T_a_b) + stretched(C, length, self._scale)
         since = self._T[:3, :3].T @ (self._T[:3, 3] - self._origin)
@@ -351,7 +351,7 @@ class Odometry:
         rule = self._config.mapping
         self._fresh = None
         self._support = max(self._support, int(tracked.inliers.sum()))
-        due = mapping.is_due(tracked, self._map, self._support, rule)
+        due = mapper.is_due(tracked, self._map, self._support, rule)
         if due:
             self._keep(view, tracked)
         else:
@@ -361,7 +361,7 @@ class Odometry:
     def _keep(self, view: View, tracked: Tracked) -> None:
         """Make the newest image that was placed a keyframe."""
         rule = self._config.mapping
-        local_map = self._map if tracked.held else mapping.with_depths(self._map, tracked, view)
+        local_map = self._map if tracked.held else mapper.with_depths(self._map, tracked, view)
         rows, columns = tracked.rows[tracked.inliers], tracked.columns[tracked.inliers]
         local_map = local_map.grown(view, tracked.fit.T, self._sure, rows, columns, self._usual)
         self._map = local_map.culled(rule.max_keyframes, rule.patience, 1 / self._usual)
@@ -374,9 +374,9 @@ class Odometry:
         rule = self._config.mapping
         if self._job is not None:
             self._take_over(now=True)
-        given = mapping.window(self._map, rule) if rule.iterations else None
+        given = mapper.window(self._map, rule) if rule.iterations else None
         if given is not None:
-            self._job = self._frames + rule.delay, given, self._worker.submit(mapping.solve, given, rule)
+            self._job = self._frames + rule.delay, given, self._worker.submit(mapper.solve, given, rule)
 
     def _take_over(self, now: bool = False) -> None:
         """Put a finished adjustment into the map, at a fixed image after it was started."""
@@ -385,11 +385,11 @@ class Odometry:
         _, given, future = self._job
         self._job = None
         before = self._map.reference.T
-        self._map = mapping.adjusted(self._map, given, future.result())
+        self._map = mapper.adjusted(self._map, given, future.result())
         after = self._map.reference.T
         published = self._published.at(self._T)
-        shift = after @ pose.inverse(before)
-        self._T, self._seen_at = pose.orthonormal(shift @ self._T), pose.orthonormal(shift @ self._seen_at)
+        shift = after @ se3.inverse(before)
+        self._T, self._seen_at = se3.orthonormal(shift @ self._T), se3.orthonormal(shift @ self._seen_at)
         self._published.keep(published, self._T, _SETTLE_S)
 
     @contextmanager
@@ -410,7 +410,7 @@ def _with_partner(
     matches = Matches(
         tracked.theirs.astype(np.int32), tracked.columns[shared].astype(np.int32), sure.astype(np.float32)
     )
-    T_a_b = pose.inverse(tracked.partner.T) @ tracked.fit.T
+    T_a_b = se3.inverse(tracked.partner.T) @ tracked.fit.T
     return matches, MotionEstimate(
         model=tracked.model,
         T_a_b=T_a_b,

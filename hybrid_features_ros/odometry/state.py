@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hybrid_features_ros.types import MotionModel, State
+from hybrid_features_ros.core.types import MotionModel, State
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from tqdm import tqdm
 
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.homography import transfer
+from hybrid_features_ros.benchmarks.homography import transfer
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Float32, Float64
 from hybrid_features_ros.features.detector import Keypoints
 from hybrid_features_ros.features.patches import oriented_patches
 from hybrid_features_ros.features.strek import StrekDetector
 from hybrid_features_ros.training.pairs import Pair, Photographs, local_scale, local_turn, make_pair
-from hybrid_features_ros.types import Float32, Float64
 
 VIEW, KEYPOINTS = 320, 350  # side of a view [px] and keypoints in it: the density of 1000 in a VGA image
 REACH = 1.5  # most error of a keypoint [px of the level, at least px of the view]

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 
 
 def draw_curves(

@@ -23,7 +23,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from tqdm import tqdm
 
-from hybrid_features_ros.evaluation.homography import transfer
+from hybrid_features_ros.benchmarks.homography import transfer
+from hybrid_features_ros.core.types import Float32, Float64
 from hybrid_features_ros.features.pyramid import STEP, pyramid, to_image
 from hybrid_features_ros.features.selection import refine
 from hybrid_features_ros.training.network import Detector, NetworkConfig
@@ -31,7 +32,6 @@ from hybrid_features_ros.training.pairs import Pair, Photographs, local_scale, m
 from hybrid_features_ros.training.run import Run
 from hybrid_features_ros.training.sampling import Draw, draw, log_probability
 from hybrid_features_ros.training.validation import validate
-from hybrid_features_ros.types import Float32, Float64
 
 TIE = 0.01  # what distance takes off a reward: just enough to pair the closest first
 

@@ -14,7 +14,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features.engine import Engine
 from hybrid_features_ros.features.patches import SIDE
 from hybrid_features_ros.training.fusion import FusionConfig, HybridDescriptor, handcrafted

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features import rootsift, surf
 from hybrid_features_ros.features.patches import SIDE
-from hybrid_features_ros.types import Float32
 
 HANDCRAFTED = {"rootsift": (rootsift.describe_patches, 128), "surf": (surf.describe_patches, 64)}
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.types import Float32, Float64, UInt8
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Float32, Float64, UInt8
 
 # Aerial photographs that repeat themselves: together at most this share of the draws.
 SELF_SIMILAR, SELF_SIMILAR_SHARE = ("odm_seneca", "odm_copr", "drone_brighton"), 0.1

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 
 T = TypeVar("T")
 

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.selection import disc, suppress
-from hybrid_features_ros.types import Float32
 
 
 @dataclass(frozen=True)

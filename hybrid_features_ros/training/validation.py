@@ -8,18 +8,18 @@ import cv2
 import numpy as np
 import torch
 
-from hybrid_features_ros.evaluation.agreement import RADIUS_PX, agreement
-from hybrid_features_ros.evaluation.homography import transfer
-from hybrid_features_ros.evaluation.rotation import photographs
+from hybrid_features_ros.benchmarks.agreement import RADIUS_PX, agreement
+from hybrid_features_ros.benchmarks.homography import transfer
+from hybrid_features_ros.benchmarks.rotation import photographs
+from hybrid_features_ros.core.types import DescriptorFormat, Features, Float32, UInt8
 from hybrid_features_ros.features.detector import Heat, select
 from hybrid_features_ros.features.pyramid import pyramid
 from hybrid_features_ros.features.strek import StrekDetector
-from hybrid_features_ros.odometry.matching import mutual_nearest, squared_distances
+from hybrid_features_ros.matching.descriptors import mutual_nearest, squared_distances
 from hybrid_features_ros.training.correspondences import describable
 from hybrid_features_ros.training.fusion import HybridDescriptor, handcrafted
 from hybrid_features_ros.training.network import Detector
 from hybrid_features_ros.training.pairs import Pair, make_pair
-from hybrid_features_ros.types import DescriptorFormat, Features, Float32, UInt8
 
 SIDE, KEYPOINTS, PAIRS_PER_PHOTO, SEED = 320, 350, 2, 20260101
 

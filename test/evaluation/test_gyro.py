@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import sequences
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.camera import Camera
-from hybrid_features_ros.config import Config
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.consistency import journey
+from hybrid_features_ros.benchmarks.consistency import journey
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.config import Config
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.evaluation.run import run
-from hybrid_features_ros.evaluation.scene import Renderer, furnished_room
-from hybrid_features_ros.evaluation.sources import open_source
-from hybrid_features_ros.evaluation.trajectory import format_stamp
+from hybrid_features_ros.io.sources import open_source
+from hybrid_features_ros.io.trajectory import format_stamp
+from hybrid_features_ros.simulation.scene import Renderer, furnished_room
 
 CAMERA = Camera(160, 120, 131.0, 131.0, 79.5, 59.5)
-T_CAMERA_IMU = pose.make(pose.exp([0, 0, 0, 1.1, -0.7, 0.4])[:3, :3], [0.1, 0, 0.05])
+T_CAMERA_IMU = se3.make(se3.exp([0, 0, 0, 1.1, -0.7, 0.4])[:3, :3], [0.1, 0, 0.05])
 DARK = range(8, 14)
 
 
@@ -36,7 +36,7 @@ def recording(tmp_path_factory):
     (folder / "rgb.txt").write_text("\n".join(rows) + "\n")
     measured = []
     for stamp, a, b in zip(path.stamps.tolist(), path.poses[:-1], path.poses[1:], strict=False):
-        rate = T_CAMERA_IMU[:3, :3].T @ pose.rotation_vector(a[:3, :3].T @ b[:3, :3]) / 0.05
+        rate = T_CAMERA_IMU[:3, :3].T @ se3.rotation_vector(a[:3, :3].T @ b[:3, :3]) / 0.05
         measured += [f"{stamp + k * 12_500_000},{','.join(map(str, rate))},0,0,9.8" for k in range(4)]
     (folder / "imu.csv").write_text("\n".join(measured) + "\n")
     return folder, path
@@ -54,7 +54,7 @@ def worst_turn_in_the_dark(folder, path):
     for i in DARK:
         a, b = (results[k].result.T_world_camera[:3, :3] for k in (DARK[0] - 1, i))
         true = path.poses[DARK[0] - 1][:3, :3].T @ path.poses[i][:3, :3]
-        errors.append(np.degrees(pose.rotation_angle((a.T @ b).T @ true)))
+        errors.append(np.degrees(se3.rotation_angle((a.T @ b).T @ true)))
     return max(errors)
 
 
@@ -62,7 +62,7 @@ def test_a_mounting_turns_the_rates_into_the_cameras_axes(recording):
     folder, path = recording
     calibrate(folder, T_camera_imu=T_CAMERA_IMU.tolist())
     rate = open_source(folder).imu.gyro[0]
-    expected = pose.rotation_vector(path.poses[0][:3, :3].T @ path.poses[1][:3, :3]) / 0.05
+    expected = se3.rotation_vector(path.poses[0][:3, :3].T @ path.poses[1][:3, :3]) / 0.05
     assert np.allclose(rate, expected, atol=1e-9)
     with_mounting = worst_turn_in_the_dark(folder, path)
     calibrate(folder)

@@ -3,24 +3,22 @@
 import numpy as np
 import pytest
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Trajectory
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory, mean_nees
-from hybrid_features_ros.evaluation.trajectory import write_tum
-from hybrid_features_ros.types import Trajectory
+from hybrid_features_ros.io.trajectory import write_tum
 
 
 def helix(n=200):
     t = np.linspace(0, 6, n)
-    poses = [
-        pose.make(pose.exp([0, 0, 0, 0.3 * s, s, 0])[:3, :3], [np.cos(s), np.sin(s), 0.2 * s]) for s in t
-    ]
+    poses = [se3.make(se3.exp([0, 0, 0, 0.3 * s, s, 0])[:3, :3], [np.cos(s), np.sin(s), 0.2 * s]) for s in t]
     return Trajectory(np.arange(n) * 50_000_000, np.array(poses))
 
 
 def test_the_truth_has_no_error_in_any_frame_and_unit():
     truth = helix()
-    T = pose.exp([1, 2, 3, 0.4, 0.5, -0.6])
+    T = se3.exp([1, 2, 3, 0.4, 0.5, -0.6])
     moved = truth.poses.copy()
     moved[:, :3, 3] *= 0.25
     estimate = Trajectory(truth.stamps, T @ moved)
@@ -38,7 +36,7 @@ def test_a_known_drift():
     level = truth.poses.copy()
     level[:, :3, :3] = np.eye(3)
     truth = Trajectory(truth.stamps, level)
-    drift = [pose.exp([0, 0, 0, 0, 0, np.radians(0.1 * i)]) for i in range(len(truth))]
+    drift = [se3.exp([0, 0, 0, 0, 0, np.radians(0.1 * i)]) for i in range(len(truth))]
     metrics = evaluate_trajectory(Trajectory(truth.stamps, truth.poses @ drift), truth, alignment="se3")
     assert metrics.rot_rpe_30f_median_deg == pytest.approx(3)
     assert metrics.ate_rmse_m < 1e-9
@@ -64,7 +62,7 @@ def test_nees_of_honest_and_of_boastful_covariances():
     rng = np.random.default_rng(1)
     root = rng.normal(size=(6, 6)) * 0.01
     estimates = helix(400).poses
-    truths = np.array([E @ pose.exp(root @ rng.normal(size=6)) for E in estimates])
+    truths = np.array([E @ se3.exp(root @ rng.normal(size=6)) for E in estimates])
     covariances = np.tile(root @ root.T, (400, 1, 1))
     assert mean_nees(estimates, covariances, truths) == pytest.approx(6, rel=0.15)
     assert mean_nees(estimates, covariances / 4, truths) > 20
@@ -78,7 +76,7 @@ def test_evo_finds_the_same(tmp_path, alignment):
 
     truth = helix()
     rng = np.random.default_rng(2)
-    poses = np.array([T @ pose.exp(rng.normal(size=6) * 0.02) for T in truth.poses])
+    poses = np.array([T @ se3.exp(rng.normal(size=6) * 0.02) for T in truth.poses])
     poses[:, :3, 3] *= 0.5
     estimate = Trajectory(truth.stamps, poses)
     for name, trajectory in (("truth", truth), ("estimate", estimate)):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features.depth import with_depth
 
 

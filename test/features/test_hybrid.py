@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from hybrid_features_ros.config import FeatureConfig, MatchingConfig
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.config import FeatureConfig, MatchingConfig
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.features.hybrid import HybridExtractor, to_bytes
 from hybrid_features_ros.features.pyramid import pyramid
-from hybrid_features_ros.odometry.matching import match, values
+from hybrid_features_ros.matching.descriptors import match, values
 
 
 @pytest.fixture(scope="module")

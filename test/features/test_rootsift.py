@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hybrid_features_ros.features.handcrafted import root_sift
 from hybrid_features_ros.features.rootsift import describe_patches
+from hybrid_features_ros.features.sift import root_sift
 
 SIDE = 40
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from synthetic import CAMERA, World
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features.stereo import StereoDepth
 
 BASELINE = 0.2
@@ -15,8 +15,8 @@ BASELINE = 0.2
 
 def pair(world, noise_px=0.0, turned=0.0):
     """Left and right features where the camera looks once it has turned [deg]."""
-    left = pose.exp([0, 0, 0, 0, np.radians(turned), 0])
-    right = left @ pose.make(np.eye(3), [BASELINE, 0, 0])
+    left = se3.exp([0, 0, 0, 0, np.radians(turned), 0])
+    right = left @ se3.make(np.eye(3), [BASELINE, 0, 0])
     seeds = 2 * round(turned) + np.arange(2)
     return [
         world.seen_from(T, noise_px=noise_px, seed=seed, with_depth=True)
@@ -28,7 +28,7 @@ def badly_rectified(right, pitch, yaw, roll):
     """As a right camera sees that is turned otherwise than its calibration says [rad], whose principal
     point was moved to make up for the yaw."""
     p = np.column_stack([(right.points - [CAMERA.cx, CAMERA.cy]) / CAMERA.fx, np.ones(len(right))])
-    p = p @ pose.exp([0, 0, 0, -pitch, -yaw, -roll])[:3, :3].T
+    p = p @ se3.exp([0, 0, 0, -pitch, -yaw, -roll])[:3, :3].T
     p = p[:, :2] / p[:, 2:] * CAMERA.fx + [CAMERA.cx + CAMERA.fx * np.tan(yaw), CAMERA.cy]
     return replace(right, points=p.astype(np.float32))
 

@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features.engine import Engine, read_weights
 from hybrid_features_ros.features.tensorrt import write_tensorrt_script
 

@@ -12,10 +12,10 @@ from nav_msgs.msg import Odometry as OdometryMsg
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
-from hybrid_features_ros.camera import Camera
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.bags import make_bag
-from hybrid_features_ros.evaluation.folders import FolderSource
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.io.bags import make_bag
+from hybrid_features_ros.io.folders import FolderSource
 from hybrid_features_ros.msg import OdometryStatus
 from hybrid_features_ros.nodes import bag_player, conversions
 from hybrid_features_ros.nodes.bag_player import BagPlayer

@@ -15,14 +15,14 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from synthetic import World
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.camera import Distortion
-from hybrid_features_ros.config import OdometryConfig
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.camera import Distortion
+from hybrid_features_ros.core.config import OdometryConfig
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import DescriptorFormat, Features, Metric, equal
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.odometry import Odometry
-from hybrid_features_ros.types import DescriptorFormat, Features, Metric, equal
 
 float32 = st.floats(width=32, allow_nan=True)
 finite32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -97,7 +97,7 @@ def test_stamps_keep_every_nanosecond(ns):
 
 @given(arrays(np.float64, 6, elements=st.floats(-1.7, 1.7)))
 def test_motions_survive(xi):
-    T = pose.exp(xi)
+    T = se3.exp(xi)
     assert np.allclose(conversions.pose_from_msg(conversions.to_pose(T)), T, atol=1e-12)
     assert np.allclose(conversions.transform_from_msg(conversions.to_transform(T)), T, atol=1e-12)
 
@@ -223,7 +223,7 @@ def moved_forward():
     world = World.random()
     odometry = Odometry(OdometryConfig())
     for i in range(2):
-        seen = world.seen_from(pose.make(np.eye(3), [0, 0, 0.2 * i]), with_depth=True)
+        seen = world.seen_from(se3.make(np.eye(3), [0, 0, 0.2 * i]), with_depth=True)
         result = odometry.process((1 + i) * 100_000_000, seen, conversions_camera())
     return result
 
@@ -251,7 +251,7 @@ def test_covariance_reaches_the_base_over_the_lever():
     result = moved_forward()
     yaw_only = np.diag([0.0, 0, 0, 0, 0.01, 0])  # about the camera's y axis, which points down
     result = replace(result, covariance=yaw_only, T_world_camera=np.eye(4))
-    T_base_camera = pose.make(conversions.OPTICAL_TO_BODY[:3, :3], [2.0, 0, 0])
+    T_base_camera = se3.make(conversions.OPTICAL_TO_BODY[:3, :3], [2.0, 0, 0])
     msg = conversions.odometry_to_msg(result, T_base_camera, T_base_camera, Header(), "base_link")
     C = np.reshape(msg.pose.covariance, (6, 6))
     assert C[5, 5] == pytest.approx(0.01)

@@ -18,12 +18,12 @@ from robot import BEGIN, Robot, compose, rolled
 from ros_graph import header, image_msg, info_msg
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import State
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.conversions import to_time
 from hybrid_features_ros.nodes.feature_node import Item
-from hybrid_features_ros.types import State
 
 EXAMPLES = int(os.environ.get("FAULT_EXAMPLES", "1500"))
 ENCODINGS = (

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
 
-from hybrid_features_ros.config import Config
+from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.nodes.vo_node import compose
 
 LAYOUT = json.loads((Path(__file__).parents[2] / "foxglove" / "vo.json").read_text())

@@ -13,9 +13,9 @@ from sensor_msgs.msg import Imu
 from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
 
-from hybrid_features_ros import pose
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.types import State
 from hybrid_features_ros.nodes import conversions
-from hybrid_features_ros.types import State
 
 CAMERA = "camera_optical_frame"
 
@@ -45,12 +45,12 @@ def test_a_camera_on_a_moving_mast_is_where_it_was_at_the_images_time(graph, pho
     assert "base_link" in waiting.reason
     assert CAMERA in waiting.reason
     for i in range(8):
-        turned = conversions.OPTICAL_TO_BODY @ pose.exp([0, 0, 0, 0, 0, np.radians(3.0 * i)])
+        turned = conversions.OPTICAL_TO_BODY @ se3.exp([0, 0, 0, 0, 0, np.radians(3.0 * i)])
         mast.sendTransform(at(robot.stamp + FRAME_NS, "base_link", CAMERA, turned))
         graph.spin_until(lambda: False, 0.1)
         robot.show(rolled(photograph, 3.0 * i))
     assert graph.spin_until(lambda: len(robot.odom) == 8)
-    turns = [pose.rotation_angle(conversions.pose_from_msg(m.pose.pose)[:3, :3]) for m in robot.odom]
+    turns = [se3.rotation_angle(conversions.pose_from_msg(m.pose.pose)[:3, :3]) for m in robot.odom]
     assert np.degrees(max(turns)) < 0.5
 
 
@@ -84,8 +84,8 @@ def test_the_guess_of_another_odometry_reaches_ours_and_keeps_its_place_in_tf(gr
         odometry._odometry, "process", lambda s, f, c, prior=None: priors.append(prior) or process(s, f, c)
     )
     wheels = TransformBroadcaster(graph.tester)
-    step = pose.exp([0, 0, 0, 0, 0, np.radians(-3.0)])
-    T = pose.exp([1, 2, 3, 0, 0, 0])
+    step = se3.exp([0, 0, 0, 0, 0, np.radians(-3.0)])
+    T = se3.exp([1, 2, 3, 0, 0, 0])
     for i in range(3):
         wheels.sendTransform(at(BEGIN + FRAME_NS * (i + 1), "wheels", CAMERA, T))
         graph.spin_until(lambda: False, 0.1)

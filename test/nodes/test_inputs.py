@@ -9,10 +9,10 @@ from robot import FRAME_NS, Robot, compose, texts_of
 from ros_graph import image_msg, info_msg
 from sensor_msgs.msg import CameraInfo, Image
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import State
 from hybrid_features_ros.msg import RelativePose
 from hybrid_features_ros.nodes import conversions
-from hybrid_features_ros.types import State
 
 
 def test_binning_and_region_of_interest_are_those_of_the_image():

@@ -10,7 +10,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from robot import Robot, call, compose, rolled
 from ros_graph import parameters
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.nodes import feature_node
 from hybrid_features_ros.nodes.feature_node import FeatureNode
 

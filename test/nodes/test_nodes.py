@@ -17,13 +17,13 @@ from synthetic import World
 from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.camera import Camera
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.types import State
 from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus, RelativePose
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.feature_node import FeatureNode
 from hybrid_features_ros.nodes.odometry_node import OdometryNode
-from hybrid_features_ros.types import State
 
 LENS = [-0.3, 0.1, 0.001, -0.002, 0.0]
 
@@ -32,7 +32,7 @@ def panned(photograph, camera, degrees):
     """What a camera with distortion sees of the photograph on a wall after it has turned to the right."""
     y, x = np.mgrid[: camera.height, : camera.width]
     rays = camera.bearings(np.stack([x.ravel(), y.ravel()], axis=1))
-    rays = rays @ pose.exp([0, 0, 0, 0, np.radians(degrees), 0])[:3, :3].T
+    rays = rays @ se3.exp([0, 0, 0, 0, np.radians(degrees), 0])[:3, :3].T
     wall = (rays[:, :2] / rays[:, 2:] * 120 + (160, 120)).astype(np.float32)
     source = [wall[:, i].reshape(camera.height, camera.width) for i in (0, 1)]
     return cv2.remap(photograph, *source, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
@@ -53,9 +53,9 @@ def test_a_rolling_camera_turns_and_stays_where_it_is(graph, photograph):
     assert graph.spin_until(lambda: len(odom) == 10)
     assert (odom[-1].header.frame_id, odom[-1].child_frame_id) == ("odom", "camera_optical_frame")
     first, last = (conversions.pose_from_msg(m.pose.pose) for m in (odom[0], odom[-1]))
-    moved = pose.inverse(first) @ last
-    assert np.degrees(pose.rotation_angle(moved[:3, :3])) == pytest.approx(27, abs=0.3)
-    assert np.degrees(pose.rotation_vector(moved[:3, :3])[2]) == pytest.approx(27, abs=0.3)
+    moved = se3.inverse(first) @ last
+    assert np.degrees(se3.rotation_angle(moved[:3, :3])) == pytest.approx(27, abs=0.3)
+    assert np.degrees(se3.rotation_vector(moved[:3, :3])[2]) == pytest.approx(27, abs=0.3)
     assert np.allclose(moved[:3, 3], 0)
     for msg in odom[1:]:
         for covariance in (msg.pose.covariance, msg.twist.covariance):
@@ -114,7 +114,7 @@ def test_compressed_images(graph, photograph, kind):
     assert answer.inliers > 50
     assert graph.spin_until(lambda: len(odom) == 4)
     first, last = (conversions.pose_from_msg(m.pose.pose) for m in (odom[0], odom[-1]))
-    assert np.degrees(pose.rotation_angle(first[:3, :3].T @ last[:3, :3])) == pytest.approx(9, abs=0.3)
+    assert np.degrees(se3.rotation_angle(first[:3, :3].T @ last[:3, :3])) == pytest.approx(9, abs=0.3)
 
 
 def test_bad_messages_do_no_harm(graph, photograph):
@@ -162,7 +162,7 @@ def test_a_raw_image_is_understood_with_its_distortion(graph, photograph):
             robot.show(panned(photograph, lens, 3.0 * i))
         assert graph.spin_until(lambda o=odom: len(o) == 5)
         first, last = (conversions.pose_from_msg(m.pose.pose) for m in (odom[0], odom[-1]))
-        angles[name] = np.degrees(pose.rotation_angle(first[:3, :3].T @ last[:3, :3]))
+        angles[name] = np.degrees(se3.rotation_angle(first[:3, :3].T @ last[:3, :3]))
     assert angles["told"] == pytest.approx(12, abs=0.1)
     assert abs(angles["untold"] - 12) > 0.3
 
@@ -211,7 +211,7 @@ def test_the_base_moves_not_the_camera(graph, photograph):
     robot.roll(4)
     assert odom[-1].child_frame_id == "base_link"
     moved = conversions.pose_from_msg(odom[-1].pose.pose)
-    assert np.degrees(pose.rotation_vector(moved[:3, :3])[0]) == pytest.approx(9, abs=0.3)
+    assert np.degrees(se3.rotation_vector(moved[:3, :3])[0]) == pytest.approx(9, abs=0.3)
 
 
 def test_depth_images_make_it_metric(graph, photograph):
@@ -258,7 +258,7 @@ def test_features_of_another_node_may_be_tracked(graph):
     graph.spin_until(lambda: False, 0.2)
     world = World.random()
     for i in range(5):
-        features = world.seen_from(pose.make(np.eye(3), [0.05 * i, 0, 0]), with_depth=True, noise_px=0.2)
+        features = world.seen_from(se3.make(np.eye(3), [0.05 * i, 0, 0]), with_depth=True, noise_px=0.2)
         publisher.publish(conversions.features_to_msg(features, header(10**9 + i * FRAME_NS)))
         assert graph.spin_until(lambda n=i: len(status) == n + 1)
     assert status[-1].state == State.TRACKING

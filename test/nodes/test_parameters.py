@@ -11,8 +11,8 @@ from rclpy.node import Node
 from robot import Robot, call, compose, rolled
 from ros_graph import parameters
 
-from hybrid_features_ros.config import Config, options
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.config import Config, options
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.nodes.parameters import declare, table
 
 

@@ -12,7 +12,7 @@ from ros_graph import parameters
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
-from hybrid_features_ros import pose
+from hybrid_features_ros.core import se3
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.feature_node import FeatureNode
 from hybrid_features_ros.nodes.odometry_node import OdometryNode
@@ -78,7 +78,7 @@ def test_two_robots_that_roll_to_either_side_do_not_notice_each_other(graph, rob
         odom = robots[name].odom
         assert {(m.header.frame_id, m.child_frame_id) for m in odom} == {(f"{name}/odom", f"{name}/camera")}
         first, last = (conversions.pose_from_msg(odom[i].pose.pose)[:3, :3] for i in (0, 7))
-        assert np.degrees(pose.rotation_vector(first.T @ last)[2]) == pytest.approx(side * 21, abs=0.3)
+        assert np.degrees(se3.rotation_vector(first.T @ last)[2]) == pytest.approx(side * 21, abs=0.3)
     joined = [(t.header.frame_id, t.child_frame_id) for m in tf for t in m.transforms]
     assert set(joined) == {("a/odom", "a/camera"), ("b/odom", "b/camera")}
     assert graph.spin_until(lambda: {s.name for m in told for s in m.status} == {

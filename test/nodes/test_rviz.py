@@ -9,7 +9,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or
 
 from rclpy.qos import ReliabilityPolicy
 
-from hybrid_features_ros.config import Config
+from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.nodes.vo_node import compose
 
 CONTENT = yaml.safe_load((Path(__file__).parents[2] / "rviz" / "vo.rviz").read_text())

@@ -9,8 +9,8 @@ from nav_msgs.msg import Odometry as OdometryMsg
 from robot import Robot, call, compose, rolled
 from std_srvs.srv import Trigger
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.evaluation.trajectory import read_kitti_poses, read_tum
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.io.trajectory import read_kitti_poses, read_tum
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.trajectory_log import TrajectoryLog
 from hybrid_features_ros.srv import ResetToPose, SaveTrajectory
@@ -41,7 +41,7 @@ def test_reset_continues_from_the_last_pose(robot, graph, photograph):
 @pytest.mark.parametrize("frames_before", [0, 3])
 def test_reset_to_a_pose(robot, graph, photograph, frames_before):
     robot.roll(frames_before)
-    wanted = pose.exp([1.0, -2.0, 0.5, 0.3, -0.2, 1.1])
+    wanted = se3.exp([1.0, -2.0, 0.5, 0.3, -0.2, 1.1])
     answer = call(
         graph,
         ResetToPose,
@@ -94,7 +94,7 @@ def test_the_trajectory_is_saved_with_full_stamps(robot, graph, tmp_path):
 def test_the_log_keeps_the_newest_poses_in_order(capacity, tmp_path):
     log = TrajectoryLog(capacity)
     for i in range(1, 2001):
-        log.add(i, pose.make(np.eye(3), [i, 0, 0]))
+        log.add(i, se3.make(np.eye(3), [i, 0, 0]))
     kept = log.save(tmp_path / "t", "tum")
     assert min(capacity * 7 // 8 - 1, 2000) <= kept <= capacity
     saved = read_tum(tmp_path / "t")

@@ -19,12 +19,12 @@ from ros_graph import header, image_msg, info_msg
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from synthetic import CAMERA, World, turn
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.config import Config
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.config import Config
+from hybrid_features_ros.core.types import DescriptorFormat, Features, Metric, equal
 from hybrid_features_ros.msg import FeatureArray, Keyframe, OdometryStatus
 from hybrid_features_ros.nodes import conversions, rtabmap
 from hybrid_features_ros.nodes.odometry_node import OdometryNode
-from hybrid_features_ros.types import DescriptorFormat, Features, Metric, equal
 
 
 def test_an_image_that_becomes_a_keyframe_late_is_published_too(graph):
@@ -57,7 +57,7 @@ def test_keyframes_carry_their_features_and_lie_on_the_odometrys_path(graph):
     graph.spin_until(lambda: False, 0.2)
     shown = []
     for i in range(30):
-        T = pose.make(np.eye(3), [0.08 * i, 0, 0])
+        T = se3.make(np.eye(3), [0.08 * i, 0, 0])
         shown.append(World.random().seen_from(T, with_depth=True, noise_px=0.2, seed=i))
         publisher.publish(conversions.features_to_msg(shown[-1], header(10**9 + i * FRAME_NS)))
         assert graph.spin_until(lambda n=i: len(status) == n + 1)

@@ -14,7 +14,7 @@ from robot import BEGIN, FRAME_NS, Robot, compose, rolled, texts_of
 from ros_graph import image_msg
 from rosgraph_msgs.msg import Clock
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.stamps import JUMP_NS, PATIENCE, StampGate
 

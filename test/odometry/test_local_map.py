@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from synthetic import CAMERA, World
 
+from hybrid_features_ros.odometry.frame import View
 from hybrid_features_ros.odometry.local_map import empty_map
-from hybrid_features_ros.odometry.tracked import shared_most
-from hybrid_features_ros.odometry.view import View
+from hybrid_features_ros.odometry.tracking_result import shared_most
 
 NOTHING = np.zeros(0, np.intp)
 HALF = np.radians(30)

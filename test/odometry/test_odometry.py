@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from synthetic import CAMERA, World, turn
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.config import OdometryConfig
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.config import OdometryConfig
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import MotionModel, Scale, State
 from hybrid_features_ros.odometry import Odometry
-from hybrid_features_ros.types import MotionModel, Scale, State
 
 FRAME_NS = 50_000_000
 WORLD = World.random()
@@ -31,13 +31,13 @@ def along(poses, *, odometry=None, noise_px=0.3, with_depth=False, start=1):
 
 
 def sideways(count, step=0.03):
-    return [pose.make(turn(z=3.0 * i)[:3, :3], [step * i, 0, 0]) for i in range(count)]
+    return [se3.make(turn(z=3.0 * i)[:3, :3], [step * i, 0, 0]) for i in range(count)]
 
 
 def rotation_errors(results, poses):
-    first = pose.inverse(results[0].T_world_camera) @ poses[0]
+    first = se3.inverse(results[0].T_world_camera) @ poses[0]
     return [
-        np.degrees(pose.rotation_angle((pose.inverse(r.T_world_camera) @ T @ pose.inverse(first))[:3, :3]))
+        np.degrees(se3.rotation_angle((se3.inverse(r.T_world_camera) @ T @ se3.inverse(first))[:3, :3]))
         for r, T in zip(results, poses, strict=True)
     ]
 
@@ -56,7 +56,7 @@ def test_turning_on_the_spot_moves_nothing(axis):
 def test_translation_then_rotation_then_translation():
     there = sideways(25)
     spin = [there[-1] @ turn(z=6.0 * i) for i in range(1, 20)]
-    back = [pose.make(spin[-1][:3, :3], [0.72 - 0.03 * i, 0, 0]) for i in range(1, 20)]
+    back = [se3.make(spin[-1][:3, :3], [0.72 - 0.03 * i, 0, 0]) for i in range(1, 20)]
     poses = there + spin + back
     results = along(poses)
     states = [r.state for r in results]
@@ -74,7 +74,7 @@ def test_translation_then_rotation_then_translation():
 def test_the_second_image_moves_and_the_unit_of_length_stays(direction):
     """A clear motion needs no confirmation, and no adjustment changes how long a step is."""
     steps = 0.25 if direction[2] else 0.12
-    poses = [pose.make(turn(y=1.5 * i)[:3, :3], steps * i * np.array(direction)) for i in range(16)]
+    poses = [se3.make(turn(y=1.5 * i)[:3, :3], steps * i * np.array(direction)) for i in range(16)]
     results = along(poses)
     assert results[1].motion.model in (MotionModel.ESSENTIAL, MotionModel.PNP)
     places = np.array([r.T_world_camera[:3, 3] for r in results])
@@ -89,7 +89,7 @@ def test_to_and_fro_over_the_start_keeps_the_unit_of_length(seed):
     x = 0.2 * np.sin(2 * np.pi * np.arange(64) / 16)
     places = []
     for i in range(64):
-        T = pose.make(turn(y=1.5 * i)[:3, :3], [x[i], 0, 0])
+        T = se3.make(turn(y=1.5 * i)[:3, :3], [x[i], 0, 0])
         result = odometry.process((i + 1) * FRAME_NS, world.seen_from(T, noise_px=0.3, seed=i), CAMERA)
         places.append(result.T_world_camera[0, 3])
     swings = [np.polyfit(x[i : i + 16], places[i : i + 16], 1)[0] for i in range(0, 64, 16)]
@@ -108,7 +108,7 @@ def test_an_image_beyond_the_keyframe_is_placed_by_the_one_before():
 
 def test_a_motion_that_nobody_expected_is_found():
     """A jerk of 25 degrees between two images comes through."""
-    poses = [pose.make(turn(z=25.0 * (i >= 30))[:3, :3], [0.03 * i, 0, 0]) for i in range(33)]
+    poses = [se3.make(turn(z=25.0 * (i >= 30))[:3, :3], [0.03 * i, 0, 0]) for i in range(33)]
     results = along(poses, with_depth=True)
     assert all(r.state is State.TRACKING for r in results[3:])
     assert max(rotation_errors(results, poses)) < 0.5
@@ -125,7 +125,7 @@ def test_measured_depth_gives_metres():
 def test_velocity_in_the_cameras_own_axes():
     poses = sideways(30)
     twist = np.median([r.twist for r in along(poses, with_depth=True)[15:]], axis=0)
-    steps = [pose.log(pose.inverse(a) @ b) for a, b in itertools.pairwise(poses[14:])]
+    steps = [se3.log(se3.inverse(a) @ b) for a, b in itertools.pairwise(poses[14:])]
     expected = np.median(steps, axis=0) / 0.05
     assert np.allclose(twist[3:], expected[3:], atol=0.05)
     assert np.linalg.norm(twist[:3]) == pytest.approx(0.6, rel=0.25)
@@ -182,7 +182,7 @@ def test_light_where_it_was_before_finds_the_old_keyframe():
     ]
     assert max(settled) < 2.0
     for a, b in itertools.pairwise(results):
-        step = pose.log(pose.inverse(a.T_world_camera) @ b.T_world_camera)
+        step = se3.log(se3.inverse(a.T_world_camera) @ b.T_world_camera)
         assert np.linalg.norm(step[:3]) < 0.2 and np.degrees(np.linalg.norm(step[3:])) < 15
 
 

@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 import pytest
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.camera import Camera
-from hybrid_features_ros.config import FeatureConfig, OdometryConfig, with_options
-from hybrid_features_ros.evaluation.consistency import journey
-from hybrid_features_ros.evaluation.render import noisy
-from hybrid_features_ros.evaluation.scene import Renderer, furnished_room
-from hybrid_features_ros.evaluation.trajectory import align
+from hybrid_features_ros.benchmarks.consistency import journey
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.config import FeatureConfig, OdometryConfig, with_options
+from hybrid_features_ros.core.types import State
 from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.features.depth import with_depth
+from hybrid_features_ros.io.trajectory import align
 from hybrid_features_ros.odometry import Odometry
-from hybrid_features_ros.types import State
+from hybrid_features_ros.simulation.render import noisy
+from hybrid_features_ros.simulation.scene import Renderer, furnished_room
 
 CAMERA = Camera(240, 180, 197.0, 197.0, 119.5, 89.5)
 FRAME_NS = 50_000_000
@@ -79,7 +79,7 @@ def errors(results, walk, frames, *, with_scale=False):
     if with_scale:
         scale = align(estimates[:, :3, 3], truths[:, :3, 3], True).scale
         estimates[:, :3, 3] *= scale
-    apart = [pose.log(pose.inverse(a) @ b) for a, b in zip(estimates, truths, strict=True)]
+    apart = [se3.log(se3.inverse(a) @ b) for a, b in zip(estimates, truths, strict=True)]
     return np.linalg.norm([e[:3] for e in apart], axis=1), np.degrees([np.linalg.norm(e[3:]) for e in apart])
 
 
@@ -184,4 +184,4 @@ def test_standing_still_for_a_minute(walk, extract, depth):
     spread = np.linalg.norm(still[:, :3, 3] - still[:, :3, 3].mean(axis=0), axis=1)
     usual = float(np.nanmedian(walk.depths[12])) if depth else CONFIG.tracking.assumed_depth
     assert spread.max() < 0.01 * usual
-    assert np.degrees(pose.rotation_angle(still[0, :3, :3].T @ still[-1, :3, :3])) < 0.3
+    assert np.degrees(se3.rotation_angle(still[0, :3, :3].T @ still[-1, :3, :3])) < 0.3

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from synthetic import CAMERA, World, turn
 
-from hybrid_features_ros import pose
-from hybrid_features_ros.config import OdometryConfig, with_options
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.config import OdometryConfig, with_options
+from hybrid_features_ros.core.types import State
 from hybrid_features_ros.odometry import Odometry
-from hybrid_features_ros.types import State
 
 FRAME_NS = 50_000_000
 WORLD = World.random(seed=3)
@@ -19,7 +19,7 @@ WORLD = World.random(seed=3)
 def path(count):
     """A walk on a slow circle while looking around."""
     return [
-        pose.make(
+        se3.make(
             turn(y=1.2 * i, z=10 * np.sin(0.1 * i))[:3, :3],
             [0.8 * np.sin(0.03 * i), 0.1 * np.sin(0.05 * i), 0.8 - 0.8 * np.cos(0.03 * i)],
         )
@@ -40,14 +40,14 @@ def replay(poses, *, every=1, with_depth=False, change=None, config=None):
 
 def metric_errors(results, poses):
     return [
-        np.linalg.norm(r.T_world_camera[:3, 3] - (pose.inverse(poses[0]) @ T)[:3, 3])
+        np.linalg.norm(r.T_world_camera[:3, 3] - (se3.inverse(poses[0]) @ T)[:3, 3])
         for r, T in zip(results, poses, strict=True)
     ]
 
 
 def steps(results):
     return [
-        np.linalg.norm((pose.inverse(a.T_world_camera) @ b.T_world_camera)[:3, 3])
+        np.linalg.norm((se3.inverse(a.T_world_camera) @ b.T_world_camera)[:3, 3])
         for a, b in itertools.pairwise(results)
     ]
 
@@ -96,8 +96,7 @@ def test_a_gyro_bridges_the_dark():
     poses = path(110)
     odometry = Odometry(OdometryConfig())
     rates = [
-        pose.rotation_vector(a[:3, :3].T @ b[:3, :3]) / (FRAME_NS * 1e-9)
-        for a, b in itertools.pairwise(poses)
+        se3.rotation_vector(a[:3, :3].T @ b[:3, :3]) / (FRAME_NS * 1e-9) for a, b in itertools.pairwise(poses)
     ]
     errors = []
     for i, T in enumerate(poses):
@@ -105,8 +104,8 @@ def test_a_gyro_bridges_the_dark():
             odometry.add_gyro(round((i + (k + 0.5) / 5) * FRAME_NS), rates[max(i - 1, 0)])
         features = WORLD.seen_from(T, noise_px=0.4, seed=i, with_depth=True)
         result = odometry.process((i + 1) * FRAME_NS, dark(i, features), CAMERA)
-        expected = pose.inverse(poses[0]) @ T
-        errors.append(np.degrees(pose.rotation_angle(result.T_world_camera[:3, :3].T @ expected[:3, :3])))
+        expected = se3.inverse(poses[0]) @ T
+        errors.append(np.degrees(se3.rotation_angle(result.T_world_camera[:3, :3].T @ expected[:3, :3])))
     assert max(errors[40:60]) < 3.0
 
 
@@ -116,7 +115,7 @@ def test_standing_still():
     results = replay(poses)
     still = np.array([r.T_world_camera[:3, 3] for r in results[60:]])
     assert np.linalg.norm(still - still.mean(axis=0), axis=1).max() < 0.02
-    drift = pose.rotation_angle(results[60].T_world_camera[:3, :3].T @ results[-1].T_world_camera[:3, :3])
+    drift = se3.rotation_angle(results[60].T_world_camera[:3, :3].T @ results[-1].T_world_camera[:3, :3])
     assert np.degrees(drift) < 0.3
 
 
@@ -141,17 +140,17 @@ def test_a_prior_from_outside_is_heard():
     poses = path(12)
     odometry = Odometry(OdometryConfig())
     for i, T in enumerate(poses):
-        hint = np.eye(4) if i == 0 else pose.inverse(poses[i - 1]) @ T
+        hint = np.eye(4) if i == 0 else se3.inverse(poses[i - 1]) @ T
         features = WORLD.seen_from(T, noise_px=0.4, seed=i, with_depth=True)
         result = odometry.process((i + 1) * FRAME_NS, features, CAMERA, prior=hint)
     assert result.state is State.TRACKING
-    expected = pose.inverse(poses[0]) @ poses[-1]
+    expected = se3.inverse(poses[0]) @ poses[-1]
     assert np.allclose(result.T_world_camera[:3, 3], expected[:3, 3], atol=0.05)
 
 
 def test_reset_to_a_pose():
     odometry = Odometry(OdometryConfig())
-    T = pose.exp(np.array([1.0, 2, 3, 0.1, 0.2, 0.3]))
+    T = se3.exp(np.array([1.0, 2, 3, 0.1, 0.2, 0.3]))
     odometry.process(FRAME_NS, WORLD.seen_from(np.eye(4)), CAMERA)
     odometry.reset(T)
     result = odometry.process(2 * FRAME_NS, WORLD.seen_from(np.eye(4)), CAMERA)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybrid_features_ros.core.types import MotionModel, State
 from hybrid_features_ros.odometry.state import Evidence, next_state
-from hybrid_features_ros.types import MotionModel, State
 
 FRAME_S, MAX_LOST_S = 0.05, 0.3
 

@@ -3,7 +3,7 @@
 import cv2
 import pytest
 
-from hybrid_features_ros.errors import InputError
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.training.curves import draw_curves
 
 pytest.importorskip(

@@ -13,8 +13,8 @@ torch = pytest.importorskip(
     "torch", reason="torch is not installed: pip install 'hybrid_features_ros[train]'"
 )
 
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.homography import transfer
+from hybrid_features_ros.benchmarks.homography import transfer
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features.engine import Engine
 from hybrid_features_ros.features.strek import StrekDetector
 from hybrid_features_ros.training.correspondences import Correspondences, corresponding, describable, gather
@@ -182,7 +182,7 @@ def test_two_processes_are_one_training_with_twice_the_pairs(photos, tmp_path):
 
 def test_the_command_line_changes_what_it_names_and_nothing_else(photos, tmp_path):
     """Defaults live in the training's configuration; resuming with the same options finds the same one."""
-    from hybrid_features_ros.cli import main
+    from hybrid_features_ros.cli.main import main
 
     out = tmp_path / "run"
     given = ["train", "descriptor", "--data", str(photos), "--val", str(photos), "--out", str(out)]

@@ -10,8 +10,8 @@ torch = pytest.importorskip(
     "torch", reason="torch is not installed: pip install 'hybrid_features_ros[train]'"
 )
 
-from hybrid_features_ros.errors import InputError
-from hybrid_features_ros.evaluation.homography import transfer
+from hybrid_features_ros.benchmarks.homography import transfer
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.training.detector import (
     DetectorTraining,
     repeatability_rewards,

@@ -9,7 +9,7 @@ torch = pytest.importorskip(
     "torch", reason="torch is not installed: pip install 'hybrid_features_ros[train]'"
 )
 
-from hybrid_features_ros.evaluation.homography import transfer
+from hybrid_features_ros.benchmarks.homography import transfer
 from hybrid_features_ros.features.strek import StrekDetector
 from hybrid_features_ros.training.correspondences import corresponding, describable
 from hybrid_features_ros.training.pairs import local_scale

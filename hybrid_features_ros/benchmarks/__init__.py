@@ -1,0 +1,1 @@
+"""What `hybrid-features bench` measures, beside baselines in the same run."""

@@ -1,0 +1,130 @@
+"""All benchmarks in one run: one file of figures, and tables made from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hybrid_features_ros.benchmarks import homography, rotation, speed
+from hybrid_features_ros.benchmarks.baseline_odometry import textbook_odometry
+from hybrid_features_ros.benchmarks.baselines import yardstick
+from hybrid_features_ros.benchmarks.tables import tables
+from hybrid_features_ros.core.config import Config, FeatureConfig
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import UInt8
+from hybrid_features_ros.evaluation.evaluate import evaluate
+from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
+from hybrid_features_ros.features import Extractor, make_extractor
+from hybrid_features_ros.features.hybrid import HybridExtractor
+from hybrid_features_ros.io.sources import open_source
+from hybrid_features_ros.simulation.render import render_sequence
+
+Report = dict[str, Any]
+
+
+def rotation_part(images: Path, extractor: str, yardsticks: Sequence[str]) -> Report:
+    """:func:`~hybrid_features_ros.benchmarks.rotation.bench_rotation` of ours and the yardsticks."""
+    # More than are kept: those outside the disc do not count.
+    contestants = _contestants(extractor, yardsticks, 3 * rotation.BUDGET)
+    return _signed(rotation.bench_rotation(contestants, images), extractor)
+
+
+def homography_part(dataset: Path, extractor: str, yardsticks: Sequence[str]) -> Report:
+    """:func:`~hybrid_features_ros.benchmarks.homography.bench_homography` of ours and the yardsticks."""
+    contestants = _contestants(extractor, yardsticks, homography.BUDGET)
+    return _signed(homography.bench_homography(contestants, dataset), extractor)
+
+
+def speed_part(photo: UInt8, extractor: str, threads: int = 1) -> Report:
+    """:func:`~hybrid_features_ros.benchmarks.speed.bench_speed` of ours, SIFT and ORB on a photograph
+    (H, W), grey.
+
+    Raises:
+        InputError: ours is ``sift``, whose detector cannot be timed alone.
+    """
+    if extractor == "sift":
+        raise InputError("speed: sift is the yardstick; choose --extractor strek or hybrid")
+    cv2.setNumThreads(threads)
+    ours = HybridExtractor(FeatureConfig(extractor=extractor, max_keypoints=speed.BUDGET, threads=threads))
+    others = {name: yardstick(name, speed.BUDGET) for name in ("sift", "orb")}
+
+    def detect(image: UInt8) -> object:
+        return ours.detector.detect(image, speed.BUDGET)
+
+    return _signed(speed.bench_speed(photo, detect, ours, others, threads), extractor)
+
+
+def odometry_part(folder: Path, config: Config, every: int = 1) -> Report:
+    """Ours and the textbook's odometry on the rendered room, with one camera and with depth.
+
+    Args:
+        folder: where the room is rendered to; what is there already is used again.
+        every: use every N-th frame.
+    """
+    source = open_source(render_sequence(folder))
+    truth = source.ground_truth
+    if truth is None:
+        raise InputError(f"{folder}: the rendered sequence lost its groundtruth.txt; delete the folder")
+    methods: Report = {}
+    for mode in ("mono", "rgbd"):
+        ours = evaluate(source, config, "rgbd" if mode == "rgbd" else "mono", every=every)
+        other = textbook_odometry(source, every, depth=mode == "rgbd")
+        metrics = evaluate_trajectory(
+            other, truth, alignment="sim3" if mode == "mono" else "se3", delta_frames=max(1, 30 // every)
+        )
+        methods[mode] = {"ours": _figures(ours.report), "textbook": _figures(asdict(metrics))}
+    protocol = {
+        "sequence": f"{source.name}, rendered with exact truth, {len(source.stamps[::every])} frames",
+        "every": every,
+        "textbook": "SIFT, matches of neighbouring frames, OpenCV's essential matrix or PnP (RANSAC)",
+        "alignment": "mono sim3, rgbd se3",
+        "relative errors": f"over {max(1, 30 // every)} frames",
+    }
+    return _signed({"protocol": protocol, "methods": methods}, config.features.extractor)
+
+
+def bench_all(parts: Mapping[str, Callable[[], Report]], out: Path) -> Report:
+    """Run the parts one after another; ``out/bench.json`` and ``out/bench.md`` are written after each.
+
+    Figures of other parts that ``bench.json`` holds already stay, so that parts may be run one by one. A
+    part that lacks something says so under ``skipped``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "bench.json"
+    report: Report = json.loads(file.read_text()) if file.exists() else {}
+    for name, part in parts.items():
+        skipped = report.setdefault("skipped", {})
+        try:
+            report[name] = part()
+            skipped.pop(name, None)
+        except InputError as error:
+            skipped[name] = str(error)
+        file.write_text(json.dumps(report, indent=1) + "\n")
+        (out / "bench.md").write_text("\n\n".join(tables(report).values()) + "\n")
+    return report
+
+
+def _contestants(extractor: str, yardsticks: Sequence[str], budget: int) -> dict[str, Extractor]:
+    ours = make_extractor(FeatureConfig(extractor=extractor, max_keypoints=budget))
+    return {"ours": ours, **{name: yardstick(name, budget) for name in yardsticks}}
+
+
+def _signed(report: Report, extractor: str) -> Report:
+    report["protocol"] |= {
+        "ours": extractor,
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+        "opencv_threads": cv2.getNumThreads(),
+    }
+    return report
+
+
+def _figures(report: Mapping[str, Any]) -> Report:
+    names = ("ate_rmse_m", "rpe_trans_30f_median_m", "rot_rpe_30f_median_deg", "rot_rpe_30f_p95_deg")
+    return {name: report[name] for name in names}

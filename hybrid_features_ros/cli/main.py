@@ -1,0 +1,256 @@
+"""The ``hybrid-features`` command: the core without ROS."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from hybrid_features_ros.cli.bench import EXTRACTORS, bench_commands, positive
+from hybrid_features_ros.cli.train import train_commands
+from hybrid_features_ros.core.config import Config, options, with_options
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.evaluation.evaluate import evaluate
+from hybrid_features_ros.evaluation.results import make_folder, write_results
+from hybrid_features_ros.features import make_extractor
+from hybrid_features_ros.features.image import read_image
+from hybrid_features_ros.features.tensorrt import write_tensorrt_script
+from hybrid_features_ros.io.bags import make_bag
+from hybrid_features_ros.io.datasets import describe, download, find_dataset, table
+from hybrid_features_ros.io.sources import open_source
+from hybrid_features_ros.io.trajectory import write_tum
+from hybrid_features_ros.matching.pair import match_images
+from hybrid_features_ros.simulation.render import render_sequence, render_turn
+from hybrid_features_ros.visualization.draw import draw_features, draw_matches
+from hybrid_features_ros.visualization.report import read_page, write_page
+from hybrid_features_ros.visualization.rerun import RerunView
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run one command; bad input prints one line and exits with status 1."""
+    given = make_parser().parse_args(args)
+    try:
+        given.command(given)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def _extract(given: argparse.Namespace) -> None:
+    image = read_image(given.image)
+    features = make_extractor(_config(given).features).extract(image)
+    _write(given.out, draw_features(image, features))
+    print(f"{len(features)} {features.format.detector} features in {given.image}; picture: {given.out}")
+
+
+def _match(given: argparse.Namespace) -> None:
+    config = _config(given)
+    images = [read_image(path) for path in (given.a, given.b)]
+    pair = match_images(make_extractor(config.features), images[0], images[1], config.odometry.matching)
+    _write(given.out, draw_matches(images[0], images[1], pair.a, pair.b, pair.matches))
+    print(f"{len(pair)} matches of {len(pair.a)} and {len(pair.b)} features; picture: {given.out}")
+
+
+def _evaluate(given: argparse.Namespace) -> None:
+    source = open_source(given.sequence)
+    out = given.out or Path("results") / f"{source.name}_{given.mode}"
+    make_folder(out)
+    view = [RerunView(given.rerun, out.name, source.camera, source.ground_truth)] if given.rerun else []
+    evaluation = evaluate(
+        source, _config(given), given.mode, every=given.every, gyro=given.gyro, exact=given.exact,
+        name=out.name, watchers=view,
+    )  # fmt: skip
+    for viewer in view:
+        viewer.close()
+    write_results(out, evaluation)
+    if given.json:
+        given.json.write_text((out / "metrics.json").read_text())
+    if given.tum:
+        write_tum(given.tum, evaluation.trajectory)
+    print((out / "metrics.json").read_text(), end="")
+    print(f"report: {out / 'report.html'}", file=sys.stderr)
+
+
+def _report_page(given: argparse.Namespace) -> None:
+    write_page(given.out, [run for path in given.runs for run in read_page(path)])
+    print(f"report: {given.out}")
+
+
+def _dataset_list(given: argparse.Namespace) -> None:
+    print(table())
+
+
+def _dataset_info(given: argparse.Namespace) -> None:
+    print(describe(find_dataset(given.name), given.out))
+
+
+def _dataset_download(given: argparse.Namespace) -> None:
+    dataset = find_dataset(given.name)
+    print(f"{dataset.title}: {dataset.licence}; terms: {dataset.page}")
+    for folder in download(dataset, given.out, given.source):
+        print(f"hybrid-features {dataset.use} {folder}")
+
+
+def _export(given: argparse.Namespace) -> None:
+    if not (given.onnx or given.tensorrt_script):
+        raise InputError("export: say what to write: --onnx FILE, --tensorrt-script FILE or both")
+    if given.onnx:
+        try:
+            from hybrid_features_ros.training.export import export
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"the export needs {error.name}: pip install 'hybrid_features_ros[train]'"
+            ) from None
+        difference = export(given.checkpoint, given.onnx)
+        print(f"{given.onnx}: outputs differ from PyTorch's by {difference:.1e}")
+    if given.tensorrt_script:
+        write_tensorrt_script(given.tensorrt_script, given.onnx)
+        print(f"{given.tensorrt_script}: to be run on the machine with TensorRT; it was not run here")
+
+
+def _make_bag(given: argparse.Namespace) -> None:
+    make_bag(open_source(given.sequence), given.out, compressed=given.compressed, storage=given.storage)
+    print(f"bag: {given.out}")
+
+
+def _render(given: argparse.Namespace) -> None:
+    if given.pano:
+        print(f"sequence: {render_turn(given.out, given.pano)}")
+    else:
+        print(f"sequence: {render_sequence(given.out)}")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(prog="hybrid-features", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    extract = _command(commands, "extract", _extract, "draw the features of an image")
+    extract.add_argument("image", type=Path)
+    extract.add_argument("--out", type=Path, default=Path("features.png"), help="picture to write")
+
+    match_ = _command(commands, "match", _match, "draw the matches of two images")
+    match_.add_argument("a", type=Path)
+    match_.add_argument("b", type=Path)
+    match_.add_argument("--out", type=Path, default=Path("matches.png"), help="picture to write")
+
+    run = _command(commands, "evaluate", _evaluate, "odometry of a sequence or bag against its truth")
+    run.add_argument("sequence", type=Path)
+    run.add_argument("--out", type=Path, help="folder of the results (default results/SEQUENCE_MODE)")
+    run.add_argument(
+        "--mode",
+        choices=("mono", "rgbd", "stereo"),
+        default="mono",
+        help="where depth comes from: motion alone, depth images, the right camera",
+    )
+    run.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame")
+    run.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope")
+    run.add_argument("--exact", action="store_true", help="the truth is exact: report NEES")
+    run.add_argument("--json", type=Path, help="file for the report")
+    run.add_argument("--rerun", type=Path, metavar="FILE", help="record a live view (.rrd) for Rerun")
+    run.add_argument("--tum", type=Path, help="file for the trajectory, TUM format")
+
+    report = commands.add_parser("report", help="one page about several evaluations, side by side")
+    report.set_defaults(command=_report_page)
+    report.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of results, or its page")
+    report.add_argument("--out", type=Path, default=Path("report.html"), help="page to write")
+
+    bag = commands.add_parser("bag", help="recordings").add_subparsers(required=True, metavar="COMMAND")
+    make = bag.add_parser("make", help="write a sequence as a rosbag2")
+    make.set_defaults(command=_make_bag)
+    make.add_argument("sequence", type=Path)
+    make.add_argument("out", type=Path)
+    make.add_argument("--compressed", action="store_true", help="CompressedImage instead of Image")
+    make.add_argument("--storage", choices=("sqlite3", "mcap"), default="sqlite3")
+
+    render = commands.add_parser("render", help="render the demo's rotation-heavy sequence with exact truth")
+    render.set_defaults(command=_render)
+    render.add_argument("out", type=Path)
+    render.add_argument(
+        "--pano", type=Path, help="a cube map or panorama: render a camera that only turns in it"
+    )
+    bench_commands(commands.add_parser("bench", help="ours against the yardsticks"))
+    _dataset_commands(commands.add_parser("dataset", help="public data sets"))
+
+    train_commands(commands.add_parser("train", help="train a network; resumable, also under torchrun"))
+
+    export = commands.add_parser("export", help="write a trained network as ONNX, checked against PyTorch")
+    export.set_defaults(command=_export)
+    export.add_argument(
+        "checkpoint", type=Path, nargs="?", default=WEIGHTS / "strek.pt", help="default: the detector shipped"
+    )
+    export.add_argument("--onnx", type=Path, metavar="FILE", help="network to write")
+    export.add_argument(
+        "--tensorrt-script",
+        type=Path,
+        metavar="FILE",
+        help="script that builds a TensorRT engine of it",
+    )
+    return parser
+
+
+def _dataset_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser("list", help="their names").set_defaults(command=_dataset_list)
+    for name, function, text in (
+        ("info", _dataset_info, "address, terms and checksum of one"),
+        ("download", _dataset_download, "fetch and unpack one; goes on where it was cut off"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.set_defaults(command=function)
+        command.add_argument("name", help="one of the list, such as tum/fr1_rpy")
+        command.add_argument("--out", type=Path, default=Path("datasets"), help="folder for all of them")
+        if name == "download":
+            command.add_argument("--source", default="", help="folder or address that has the archives")
+
+
+def _command(commands: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:
+    """A command that takes the configuration."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text)
+    parser.set_defaults(command=function)
+    parser.add_argument("--extractor", choices=EXTRACTORS, help="local feature")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any parameter of the nodes, such as odometry.matching.ratio=0.8",
+    )
+    return parser
+
+
+def _config(given: argparse.Namespace) -> Config:
+    kinds = {o.name: type(o.value) for o in options(Config())}
+    values: dict[str, Any] = {}
+    for text in given.set:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text}: write NAME=VALUE")
+        values[name] = _parse(name, value, kinds.get(name, str))
+    if given.extractor:
+        values["features.extractor"] = given.extractor
+    config: Config = with_options(Config(), values)
+    return config
+
+
+def _parse(name: str, value: str, kind: type) -> Any:
+    try:
+        return {"true": True, "false": False}[value.lower()] if kind is bool else kind(value)
+    except (KeyError, ValueError):
+        raise InputError(f"{name} = {value!r}: give a {kind.__name__}") from None
+
+
+def _write(path: Path, image: Any) -> None:
+    if not path.suffix or not cv2.imwrite(str(path), image):
+        raise InputError(
+            f"{path}: cannot write; give a folder that exists and a name that ends in .png or .jpg"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The trainings of ``hybrid-features train``; PyTorch is looked for only when one begins."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from hybrid_features_ros.cli.bench import positive
+from hybrid_features_ros.core.errors import InputError
+
+
+def _detector(given: argparse.Namespace) -> None:
+    try:
+        from hybrid_features_ros.training.detector import DetectorTraining, train_detector
+        from hybrid_features_ros.training.network import NetworkConfig
+    except ModuleNotFoundError as error:
+        raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
+    shape = NetworkConfig(**_chosen(given, "channels", "filters", "start"))
+    config = DetectorTraining(network=shape, **_chosen(given, "steps", "seed", "independent"))
+    print(f"best: {train_detector(config, given.data, given.val, given.out, given.resume)}")
+
+
+def _descriptor(given: argparse.Namespace) -> None:
+    try:
+        from hybrid_features_ros.training.descriptor import DescriptorTraining, train_descriptor
+        from hybrid_features_ros.training.fusion import FusionConfig
+    except ModuleNotFoundError as error:
+        raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
+    shape = FusionConfig(**_chosen(given, "handcrafted", "residue", "dimension"))
+    config = DescriptorTraining(descriptor=shape, **_chosen(given, "steps", "seed"))
+    pool = given.pool or given.out.parent / "correspondences.npz"
+    print(f"best: {train_descriptor(config, given.data, given.val, given.out, pool, given.resume)}")
+
+
+def _chosen(given: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """The options that were given; the others keep the defaults of the training's own configuration."""
+    found = {n: getattr(given, n) for n in names if hasattr(given, n)}
+    return {n: tuple(v) if isinstance(v, list) else v for n, v in found.items()}
+
+
+def _curves(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.training.curves import draw_curves
+
+    name, equals, value = given.line.partition("=")
+    draw_curves(given.runs, given.column, given.out, (name, float(value)) if equals else None)
+    print(f"picture: {given.out}")
+
+
+def train_commands(parser: argparse.ArgumentParser) -> None:
+    """Add one command for each network, and one that draws how trainings went."""
+    kinds = parser.add_subparsers(required=True, metavar="WHAT")
+    for name, function, text in (
+        ("detector", _detector, "the S-TREK detector"),
+        ("descriptor", _descriptor, "the hybrid descriptor, at the detector's keypoints"),
+    ):
+        train = kinds.add_parser(name, help=text)
+        train.set_defaults(command=function)
+        train.add_argument("--data", type=Path, required=True, help="folder of photographs to train on")
+        train.add_argument(
+            "--val", type=Path, required=True, help="folder of photographs that choose the best"
+        )
+        train.add_argument("--out", type=Path, default=Path("results") / name, help="folder of the training")
+        train.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
+        train.add_argument("--steps", type=positive, default=argparse.SUPPRESS)
+        train.add_argument("--seed", type=int, default=argparse.SUPPRESS)
+        if name == "detector":
+            train.add_argument(
+                "--channels",
+                type=int,
+                nargs="+",
+                default=argparse.SUPPRESS,
+                help="filters of order 0, 1, 2, ...",
+            )
+            train.add_argument("--filters", choices=("steerable", "free"), default=argparse.SUPPRESS)
+            train.add_argument("--start", choices=("hessian", "random"), default=argparse.SUPPRESS)
+            train.add_argument(
+                "--independent",
+                action="store_true",
+                default=argparse.SUPPRESS,
+                help="draw without forbidding discs",
+            )
+        else:
+            train.add_argument(
+                "--handcrafted", choices=("rootsift", "surf", "none"), default=argparse.SUPPRESS
+            )
+            train.add_argument("--residue", choices=("trained", "frozen", "none"), default=argparse.SUPPRESS)
+            train.add_argument(
+                "--dimension", type=positive, default=argparse.SUPPRESS, help="of the descriptor"
+            )
+            train.add_argument(
+                "--pool", type=Path, help="file of correspondences to share between trainings (npz)"
+            )
+
+    curves = kinds.add_parser("curves", help="draw a column of the logs of some trainings")
+    curves.set_defaults(command=_curves)
+    curves.add_argument("runs", type=Path, nargs="+", help="folders of trainings")
+    curves.add_argument("--column", default="correct", help="of log.csv (default: correct)")
+    curves.add_argument("--line", default="", metavar="NAME=VALUE", help="a horizontal line for comparison")
+    curves.add_argument("--out", type=Path, default=Path("curves.png"), help="picture to write")

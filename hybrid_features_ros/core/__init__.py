@@ -1,0 +1,1 @@
+"""Values, conventions and errors that every other room uses."""

@@ -1,0 +1,362 @@
+"""Every default of the package, once: nested frozen dataclasses whose fields carry their meaning.
+
+Nodes declare their ROS parameters from these classes (``features.max_keypoints`` and so on), command
+lines and Python callers build them directly. A value outside its range is refused where it is set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from hybrid_features_ros.core.errors import InputError
+
+
+def option(
+    default: Any,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    live: bool = True,
+) -> Any:
+    """A dataclass field with its description and its closed range or list of choices.
+
+    What is not ``live`` shapes a node when it is made and cannot be changed while it runs.
+    """
+    return field(
+        default=default,
+        metadata={"description": description, "low": low, "high": high, "choices": choices, "live": live},
+    )
+
+
+class _Checked:
+    def __post_init__(self) -> None:
+        for f in fields(self):  # type: ignore[arg-type]
+            if f.metadata:
+                _check(f.name, getattr(self, f.name), f.default, f.metadata)
+
+
+@dataclass(frozen=True)
+class FeatureConfig(_Checked):
+    """Image to features."""
+
+    extractor: str = option(
+        "hybrid",
+        "Local feature to extract: SIFT, S-TREK keypoints with RootSIFT (strek), or S-TREK keypoints with "
+        "RootSIFT and what a network adds to it (hybrid).",
+        choices=("sift", "strek", "hybrid"),
+    )
+    grid: int = option(
+        0,
+        "Cells along each side of the image that share the keypoints evenly, 0 = the best anywhere (strek "
+        "and hybrid only).",
+        low=0,
+        high=32,
+    )
+    descriptor_type: str = option(
+        "float32",
+        "Elements of descriptors: bytes weigh a quarter in messages (strek and hybrid only).",
+        choices=("float32", "uint8"),
+    )
+    max_keypoints: int = option(1000, "Most keypoints kept per image, best first.", low=1, high=20000)
+    contrast_threshold: float = option(
+        0.01, "SIFT: least contrast of a keypoint, grey values in [0, 1].", low=0.0, high=1.0
+    )
+    edge_threshold: float = option(
+        10.0, "SIFT: most elongated keypoint kept (ratio of principal curvatures).", low=1.0, high=100.0
+    )
+    threads: int = option(
+        0, "Threads of the image library; 0 leaves its own choice (all cores).", low=0, high=256
+    )
+
+
+@dataclass(frozen=True)
+class MatchingConfig(_Checked):
+    """Features to correspondences."""
+
+    ratio: float = option(
+        0.9, "Most distance to the best match as a share of the second best; 1 = off.", low=0.1, high=1.0
+    )
+    min_score: float = option(0.0, "Least similarity of two matched descriptors.", low=0.0, high=1.0)
+    vote_deg: float = option(
+        0.0,
+        "Matches that turn their keypoints otherwise than most by more than this are dropped [deg]; 0 = off.",
+        low=0.0,
+        high=180.0,
+    )
+
+
+@dataclass(frozen=True)
+class TwoViewConfig(_Checked):
+    """Correspondences to a motion."""
+
+    threshold_px: float = option(
+        1.5, "Largest error of an inlier, in pixels of the image as it came.", low=0.1, high=20.0
+    )
+    confidence: float = option(
+        0.9999, "Probability that one random sample holds inliers only.", low=0.5, high=0.999999
+    )
+    max_iterations: int = option(1000, "Most random samples drawn.", low=10, high=100000)
+    min_inliers: int = option(20, "Fewest inliers that make a motion.", low=8, high=10000)
+    min_inlier_share: float = option(0.2, "Least share of matches that must agree.", low=0.0, high=1.0)
+
+
+@dataclass(frozen=True)
+class TrackingConfig(_Checked):
+    """Landmarks to a pose."""
+
+    threshold_px: float = option(
+        3.0, "Largest reprojection error of an inlier, in pixels of the image as it came.", low=0.1, high=30.0
+    )
+    max_landmarks: int = option(1200, "Most landmarks compared with an image.", low=50, high=100000)
+    min_landmarks: int = option(
+        15, "Fewest points of known depth that determine the camera's position.", low=6, high=10000
+    )
+    max_position_sigma: float = option(
+        0.03,
+        "Position counts as determined up to this uncertainty, over the scene's depth.",
+        low=1e-4,
+        high=1.0,
+    )
+    min_agreement: float = option(
+        0.7, "Least share of matches that agree when a map is begun.", low=0.0, high=1.0
+    )
+    min_parallax_deg: float = option(
+        0.5,
+        "Least median parallax from which a map is begun, unless less is beyond doubt [deg].",
+        low=0.05,
+        high=30.0,
+    )
+    assumed_depth: float = option(
+        2.0, "Median depth of the scene taken for granted where nothing measures it [m].", low=0.01, high=1e4
+    )
+    inverse_depth_sigma: float = option(
+        0.003,
+        "Noise of measured depth where features do not tell theirs: of its inverse [1/m].",
+        low=1e-6,
+        high=1.0,
+    )
+    max_acceleration: float = option(
+        4.0,
+        "Usual acceleration over the scene's depth [1/s^2]: how far motion is predictable.",
+        low=0.0,
+        high=1e3,
+    )
+    max_angular_acceleration: float = option(30.0, "Usual angular acceleration [rad/s^2].", low=0.0, high=1e4)
+    max_lost_s: float = option(
+        0.3, "Longest time without an estimate before the state is LOST [s].", low=0.0, high=10.0
+    )
+
+
+@dataclass(frozen=True)
+class MappingConfig(_Checked):
+    """Keyframes, landmarks and bundle adjustment."""
+
+    min_inlier_share: float = option(
+        0.55, "New keyframe below this share of the inliers that the keyframe began with.", low=0.0, high=1.0
+    )
+    max_rotation_deg: float = option(
+        20.0, "New keyframe beyond this rotation out of the optical axis [deg].", low=1.0, high=180.0
+    )
+    min_new_depths: int = option(
+        40, "New keyframe once it determines the depths of this many points.", low=1, high=10000
+    )
+    max_parallax_deg: float = option(
+        4.0, "New keyframe beyond this median parallax [deg].", low=0.1, high=90.0
+    )
+    max_keyframes: int = option(40, "Most keyframes kept; the most redundant go first.", low=4, high=1000)
+    patience: int = option(
+        3, "Keyframes after which a landmark that only one has seen is dropped.", low=1, high=100
+    )
+    window: int = option(6, "Keyframes that bundle adjustment moves.", low=2, high=100)
+    iterations: int = option(6, "Steps of each bundle adjustment; 0 = none.", low=0, high=100)
+    delay: int = option(
+        3,
+        "Images after which the adjusted map is taken over, so that a replay repeats itself; 0 = at once.",
+        low=0,
+        high=1000,
+    )
+
+
+@dataclass(frozen=True)
+class GyroConfig(_Checked):
+    """Gyroscope as a prior of the rotation."""
+
+    noise: float = option(
+        0.002, "Noise density of the angular velocity [rad/s/sqrt(Hz)].", low=1e-7, high=1.0
+    )
+    bias_sigma: float = option(0.02, "Standard deviation of its constant error [rad/s].", low=0.0, high=10.0)
+    time_offset_s: float = option(
+        0.0, "Add to the stamps of the gyroscope to get those of the camera [s].", low=-10.0, high=10.0
+    )
+
+
+@dataclass(frozen=True)
+class OdometryConfig(_Checked):
+    """Features to a trajectory."""
+
+    matching: MatchingConfig = field(default_factory=MatchingConfig)
+    two_view: TwoViewConfig = field(default_factory=TwoViewConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    mapping: MappingConfig = field(default_factory=MappingConfig)
+    gyro: GyroConfig = field(default_factory=GyroConfig)
+    seed: int = option(
+        0, "Seed of every random draw, so that a replay repeats itself.", low=0, high=2**31 - 1
+    )
+
+
+@dataclass(frozen=True)
+class FrameConfig(_Checked):
+    """Names of coordinate frames (REP-105) and what is broadcast."""
+
+    odom: str = option("odom", "Frame of the odometry: continuous, drifts.", live=False)
+    base: str = option(
+        "",
+        "Frame of the robot whose pose is published, e.g. base_link; empty: the camera's own frame.",
+        live=False,
+    )
+    camera: str = option("", "Optical frame of the camera; empty: the frame_id of the images.", live=False)
+    guess: str = option(
+        "",
+        "Frame of another odometry on TF (wheels, inertial) whose motion is taken as the first guess; then "
+        "odom -> this frame is broadcast instead of odom -> base; empty: none.",
+        live=False,
+    )
+    publish_tf: bool = option(True, "Broadcast odom -> base on /tf.")
+    invert_tf: bool = option(False, "Broadcast base -> odom instead, where base has another parent already.")
+    path_length: int = option(
+        2000, "Poses kept on the path topic; 0 = no path.", low=0, high=1000000, live=False
+    )
+    trajectory_length: int = option(
+        200000, "Newest poses kept for ~/save_trajectory.", low=1, high=10000000, live=False
+    )
+
+
+@dataclass(frozen=True)
+class InputConfig(_Checked):
+    """How images arrive."""
+
+    transport: str = option(
+        "raw",
+        "Image topic: raw = `image`, compressed = `image/compressed`.",
+        choices=("raw", "compressed"),
+        live=False,
+    )
+    rectified: bool = option(
+        False, "The image is rectified: use P of camera_info and no distortion.", live=False
+    )
+    depth: bool = option(
+        False,
+        "Subscribe to `depth/image`, registered to the image, and give every feature its depth.",
+        live=False,
+    )
+    stereo: bool = option(
+        False,
+        "Subscribe to `left/image_rect`, `right/image_rect` and both `camera_info` instead of `image`.",
+        live=False,
+    )
+    imu: bool = option(False, "Subscribe to `imu` and use its gyro as a guess of the rotation.", live=False)
+    sync: str = option(
+        "approximate",
+        "Pairs of images: approximate = within max_interval_s, exact = of equal stamps.",
+        choices=("approximate", "exact"),
+        live=False,
+    )
+    max_interval_s: float = option(
+        0.02,
+        "Longest time between an image and the depth or right image paired with it [s].",
+        low=0.0,
+        high=1.0,
+        live=False,
+    )
+    queue: int = option(
+        1,
+        "Images that may wait; the oldest is dropped first. 1 = always the newest.",
+        low=1,
+        high=1000,
+        live=False,
+    )
+    silence_s: float = option(3.0, "Warn after this time without an image [s].", low=0.1, high=3600.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.depth and self.stereo:
+            raise InputError("input.depth and input.stereo are both true: choose one source of depth")
+
+
+@dataclass(frozen=True)
+class Config(_Checked):
+    """Everything a node can be told."""
+
+    autostart: bool = option(
+        True, "Configure and activate at the start; false where a lifecycle manager does.", live=False
+    )
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    odometry: OdometryConfig = field(default_factory=OdometryConfig)
+    frames: FrameConfig = field(default_factory=FrameConfig)
+    input: InputConfig = field(default_factory=InputConfig)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One leaf of a configuration: its dotted name, value and documentation."""
+
+    name: str
+    value: bool | int | float | str
+    description: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+    live: bool
+
+
+def options(config: Any, prefix: str = "") -> Iterator[Option]:
+    """All leaves of a configuration, depth first, in the order of their declaration."""
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if is_dataclass(value):
+            yield from options(value, f"{prefix}{f.name}.")
+        else:
+            m = f.metadata
+            yield Option(
+                f"{prefix}{f.name}", value, m["description"], m["low"], m["high"], m["choices"], m["live"]
+            )
+
+
+def with_options(config: Any, values: Mapping[str, Any]) -> Any:
+    """A copy of ``config`` with the leaves named by dotted names replaced.
+
+    Raises:
+        InputError: a name does not exist, or a value has the wrong type or lies out of range.
+    """
+    known = [o.name for o in options(config)]
+    changes: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise InputError(f"unknown parameter {name!r}; known are {', '.join(known)}")
+        head, _, rest = name.partition(".")
+        if rest:
+            nested.setdefault(head, {})[rest] = value
+        else:
+            changes[head] = value
+    for head, inner in nested.items():
+        changes[head] = with_options(getattr(config, head), inner)
+    return replace(config, **changes)
+
+
+def _check(name: str, value: Any, default: Any, rule: Mapping[str, Any]) -> None:
+    kind = type(default)
+    if kind is float and type(value) is int:
+        return _check(name, float(value), default, rule)
+    if type(value) is not kind:
+        raise InputError(f"{name} = {value!r}: give a {kind.__name__}, such as {default!r}")
+    if rule["choices"] and value not in rule["choices"]:
+        raise InputError(f"{name} = {value!r}: choose one of {', '.join(rule['choices'])}")
+    low, high = rule["low"], rule["high"]
+    if (low is not None and not value >= low) or (high is not None and not value <= high):
+        raise InputError(f"{name} = {value}: must lie in [{low}, {high}]")
+    return None

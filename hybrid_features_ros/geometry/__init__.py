@@ -1,0 +1,1 @@
+"""Estimators without state: arrays in, a motion with its covariance out."""

@@ -1,0 +1,1 @@
+"""Recordings, datasets and trajectories: what is read and written."""

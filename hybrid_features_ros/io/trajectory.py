@@ -1,0 +1,165 @@
+"""Trajectories as files, over common time, and in a common frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
+
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Float64, Trajectory
+
+
+def parse_stamp(text: str) -> int:
+    """Nanoseconds of decimal seconds, without rounding through a float; digits beyond 1e-9 s are cut.
+
+    Raises:
+        ValueError: the text is no plain decimal number.
+    """
+    whole, _, fraction = text.partition(".")
+    if "e" in text.lower():
+        return round(float(text) * 1e9)
+    sign = -1 if whole.startswith("-") else 1
+    return int(whole or 0) * 1_000_000_000 + sign * int((fraction + "0" * 9)[:9])
+
+
+def format_stamp(ns: int) -> str:
+    """Decimal seconds with all nine digits."""
+    return f"{ns // 1_000_000_000}.{ns % 1_000_000_000:09d}"
+
+
+def read_rows(path: Path, columns: int, meaning: str) -> list[list[str]]:
+    """Words of every line that is not a comment; commas count as spaces.
+
+    Raises:
+        InputError: the file is missing, or a line has fewer words than ``columns``.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected {meaning}")
+    rows = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        words = line.replace(",", " ").split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) < columns:
+            raise InputError(f"{path}:{number}: {len(words)} values; expected {meaning}")
+        rows.append(words)
+    return rows
+
+
+def read_tum(path: Path) -> Trajectory:
+    """Read ``t tx ty tz qx qy qz qw`` lines [s, m]; of equal stamps the first counts.
+
+    Raises:
+        InputError: the file is missing, empty, or holds something else.
+    """
+    rows = read_rows(path, 8, "t tx ty tz qx qy qz qw")
+    try:
+        stamps = np.array([parse_stamp(r[0]) for r in rows], dtype=np.int64)
+        values = np.array([[float(v) for v in r[1:8]] for r in rows]).reshape(-1, 7)
+        poses = np.array([se3.from_quaternion(v[3:], v[:3]) for v in values]).reshape(-1, 4, 4)
+    except ValueError as error:
+        raise InputError(f"{path}: not a trajectory in TUM format: {error}") from None
+    if not len(rows):
+        raise InputError(f"{path}: no poses in it")
+    stamps, first = np.unique(stamps, return_index=True)
+    return Trajectory(stamps, poses[first])
+
+
+def write_tum(path: Path, trajectory: Trajectory) -> None:
+    """Write ``t tx ty tz qx qy qz qw`` lines, stamps with full nanoseconds."""
+    lines = []
+    for stamp, T in zip(trajectory.stamps.tolist(), trajectory.poses, strict=True):
+        values = [*T[:3, 3], *se3.to_quaternion(T)]
+        lines.append(" ".join([format_stamp(stamp), *(f"{v:.9f}" for v in values)]))
+    path.write_text("\n".join(["# timestamp [s] tx ty tz [m] qx qy qz qw", *lines]) + "\n")
+
+
+def read_kitti_poses(path: Path) -> Float64:
+    """Poses (N, 4, 4) from lines of twelve numbers, the row-major upper part of each matrix.
+
+    Raises:
+        InputError: the file is missing or holds something else.
+    """
+    rows = read_rows(path, 12, "12 numbers, the rows of a 3x4 pose")
+    try:
+        upper = np.array([[float(v) for v in r[:12]] for r in rows]).reshape(-1, 3, 4)
+    except ValueError as error:
+        raise InputError(f"{path}: not poses in KITTI format: {error}") from None
+    poses = np.tile(np.eye(4), (len(upper), 1, 1))
+    poses[:, :3] = upper
+    return poses
+
+
+def write_kitti(path: Path, trajectory: Trajectory) -> None:
+    """Write the upper three rows of every pose on one line; the format has no stamps."""
+    path.write_text("".join(" ".join(f"{v:.9e}" for v in T[:3].ravel()) + "\n" for T in trajectory.poses))
+
+
+def interpolate(
+    trajectory: Trajectory, stamps: NDArray[np.int64], max_gap_ns: int
+) -> tuple[Float64, NDArray[np.bool_]]:
+    """Poses (N, 4, 4) at other stamps, and which of them (N,) lie between two poses close enough.
+
+    Positions are interpolated linearly, orientations along the shortest arc (Shoemake, 1985).
+    """
+    known = trajectory.stamps
+    after = np.searchsorted(known, stamps).clip(1, max(len(known) - 1, 1))
+    inside = (stamps >= known[0]) & (stamps <= known[-1])
+    if len(known) < 2:
+        return np.tile(trajectory.poses[0], (len(stamps), 1, 1)), stamps == known[0]
+    gap = known[after] - known[after - 1]
+    exact = np.isin(stamps, known)
+    valid = inside & ((gap <= max_gap_ns) | exact)
+    seconds = (known - known[0]) * 1e-9
+    at = (np.clip(stamps, known[0], known[-1]) - known[0]) * 1e-9
+    poses = np.tile(np.eye(4), (len(stamps), 1, 1))
+    poses[:, :3, :3] = Slerp(seconds, Rotation.from_matrix(trajectory.poses[:, :3, :3]))(at).as_matrix()
+    for axis in range(3):
+        poses[:, axis, 3] = np.interp(at, seconds, trajectory.poses[:, axis, 3])
+    return poses, valid
+
+
+def associate(
+    estimate: Trajectory, truth: Trajectory, max_gap_ns: int = 100_000_000
+) -> tuple[Trajectory, Trajectory]:
+    """Both trajectories at the estimate's stamps; those outside the truth or in a gap of it are left out."""
+    poses, valid = interpolate(truth, estimate.stamps, max_gap_ns)
+    stamps = estimate.stamps[valid]
+    return Trajectory(stamps, estimate.poses[valid]), Trajectory(stamps, poses[valid])
+
+
+@dataclass(frozen=True, eq=False)
+class Similarity:
+    """``x -> scale * rotation @ x + translation``; rotation (3, 3), translation (3,) [m]."""
+
+    scale: float
+    rotation: Float64
+    translation: Float64
+
+    def apply(self, trajectory: Trajectory) -> Trajectory:
+        """The trajectory in the other frame; orientations turn along, they are not scaled."""
+        poses = trajectory.poses.copy()
+        poses[:, :3, :3] = self.rotation @ poses[:, :3, :3]
+        poses[:, :3, 3] = self.scale * poses[:, :3, 3] @ self.rotation.T + self.translation
+        return Trajectory(trajectory.stamps, poses)
+
+
+def align(source: Float64, target: Float64, with_scale: bool) -> Similarity:
+    """The similarity that brings points (N, 3) closest to others (N, 3), in the least-squares sense.
+
+    Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (1991),
+    equations 34 to 43. Source points that coincide leave the scale at 1.
+    """
+    mean_source, mean_target = source.mean(axis=0), target.mean(axis=0)
+    centred = source - mean_source
+    U, D, Vt = np.linalg.svd((target - mean_target).T @ centred / len(source))
+    S = np.diag([1.0, 1.0, np.sign(np.linalg.det(U) * np.linalg.det(Vt)) or 1.0])
+    rotation = U @ S @ Vt
+    variance = (centred**2).sum() / len(source)
+    scale = float((D * np.diag(S)).sum() / variance) if with_scale and variance > 1e-18 else 1.0
+    return Similarity(scale, rotation, mean_target - scale * rotation @ mean_source)

@@ -1,0 +1,1 @@
+"""Pictures and reports of features, matches and runs."""

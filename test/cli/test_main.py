@@ -1,0 +1,163 @@
+"""The command line: what it makes, and what it says when it cannot."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import sequences
+
+from hybrid_features_ros.cli.main import main
+from hybrid_features_ros.io.bags import topics
+from hybrid_features_ros.visualization.report import read_page
+
+KEYS = {
+    "protocol", "frames", "with_orientation", "with_translation", "resets", "states", "ate_rmse_m",
+    "rpe_trans_30f_median_m", "rot_rpe_30f_median_deg", "rot_rpe_30f_p95_deg", "nees_mean", "ms",
+}  # fmt: skip
+
+
+@pytest.fixture
+def photo(tmp_path, photograph):
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), photograph)
+    return path
+
+
+def test_extract(photo, tmp_path, capsys):
+    main(["extract", str(photo), "--out", str(tmp_path / "f.png"), "--set", "features.max_keypoints=30"])
+    assert "30 s-trek features" in capsys.readouterr().out
+    assert cv2.imread(str(tmp_path / "f.png")).shape == (240, 320, 3)
+
+
+def test_match_finds_the_turned_image(photo, tmp_path, photograph, capsys):
+    cv2.imwrite(str(tmp_path / "turned.png"), np.rot90(photograph))
+    main(["match", str(photo), str(tmp_path / "turned.png"), "--out", str(tmp_path / "m.png")])
+    found = int(capsys.readouterr().out.split()[0])
+    assert found > 100
+    assert cv2.imread(str(tmp_path / "m.png")).shape == (320, 320 + 8 + 240, 3)
+
+
+def test_evaluate_reports_every_figure_with_its_protocol(tmp_path, photograph, capsys):
+    path = sequences.plain(tmp_path / "walk")
+    for i in range(5):
+        turn = cv2.getRotationMatrix2D((159.5, 119.5), 3.0 * i, 1)
+        cv2.imwrite(str(path / f"images/{i}.png"), cv2.warpAffine(photograph, turn, (320, 240)))
+    calibration = json.loads((path / "calib.json").read_text())
+    K = [300, 0, 159.5, 0, 300, 119.5, 0, 0, 1]
+    (path / "calib.json").write_text(json.dumps({**calibration, "width": 320, "height": 240, "K": K}))
+    main(
+        [
+            "evaluate",
+            str(path),
+            "--out",
+            str(tmp_path / "run"),
+            "--json",
+            str(tmp_path / "r.json"),
+            "--tum",
+            str(tmp_path / "t.tum"),
+        ]
+    )
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert set(report) >= KEYS
+    assert report == json.loads(capsys.readouterr().out)
+    assert report["frames"] == sum(report["states"].values()) == 5
+    assert report["protocol"]["mode"] == "mono"
+    assert report["protocol"]["metrics"]["alignment"].startswith("sim3")
+    assert set(report["ms"]["track"]) == {"median", "p95"}
+    assert len((tmp_path / "t.tum").read_text().splitlines()) == 6
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        "trajectory.tum", "metrics.json", "config.yaml", "report.html",
+    }  # fmt: skip
+    (run,) = read_page(tmp_path / "run")
+    assert run["shots"] and run["metrics"] == report
+    main(["report", str(tmp_path / "run"), str(tmp_path / "run"), "--out", str(tmp_path / "both.html")])
+    assert len(read_page(tmp_path / "both.html")) == 2
+
+
+def test_bag_make(tmp_path, capsys):
+    path = sequences.plain(tmp_path / "walk", depth=True)
+    main(["bag", "make", str(path), str(tmp_path / "bag"), "--storage", "mcap", "--compressed"])
+    assert "/camera/image_raw/compressed" in topics(tmp_path / "bag")
+
+
+def test_dataset_list_and_info(tmp_path, capsys):
+    main(["dataset", "list"])
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"tum/fr1_rpy", "euroc/V1_01_easy", "kitti", "hpatches"} <= set(names)
+    main(["dataset", "info", "kitti", "--out", str(tmp_path)])
+    text = capsys.readouterr().out
+    assert text.count("archive: ") == 3 and "CC BY-NC-SA" in text and "register" in text
+
+
+def test_bench_all_says_what_it_lacks(tmp_path, capsys):
+    main(["bench", "all", "--parts", "rotation", "homography", "speed", "--out", str(tmp_path / "bench")])
+    said = capsys.readouterr()
+    assert "skipped rotation: needs --images DIR" in said.err
+    assert "skipped homography: needs --dataset DIR" in said.err
+    assert set(json.loads((tmp_path / "bench" / "bench.json").read_text())["skipped"]) == {
+        "rotation", "homography", "speed",
+    }  # fmt: skip
+
+
+def test_bench_messages(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
+    from hybrid_features_ros.nodes import bench_messages
+
+    monkeypatch.setattr(bench_messages, "ROUNDS", 2)
+    main(["bench", "messages", "--json", str(tmp_path / "m.json")])
+    methods = json.loads(capsys.readouterr().out)["methods"]
+    assert set(methods) == {
+        "features to message", "message to features", "yardstick: descriptors assigned as a list",
+    }  # fmt: skip
+    assert json.loads((tmp_path / "m.json").read_text())["methods"] == methods
+
+
+def test_export_writes_a_script(tmp_path, capsys):
+    main(["export", "--tensorrt-script", str(tmp_path / "build.sh")])
+    assert "was not run here" in capsys.readouterr().out
+    assert (tmp_path / "build.sh").stat().st_mode & 0o100
+
+
+def test_export_compares_with_pytorch(tmp_path, capsys):
+    pytest.importorskip("torch", reason="PyTorch is not installed: pip install .[train]")
+    script = tmp_path / "build.sh"
+    main(["export", "--onnx", str(tmp_path / "net.onnx"), "--tensorrt-script", str(script)])
+    assert float(capsys.readouterr().out.splitlines()[0].split()[-1]) < 1e-3
+    assert "net.onnx" in script.read_text()
+
+
+def test_evaluate_records_for_rerun(tmp_path):
+    pytest.importorskip("rerun", reason="rerun-sdk is not installed: pip install .[rerun]")
+    path = sequences.plain(tmp_path / "walk")
+    main(["evaluate", str(path), "--out", str(tmp_path / "run"), "--rerun", str(tmp_path / "run.rrd")])
+    assert (tmp_path / "run.rrd").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["extract", "none.png"], "none.png: no such file"),
+        (["extract", "PHOTO", "--out", "nowhere/f.png"], "cannot write"),
+        (["extract", "PHOTO", "--out", "f"], "cannot write"),
+        (["extract", "PHOTO", "--set", "features.max_keypoints"], "write NAME=VALUE"),
+        (["extract", "PHOTO", "--set", "features.max_keypoints=many"], "'many': give a int"),
+        (["extract", "PHOTO", "--set", "features.max_keypoints=0"], "must lie in"),
+        (["extract", "PHOTO", "--set", "features.keypoints=1"], "unknown parameter 'features.keypoints'"),
+        (["evaluate", "nowhere"], "nowhere: no such file or folder"),
+        (["bag", "make", "nowhere", "out"], "nowhere: no such file or folder"),
+        (["report", "nowhere"], "nowhere: no report.html"),
+        (["evaluate", "SEQUENCE", "--out", "photo.png"], "photo.png: cannot make this folder"),
+        (["dataset", "info", "nothing"], "nothing: no such data set"),
+        (["bench", "rotation"], "needs --images DIR"),
+        (["export"], "say what to write: --onnx FILE"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_one(photo, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    sequences.plain(tmp_path / "SEQUENCE")
+    with pytest.raises(SystemExit) as stopped:
+        main([str(photo) if a == "PHOTO" else a for a in arguments])
+    text = str(stopped.value)
+    assert text.startswith("error: ") and message in text
+    assert "\n" not in text

@@ -1,0 +1,40 @@
+"""Every default has a meaning and a range, and both are enforced."""
+
+import pytest
+
+from hybrid_features_ros.core.config import Config, MappingConfig, MatchingConfig, options, with_options
+from hybrid_features_ros.core.errors import InputError
+
+
+@pytest.mark.parametrize("option", list(options(Config())), ids=lambda o: o.name)
+def test_every_option_explains_itself(option):
+    assert option.description.endswith((".", "]", ")"))
+    if isinstance(option.value, (int, float)) and not isinstance(option.value, bool):
+        assert option.low is not None and option.high is not None
+        assert option.low <= option.value <= option.high
+
+
+def test_a_changed_leaf_changes_nothing_else():
+    changed = with_options(Config(), {"odometry.matching.ratio": 0.5, "features.max_keypoints": 7})
+    assert changed.odometry.matching == MatchingConfig(ratio=0.5)
+    assert changed.odometry.mapping == MappingConfig()
+    differing = {a.name for a, b in zip(options(changed), options(Config()), strict=True) if a != b}
+    assert differing == {"odometry.matching.ratio", "features.max_keypoints"}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"features.max_keypoint": 1}, "unknown parameter 'features.max_keypoint'"),
+        ({"max_keypoints": 1}, "unknown parameter 'max_keypoints'"),
+        ({"features": 1}, "unknown parameter 'features'"),
+        ({"features.max_keypoints": 0}, r"max_keypoints = 0: must lie in \[1, 20000\]"),
+        ({"features.max_keypoints": "many"}, "max_keypoints = 'many': give a int"),
+        ({"features.max_keypoints": True}, "max_keypoints = True: give a int"),
+        ({"features.extractor": "surf"}, "extractor = 'surf': choose one of sift"),
+        ({"odometry.matching.ratio": float("nan")}, "ratio = nan: must lie in"),
+    ],
+)
+def test_refused(values, message):
+    with pytest.raises(InputError, match=message):
+        with_options(Config(), values)
