@@ -67,6 +67,14 @@ def test_names_and_versions_agree() -> None:
     assert (ROOT / "resource" / PACKAGE).exists()
 
 
+def test_the_newest_heading_of_the_changelog_is_this_version_with_its_date() -> None:
+    headings = re.findall(
+        r"^(\S+) \((\d{4}-\d{2}-\d{2})\)\n-+$", (ROOT / "CHANGELOG.rst").read_text(), re.MULTILINE
+    )
+    assert headings[0][0] == PYPROJECT["project"]["version"]
+    assert [date for _, date in headings] == sorted((date for _, date in headings), reverse=True)
+
+
 def test_the_licence_is_the_same_everywhere() -> None:
     assert MANIFEST.findtext("license") == PYPROJECT["project"]["license"]["text"] == "Apache-2.0"
     text = (ROOT / "LICENSE").read_text()
