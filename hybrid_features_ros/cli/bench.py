@@ -144,7 +144,12 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
 
 def positive(text: str) -> int:
     """An argument that is a whole number from 1."""
+    return whole(text, 1)
+
+
+def whole(text: str, least: int = 0) -> int:
+    """An argument that is a whole number from ``least``."""
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 1")
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number from {least}")
     return number

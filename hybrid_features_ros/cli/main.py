@@ -10,7 +10,7 @@ from typing import Any
 
 import cv2
 
-from hybrid_features_ros.cli.bench import EXTRACTORS, bench_commands, positive
+from hybrid_features_ros.cli.bench import EXTRACTORS, bench_commands, positive, whole
 from hybrid_features_ros.cli.train import train_commands
 from hybrid_features_ros.core.config import Config, options, with_options
 from hybrid_features_ros.core.errors import InputError
@@ -62,8 +62,8 @@ def _evaluate(given: argparse.Namespace) -> None:
     make_folder(out)
     view = [RerunView(given.rerun, out.name, source.camera, source.ground_truth)] if given.rerun else []
     evaluation = evaluate(
-        source, _config(given), given.mode, every=given.every, gyro=given.gyro, exact=given.exact,
-        name=out.name, watchers=view,
+        source, _config(given), given.mode, start=given.start, every=given.every, gyro=given.gyro,
+        exact=given.exact, name=out.name, watchers=view,
     )  # fmt: skip
     for viewer in view:
         viewer.close()
@@ -148,6 +148,7 @@ def make_parser() -> argparse.ArgumentParser:
         default="mono",
         help="where depth comes from: motion alone, depth images, the right camera",
     )
+    run.add_argument("--start", type=whole, default=0, metavar="N", help="begin at frame N (default 0)")
     run.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame")
     run.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope")
     run.add_argument("--exact", action="store_true", help="the truth is exact: report NEES")

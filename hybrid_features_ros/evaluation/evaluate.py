@@ -14,7 +14,7 @@ from tqdm import tqdm
 from hybrid_features_ros.core.config import Config, options, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import MotionModel, OdometryResult, State, Trajectory
-from hybrid_features_ros.evaluation.metrics import evaluate_trajectory, trajectory_nees
+from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory, trajectory_nees
 from hybrid_features_ros.evaluation.run import Step, run, trajectory
 from hybrid_features_ros.io.source import Source
 from hybrid_features_ros.io.trajectory import interpolate
@@ -69,6 +69,7 @@ def evaluate(
     config: Config,
     mode: Mode = "mono",
     *,
+    start: int = 0,
     every: int = 1,
     gyro: bool = False,
     exact: bool = False,
@@ -79,6 +80,7 @@ def evaluate(
 
     Args:
         mode: ``rgbd`` uses depth images, ``stereo`` the right camera.
+        start: index of the first frame used.
         every: use every N-th frame.
         gyro: use the sequence's angular velocities, taken to be in the camera's axes.
         exact: the truth has no noise, so that NEES means something.
@@ -86,16 +88,21 @@ def evaluate(
         watchers: see every step.
 
     Raises:
-        InputError: the source lacks what the mode needs, or its truth is of another time.
+        InputError: the source lacks what the mode needs, its truth is of another time, or it has no frame
+            ``start``.
     """
     if mode == "rgbd":
         config = with_options(config, {"input.depth": True})
-    stamps = source.stamps[::every]
+    if start >= len(source):
+        raise InputError(
+            f"{source.name}: start = {start}, but it has {len(source)} frames: 0 to {len(source) - 1}"
+        )
+    stamps = source.stamps[start::every]
     _check_truth(source, stamps)
     strip = Strip(stamps, SHOTS)
     results: list[OdometryResult] = []
     extract_ms: list[float] = []
-    steps = run(source, config, every, stereo=mode == "stereo", gyro=gyro)
+    steps = run(source, config, every, start=start, stereo=mode == "stereo", gyro=gyro)
     with tqdm(steps, total=len(stamps), unit="frame", desc=source.name, disable=None) as bar:
         for step in bar:
             results.append(step.result)
@@ -103,7 +110,7 @@ def evaluate(
             bar.set_postfix_str(step.result.state.name.lower(), refresh=False)
             for watcher in (strip, *watchers):
                 watcher.see(step)
-    report = _report(source, config, mode, every, results, extract_ms, exact)
+    report = _report(source, config, mode, start, every, results, extract_ms, exact)
     run_name = name or f"{source.name}_{mode}"
     return Evaluation(run_name, mode, config, results, extract_ms, source.ground_truth, report, strip.shots)
 
@@ -121,25 +128,27 @@ def _check_truth(source: Source, stamps: Any) -> None:
 
 
 def _report(
-    source: Source, config: Config, mode: Mode, every: int, results: list[OdometryResult],
+    source: Source, config: Config, mode: Mode, start: int, every: int, results: list[OdometryResult],
     extract_ms: list[float], exact: bool,
 ) -> dict[str, Any]:  # fmt: skip
     report: dict[str, Any] = {
         "protocol": {
-            "sequence": source.name, "mode": mode, "every": every,
+            "sequence": source.name, "mode": mode, "start": start, "every": every,
             "config": {o.name: o.value for o in options(config)},
         },
+        "start": start,
         "frames": len(results),
         "with_orientation": sum(r.state not in (State.WAITING, State.LOST) for r in results),
         "with_translation": sum(
             r.state in (State.TRACKING, State.RECOVERING) and r.motion.model in TRANSLATING for r in results
         ),
         "resets": results[-1].resets if results else 0,
+        "fewest_inliers": _fewest_inliers(results),
         "states": dict(Counter(r.state.name for r in results)),
         "ate_rmse_m": None, "rpe_trans_30f_median_m": None,
         "rot_rpe_30f_median_deg": None, "rot_rpe_30f_p95_deg": None,
         "ms": _milliseconds(results, extract_ms),
-        "nees_mean": None,
+        "nees_mean": None, "coverage_3sigma": None,
     }  # fmt: skip
     if source.ground_truth is not None:
         metrics = evaluate_trajectory(
@@ -151,9 +160,16 @@ def _report(
         figures = asdict(metrics)
         report["protocol"]["metrics"] = figures.pop("protocol")
         report.update(figures)
+        report["coverage_3sigma"] = coverage(results, source.ground_truth, metrics.scale)
         if exact:
             report["nees_mean"] = trajectory_nees(results, source.ground_truth, metrics.scale)
     return report
+
+
+def _fewest_inliers(results: Sequence[OdometryResult]) -> int | None:
+    """Of all frames since the first that was tracked in a map; None if none was."""
+    first = next((i for i, r in enumerate(results) if r.state is State.TRACKING), len(results))
+    return min((int(r.motion.inliers.sum()) for r in results[first:]), default=None)
 
 
 def stages(results: Sequence[OdometryResult], extract_ms: Sequence[float]) -> dict[str, list[float]]:

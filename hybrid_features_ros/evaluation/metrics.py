@@ -117,16 +117,48 @@ def trajectory_nees(results: Sequence[OdometryResult], truth: Trajectory, scale:
     Returns:
         None if no pose has a truth.
     """
+    estimates, covariances, truths = _since_the_first(results, truth, scale)
+    return mean_nees(estimates, covariances, truths) if len(estimates) else None
+
+
+def coverage(
+    results: Sequence[OdometryResult], truth: Trajectory, scale: float, sigmas: float = 3.0
+) -> list[float] | None:
+    """Share of poses whose error lies within some of its standard deviations, for each of six numbers.
+
+    They are x, y, z, rx, ry, rz of the perturbation in the camera's axes, ``truth = estimate @ exp(xi)``;
+    poses are compared as for :func:`trajectory_nees`. A Gaussian error stays within three in 0.997 of all.
+
+    Args:
+        scale: metres per unit of the estimate.
+        sigmas: how many standard deviations.
+
+    Returns:
+        None if no pose has a truth.
+    """
+    estimates, covariances, truths = _since_the_first(results, truth, scale)
+    if not len(estimates):
+        return None
+    errors = np.array([se3.log(se3.inverse(E) @ T) for E, T in zip(estimates, truths, strict=True)])
+    limits = sigmas * np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    shares: list[float] = (np.abs(errors) <= limits).mean(axis=0).tolist()
+    return shares
+
+
+def _since_the_first(
+    results: Sequence[OdometryResult], truth: Trajectory, scale: float
+) -> tuple[Float64, Float64, Float64]:
+    """Poses (N, 4, 4) with their covariances (N, 6, 6) and true poses (N, 4, 4), the first made one."""
     stamps = np.array([r.stamp for r in results], dtype=np.int64)
     found, true = associate(Trajectory(stamps, np.array([r.T_world_camera for r in results])), truth)
     rows = np.flatnonzero(np.isin(stamps, found.stamps))
-    covariances = np.array([results[int(i)].covariance for i in rows])
     if not len(rows):
-        return None
+        return np.empty((0, 4, 4)), np.empty((0, 6, 6)), np.empty((0, 4, 4))
+    covariances = np.array([results[int(i)].covariance for i in rows])
     sound = np.linalg.eigvalsh(covariances)[:, 0] > 1e-15
     estimates, truths = (np.linalg.inv(t.poses[0]) @ t.poses for t in (found, true))
     truths[:, :3, 3] /= scale
-    return mean_nees(estimates[sound], covariances[sound], truths[sound]) if sound.any() else None
+    return estimates[sound], covariances[sound], truths[sound]
 
 
 def _relative(poses: Float64, delta: int) -> Float64:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from time import perf_counter
 
 import numpy as np
@@ -36,9 +37,15 @@ class Step:
 
 
 def run(
-    source: Source, config: Config, every: int = 1, *, stereo: bool = False, gyro: bool = False
+    source: Source,
+    config: Config,
+    every: int = 1,
+    *,
+    start: int = 0,
+    stereo: bool = False,
+    gyro: bool = False,
 ) -> Iterator[Step]:
-    """Extract and track every ``every``-th frame of a source, one step per frame.
+    """Extract and track every ``every``-th frame of a source from frame ``start`` on, one step per frame.
 
     Depth is used where ``config.input.depth`` asks for it and the frame has it.
 
@@ -61,12 +68,11 @@ def run(
     if gyro and source.imu is not None:
         for stamp, rate in zip(source.imu.stamps.tolist(), source.imu.gyro, strict=True):
             odometry.add_gyro(stamp, rate)
-    for number, (frame, right) in enumerate(_frames(source, stereo)):
-        if number % every == 0:
-            start = perf_counter()
-            features = _features(extractor, pair, frame, right, config.input.depth)
-            extract_ms = 1e3 * (perf_counter() - start)
-            yield Step(frame, features, odometry.process(frame.stamp, features, source.camera), extract_ms)
+    for frame, right in islice(_frames(source, stereo), start, None, every):
+        begin = perf_counter()
+        features = _features(extractor, pair, frame, right, config.input.depth)
+        extract_ms = 1e3 * (perf_counter() - begin)
+        yield Step(frame, features, odometry.process(frame.stamp, features, source.camera), extract_ms)
 
 
 def _frames(source: Source, stereo: bool) -> Iterator[tuple[Frame, Frame | None]]:

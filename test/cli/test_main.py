@@ -9,11 +9,13 @@ import sequences
 
 from hybrid_features_ros.cli.main import main
 from hybrid_features_ros.io.bags import topics
+from hybrid_features_ros.io.trajectory import format_stamp
 from hybrid_features_ros.visualization.report import read_page
 
 KEYS = {
     "protocol", "frames", "with_orientation", "with_translation", "resets", "states", "ate_rmse_m",
     "rpe_trans_30f_median_m", "rot_rpe_30f_median_deg", "rot_rpe_30f_p95_deg", "nees_mean", "ms",
+    "start", "fewest_inliers", "coverage_3sigma",
 }  # fmt: skip
 
 
@@ -64,6 +66,7 @@ def test_evaluate_reports_every_figure_with_its_protocol(tmp_path, photograph, c
     assert report["frames"] == sum(report["states"].values()) == 5
     assert report["protocol"]["mode"] == "mono"
     assert report["protocol"]["metrics"]["alignment"].startswith("sim3")
+    assert len(report["coverage_3sigma"]) == 6 and report["start"] == 0
     assert set(report["ms"]["track"]) == {"median", "p95"}
     assert len((tmp_path / "t.tum").read_text().splitlines()) == 6
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
@@ -73,6 +76,19 @@ def test_evaluate_reports_every_figure_with_its_protocol(tmp_path, photograph, c
     assert run["shots"] and run["metrics"] == report
     main(["report", str(tmp_path / "run"), str(tmp_path / "run"), "--out", str(tmp_path / "both.html")])
     assert len(read_page(tmp_path / "both.html")) == 2
+
+
+def test_evaluate_from_another_start(tmp_path, capsys):
+    path = sequences.plain(tmp_path / "walk")
+    (path / "groundtruth.txt").unlink()
+    main(["evaluate", str(path), "--start", "1", "--every", "2", "--out", str(tmp_path / "run")])
+    report = json.loads(capsys.readouterr().out)
+    assert (report["start"], report["frames"]) == (1, 2)
+    assert report["coverage_3sigma"] is None and report["fewest_inliers"] is None
+    stamps = [line.split()[0] for line in (tmp_path / "run" / "trajectory.tum").read_text().splitlines()[1:]]
+    assert stamps == [format_stamp(int(s)) for s in sequences.stamps()[1::2]]
+    with pytest.raises(SystemExit, match="start = 5, but it has 5 frames: 0 to 4"):
+        main(["evaluate", str(path), "--start", "5", "--out", str(tmp_path / "run")])
 
 
 def test_bag_make(tmp_path, capsys):

@@ -5,8 +5,16 @@ import pytest
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.core.types import Trajectory
-from hybrid_features_ros.evaluation.metrics import evaluate_trajectory, mean_nees
+from hybrid_features_ros.core.types import (
+    Matches,
+    MotionEstimate,
+    MotionModel,
+    OdometryResult,
+    Scale,
+    State,
+    Trajectory,
+)
+from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory, mean_nees
 from hybrid_features_ros.io.trajectory import write_tum
 
 
@@ -66,6 +74,36 @@ def test_nees_of_honest_and_of_boastful_covariances():
     covariances = np.tile(root @ root.T, (400, 1, 1))
     assert mean_nees(estimates, covariances, truths) == pytest.approx(6, rel=0.15)
     assert mean_nees(estimates, covariances / 4, truths) > 20
+
+
+def results_of(poses, covariance):
+    """Results of a run that has these poses since its start."""
+    none = np.zeros(0, np.int32)
+    motion = MotionEstimate(MotionModel.PNP, np.eye(4), np.eye(6), Scale.METRIC, np.zeros(0, bool), 0.0)
+    return [
+        OdometryResult(
+            stamp=int(stamp), reference_stamp=0, state=State.TRACKING, scale=Scale.METRIC, T_world_camera=T,
+            covariance=np.zeros((6, 6)) if i == 0 else covariance, twist=np.zeros(6),
+            twist_covariance=np.eye(6), matches=Matches(none, none, np.zeros(0, np.float32)), motion=motion,
+            keypoints=0, landmarks=0, keyframes=1, resets=0,
+        )
+        for i, (stamp, T) in enumerate(zip(helix(len(poses)).stamps, poses, strict=True))
+    ]  # fmt: skip
+
+
+def test_coverage_counts_every_axis_by_itself():
+    """Errors of 2 sigma along x lie within three; of those of 4 sigma about z, every other one does not."""
+    truth = helix(101)
+    start = np.linalg.inv(truth.poses[0]) @ truth.poses
+    off = np.zeros((101, 6))
+    off[:, 0], off[1::2, 5] = 0.02, 0.04
+    off[0] = 0
+    poses = np.array([T @ se3.exp(-xi) for T, xi in zip(start, off, strict=True)])
+    results = results_of(poses, 1e-4 * np.eye(6))
+    assert coverage(results, truth, 1.0) == pytest.approx([1, 1, 1, 1, 1, 0.5])
+    assert coverage(results, truth, 1.0, sigmas=1.5)[0] == 0
+    later = Trajectory(truth.stamps + 10**15, truth.poses)
+    assert coverage(results, later, 1.0) is None
 
 
 @pytest.mark.parametrize("alignment", ["se3", "sim3"])
