@@ -22,7 +22,7 @@ from hybrid_features_ros.core.config import Config, options, with_options
 from hybrid_features_ros.core.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")])
 GENERATED = ("commands.md", "interface.md", "parameters.md")
 # Programs of others: that they exist is their business.
 OTHERS = {"cd", "colcon", "git", "rerun", "rosdep", "source", "tensorboard"}

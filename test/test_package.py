@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import yaml
 
 tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no tomllib")
 
@@ -68,11 +69,22 @@ def test_names_and_versions_agree() -> None:
 
 
 def test_the_newest_heading_of_the_changelog_is_this_version_with_its_date() -> None:
-    headings = re.findall(
-        r"^(\S+) \((\d{4}-\d{2}-\d{2})\)\n-+$", (ROOT / "CHANGELOG.rst").read_text(), re.MULTILINE
-    )
-    assert headings[0][0] == PYPROJECT["project"]["version"]
-    assert [date for _, date in headings] == sorted((date for _, date in headings), reverse=True)
+    changelog, citation = ((ROOT / name).read_text() for name in ("CHANGELOG.rst", "CITATION.cff"))
+    headings = re.findall(r"^(\S+) \((\d{4}-\d{2}-\d{2})\)\n-+$", changelog, re.MULTILINE)
+    version, date = headings[0]
+    assert version == PYPROJECT["project"]["version"]
+    assert [d for _, d in headings] == sorted((d for _, d in headings), reverse=True)
+    assert f"\nversion: {version}\n" in citation
+    assert f"\ndate-released: {date}\n" in citation
+
+
+def test_files_of_the_release_are_yaml_and_have_no_placeholders() -> None:
+    files = [*ROOT.glob(".github/**/*.yml"), ROOT / "CITATION.cff"]
+    assert all(isinstance(yaml.safe_load(path.read_text()), dict) for path in files)
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    assert jobs["ros"]["strategy"]["matrix"]["distro"] == ["humble", "jazzy", "kilted"]
+    pages = [*files, *ROOT.glob("*.md"), ROOT / "package.xml", *ROOT.glob("docker/*")]
+    assert not [p.name for p in pages if re.search(r"<url>|example\.(com|org)|TODO|FIXME", p.read_text())]
 
 
 def test_the_licence_is_the_same_everywhere() -> None:

@@ -1,0 +1,6 @@
+#!/bin/bash
+# The container's command: a launch file of the package with its arguments.
+set -e
+source "/opt/ros/$ROS_DISTRO/setup.bash"
+source /ws/install/setup.bash
+exec ros2 launch hybrid_features_ros "$@"
