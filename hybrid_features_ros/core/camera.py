@@ -29,7 +29,20 @@ _COEFFICIENTS = {
     Distortion.RATIONAL: (8, 12, 14),
     Distortion.EQUIDISTANT: (4,),
 }
-_ALIASES = {"": Distortion.NONE, "radtan": Distortion.RADTAN, "fisheye": Distortion.EQUIDISTANT}
+# Names as other tools write them, in lower case and with underscores.
+_ALIASES = {
+    "": Distortion.NONE,
+    "pinhole": Distortion.NONE,
+    "radtan": Distortion.RADTAN,
+    "radial_tangential": Distortion.RADTAN,
+    "brown_conrady": Distortion.RADTAN,
+    "fisheye": Distortion.EQUIDISTANT,
+    "equi": Distortion.EQUIDISTANT,
+    "kannala_brandt": Distortion.EQUIDISTANT,
+}
+_MOST_ASPECT = 4.0  # ratio of the focal lengths: 2 where only rows or only columns are binned
+_FOCAL_RANGE = (0.05, 50.0)  # of the focal length over the longer side: fisheye to telescope
+_BEYOND = 0.5  # how far the principal point may lie outside the image, over its side: cropped sensors
 _PRECISE = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 50, 1e-12)
 
 
@@ -78,21 +91,24 @@ class Camera:
     ) -> Camera:
         """Build from a row-major 3x3 ``K`` and a model's name; all-zero coefficients mean no distortion.
 
+        More coefficients than the model has are no harm where they are zero; of the rational model, the
+        second half may be left out. Models are also known by the names of Kalibr and OpenCV.
+
         Raises:
-            InputError: ``K`` has not nine elements, or the model is unknown.
+            InputError: the numbers are no calibration of such an image, or the model is unknown.
         """
-        if len(K) != 9:
-            raise InputError(f"camera: K has {len(K)} elements; give the 9 of a row-major 3x3 matrix")
-        try:
-            distortion = _ALIASES.get(model) or Distortion(model)
-        except ValueError:
-            known = ", ".join(d.value for d in Distortion)
-            raise InputError(f"camera: unknown distortion model {model!r}; use one of {known}") from None
-        if distortion is not Distortion.EQUIDISTANT and not any(coefficients):
-            distortion, coefficients = Distortion.NONE, ()
-        if distortion is Distortion.NONE:
-            coefficients = ()
-        return Camera(width, height, K[0], K[4], K[2], K[5], distortion, tuple(map(float, coefficients)))
+        numbers, D = [float(v) for v in K], [float(v) for v in coefficients]
+        _check_intrinsics(width, height, numbers)
+        distortion = _model_of(model)
+        if distortion is Distortion.NONE and any(D):
+            raise InputError(
+                f"camera: distortion model {model!r}, but the coefficients are {D}; name their model "
+                "(plumb_bob, rational_polynomial or equidistant), or set them to 0"
+            )
+        if distortion is not Distortion.EQUIDISTANT and not any(D):
+            distortion, D = Distortion.NONE, []
+        fx, _, cx, _, fy, cy, *_ = numbers
+        return Camera(width, height, fx, fy, cx, cy, distortion, _fitting(distortion, D))
 
     @property
     def K(self) -> Float64:
@@ -152,3 +168,46 @@ class Camera:
     def _distort_fisheye(self, xy: Float64) -> Float64:
         uv = cv2.fisheye.distortPoints(xy[:, None], np.eye(3), np.array(self.coefficients))
         return np.asarray(uv, dtype=np.float64).reshape(-1, 2)
+
+
+def _model_of(name: str) -> Distortion:
+    word = name.strip().lower().replace("-", "_").replace(" ", "_")
+    try:
+        return _ALIASES.get(word) or Distortion(word)
+    except ValueError:
+        known = ", ".join(d.value for d in Distortion)
+        raise InputError(f"camera: unknown distortion model {name!r}; use one of {known}") from None
+
+
+def _fitting(distortion: Distortion, D: list[float]) -> tuple[float, ...]:
+    """The coefficients without zeros at their end that the model does not have."""
+    lengths = _COEFFICIENTS[distortion]
+    if distortion is Distortion.RATIONAL and len(D) in _COEFFICIENTS[Distortion.RADTAN]:
+        return (*D, *[0.0] * (8 - len(D)))
+    if len(D) in lengths or len(D) < min(lengths):
+        return tuple(D)
+    needed = max((i + 1 for i, v in enumerate(D) if v != 0), default=0)
+    length = next((n for n in lengths if n >= needed), len(D))
+    return tuple((D + [0.0] * length)[:length])
+
+
+def _check_intrinsics(width: int, height: int, K: list[float]) -> None:
+    """Whether ``K`` can be the calibration of such an image: not shifted, scaled or of another one."""
+    if len(K) != 9:
+        raise InputError(f"camera: K has {len(K)} elements; give the 9 of a row-major 3x3 matrix")
+    fx, skew, cx, zero, fy, cy, *last = K
+    if not (width > 0 and height > 0 and fx > 0 and fy > 0 and np.isfinite(K).all()):
+        return  # Camera says it
+    trouble = ""
+    if zero != 0 or last != [0, 0, 1]:
+        trouble = f"K[3] = {zero:g} and K[6:9] = {last} must be 0 and [0, 0, 1]"
+    elif abs(skew) > 1e-4 * fx:
+        trouble = f"K[1] = {skew:g}, but skew is not supported: calibrate without it"
+    elif not 1 / _MOST_ASPECT <= fx / fy <= _MOST_ASPECT:
+        trouble = f"fx = {fx:g} and fy = {fy:g} are of different order"
+    elif not _FOCAL_RANGE[0] <= fx / max(width, height) <= _FOCAL_RANGE[1]:
+        trouble = f"fx = {fx:g} does not fit {width}x{height} pixels"
+    elif not (-_BEYOND <= cx / width <= 1 + _BEYOND and -_BEYOND <= cy / height <= 1 + _BEYOND):
+        trouble = f"the principal point ({cx:g}, {cy:g}) is far outside an image of {width}x{height} pixels"
+    if trouble:
+        raise InputError(f"camera: K is no calibration of this image: {trouble}")

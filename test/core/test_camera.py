@@ -1,5 +1,7 @@
 """Pixels to rays and back, for every lens."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,6 +58,58 @@ def test_scaling_keeps_the_rays(factor, pixel):
 
 def test_all_zero_coefficients_mean_no_distortion():
     assert Camera.from_calibration(640, 480, K, "plumb_bob", [0.0] * 5).distortion is Distortion.NONE
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "kept"),
+    [
+        ("equidistant", [0.02, -0.01, 0.003, 0, 0, 0, 0], (0.02, -0.01, 0.003, 0)),
+        ("equi", [0.02, -0.01, 0.003, 0.001], (0.02, -0.01, 0.003, 0.001)),
+        ("radial-tangential", [-0.3, 0.1, 0.001, 0, 0, 0], (-0.3, 0.1, 0.001, 0)),
+        ("plumb_bob", [-0.3, 0.1, 0, 0, 0.02, 0, 0, 0], (-0.3, 0.1, 0, 0, 0.02)),
+        ("Brown Conrady", [-0.3, 0, 0, 0.01, 0], (-0.3, 0, 0, 0.01, 0)),
+        ("rational_polynomial", [0.1, 0.2, 0, 0], (0.1, 0.2, 0, 0, 0, 0, 0, 0)),
+        ("rational_polynomial", [0.1] * 9, (*[0.1] * 9, 0, 0, 0)),
+    ],
+)
+def test_zeros_that_a_model_does_not_have_are_dropped(model, given, kept):
+    assert Camera.from_calibration(640, 480, K, model, given).coefficients == kept
+
+
+@pytest.mark.parametrize("model", ["", "none", "pinhole"])
+def test_coefficients_without_a_model_are_refused(model):
+    with pytest.raises(InputError, match="name their model"):
+        Camera.from_calibration(640, 480, K, model, [0, 0, 0, 0, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({4: 1.0}, "fx = 458 and fy = 1 are of different order"),
+        ({0: 0.7, 4: 0.7}, "fx = 0.7 does not fit 752x480 pixels"),
+        ({5: -900.0}, "principal point .* far outside"),
+        ({2: 2000.0}, "principal point .* far outside"),
+        ({1: 3.0}, r"K\[1\] = 3, but skew"),
+        ({8: 0.0}, r"K\[6:9\]"),
+        ({3: 240.0}, r"K\[3\] = 240"),
+    ],
+)
+def test_numbers_that_are_no_calibration_of_the_image(changes, message):
+    with pytest.raises(InputError, match=message):
+        Camera.from_calibration(752, 480, [changes.get(i, v) for i, v in enumerate(K)], "none", [])
+
+
+@given(
+    st.lists(st.floats(width=32) | st.integers(-2, 2000), max_size=10),
+    st.sampled_from([*LENSES, "", "words"]),
+    st.lists(st.floats(-1, 1) | st.just(math.nan) | st.just(0), max_size=15),
+)
+def test_any_numbers_make_a_camera_or_one_line(numbers, model, coefficients):
+    try:
+        camera = Camera.from_calibration(640, 480, numbers, model, coefficients)
+    except InputError:
+        return
+    assert 0.25 <= camera.fx / camera.fy <= 4
 
 
 @pytest.mark.parametrize(
