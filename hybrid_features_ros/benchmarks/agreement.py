@@ -12,9 +12,11 @@ from scipy.spatial import cKDTree
 
 from hybrid_features_ros.core.config import MatchingConfig
 from hybrid_features_ros.core.types import Bool, Features, Float64
+from hybrid_features_ros.features.selection import spread
 from hybrid_features_ros.matching.descriptors import match
 
 RADIUS_PX = 3.0  # a keypoint is repeated, a match is correct, within this distance
+CLOSE_PX = 1.0  # the same, where exactness is asked
 MUTUAL = MatchingConfig(ratio=1.0)  # mutual nearest neighbours, nothing else
 Warp = Callable[[Float64], Float64]
 
@@ -26,24 +28,30 @@ class Agreement:
     Attributes:
         keypoints: mean number of keypoints that both images can show.
         repeatability: share of both images' keypoints with a partner within ``RADIUS_PX``.
-        one_to_one: the same when every keypoint may be the partner of one other only, so that several
-            keypoints on one spot count once: the largest such pairing / mean number of keypoints.
+        repeatability_1px: the same within ``CLOSE_PX``.
+        one_to_one: the same within ``RADIUS_PX`` when every keypoint may be the partner of one other only:
+            the largest such pairing / mean number of keypoints. Several keypoints on one spot in both
+            images still count as many.
         localisation_px: mean distance to the nearest partner, over the repeated keypoints.
         offset_px: (2,) mean of (found - true) over the pairing, in the second image.
         turn_deg: median error of the partners' relative orientation [deg]; NaN without orientations.
         matches: mutual nearest neighbours of the descriptors.
         correct: those of them within ``RADIUS_PX``.
-        mma1, mma3: share of the matches within 1 and 3 px.
+        distinct: the correct ones at places of the first image that are farther than ``RADIUS_PX`` apart,
+            see :func:`distinct_places`.
+        mma1, mma3: share of the matches within ``CLOSE_PX`` and ``RADIUS_PX``.
     """
 
     keypoints: float
     repeatability: float
+    repeatability_1px: float
     one_to_one: float
     localisation_px: float
     offset_px: tuple[float, float]
     turn_deg: float
     matches: int
     correct: int
+    distinct: int
     mma1: float
     mma3: float
 
@@ -68,19 +76,30 @@ def agreement(a: Features, b: Features, warp: Warp, unwarp: Warp, turn: float | 
     turns = a.angles[seen_a][i] + (turn or 0.0) - b.angles[seen_b][j]
     turns = np.abs((turns + np.pi) % (2 * np.pi) - np.pi)
     matches = match(a, b, MUTUAL)
-    off = np.linalg.norm(warp(a.points[matches.index_a].astype(float)) - b.points[matches.index_b], axis=1)
+    matched = a.points[matches.index_a].astype(float)
+    off = np.linalg.norm(warp(matched) - b.points[matches.index_b], axis=1)
+    correct = off <= RADIUS_PX
     return Agreement(
         keypoints=float(keypoints),
         repeatability=len(repeated) / max(len(nearest), 1),
+        repeatability_1px=float((nearest <= CLOSE_PX).sum() / max(len(nearest), 1)),
         one_to_one=len(i) / max(keypoints, 1.0),
         localisation_px=float(repeated.mean()) if len(repeated) else np.nan,
         offset_px=tuple(errors.mean(axis=0).tolist()),
         turn_deg=float(np.degrees(np.median(turns))) if len(i) and turn is not None else np.nan,
         matches=len(matches),
-        correct=int((off <= RADIUS_PX).sum()),
-        mma1=float((off <= 1).sum() / max(len(off), 1)),
-        mma3=float((off <= RADIUS_PX).sum() / max(len(off), 1)),
+        correct=int(correct.sum()),
+        distinct=distinct_places(matched[correct]),
+        mma1=float((off <= CLOSE_PX).sum() / max(len(off), 1)),
+        mma3=float(correct.sum() / max(len(off), 1)),
     )
+
+
+def distinct_places(points: Float64) -> int:
+    """How many of some points (N, 2) [px] a greedy choice, first come first served, finds apart by more than
+    ``RADIUS_PX``: several keypoints on one spot are one place.
+    """
+    return len(spread(points, RADIUS_PX))
 
 
 def _nearest(a: Float64, b: Float64) -> Float64:

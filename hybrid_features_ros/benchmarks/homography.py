@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_features_ros.benchmarks.agreement import MUTUAL, RADIUS_PX, Agreement, agreement
+from hybrid_features_ros.benchmarks.agreement import CLOSE_PX, MUTUAL, RADIUS_PX, Agreement, agreement
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features, Float64
 from hybrid_features_ros.features import Extractor
@@ -26,7 +26,8 @@ PROTOCOL = {
     "repeatability": f"share of both images' keypoints, of those the other can show, with a partner within "
     f"{RADIUS_PX:g} px; one_to_one: the largest pairing in which every keypoint has one partner",
     "correct": f"mutual nearest neighbours of the descriptors within {RADIUS_PX:g} px",
-    "mma3": f"share of the mutual nearest neighbours within {RADIUS_PX:g} px",
+    "distinct": f"correct ones at places of image 1 more than {RADIUS_PX:g} px apart (greedy)",
+    "mma1, mma3": f"share of the mutual nearest neighbours within {CLOSE_PX:g} and {RADIUS_PX:g} px",
     "ha1, ha3, ha5, ha8": "share of pairs whose mean corner error is at most 1, 3, 5, 8 px; homography by "
     f"OpenCV USAC_MAGSAC, {RANSAC_PX:g} px, 10000 iterations",
 }
@@ -120,8 +121,11 @@ def _summary(rows: list[tuple[Agreement, float]]) -> dict[str, float]:
     agreements, corners = [r[0] for r in rows], np.array([r[1] for r in rows])
     return {
         "correct": float(np.mean([a.correct for a in agreements])),
+        "distinct": float(np.mean([a.distinct for a in agreements])),
+        "mma1": float(np.mean([a.mma1 for a in agreements])),
         "mma3": float(np.mean([a.mma3 for a in agreements])),
         "repeatability": float(np.mean([a.repeatability for a in agreements])),
+        "repeatability_1px": float(np.mean([a.repeatability_1px for a in agreements])),
         "repeatability_one_to_one": float(np.mean([a.one_to_one for a in agreements])),
         "localisation_px": float(np.nanmean([a.localisation_px for a in agreements])),
         "keypoints": float(np.mean([a.keypoints for a in agreements])),

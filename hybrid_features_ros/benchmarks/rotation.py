@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hybrid_features_ros.benchmarks.agreement import RADIUS_PX, Agreement, agreement
+from hybrid_features_ros.benchmarks.agreement import CLOSE_PX, RADIUS_PX, Agreement, agreement
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features, Float64, UInt8
 from hybrid_features_ros.features import Extractor
@@ -24,11 +24,13 @@ PROTOCOL = {
     f"sub-pixel shift, independent Gaussian noise of {NOISE:g} grey levels",
     "keypoints": f"best {BUDGET} within {DISC:g} px of the centre",
     "repeatability": f"share of both views' keypoints with a partner within {RADIUS_PX:g} px",
+    "repeatability_1px": f"the same within {CLOSE_PX:g} px",
     "repeatability_one_to_one": "largest pairing in which every keypoint has one partner / mean keypoints",
     "localisation_px": "mean distance to the nearest partner, over the repeated keypoints",
     "offset_px": "half of the mean offset of repeated keypoints at 180 degrees",
     "orientation_error_deg": "median over the repeated keypoints",
     "correct": f"mutual nearest neighbours of the descriptors within {RADIUS_PX:g} px",
+    "distinct": f"correct ones at places of the first view more than {RADIUS_PX:g} px apart (greedy)",
     "mma1, mma3": "share of the mutual nearest neighbours within 1 and 3 px",
 }
 
@@ -134,11 +136,13 @@ def _summary(rows: list[list[Agreement]]) -> dict[str, Any]:
         "angles_deg": list(ANGLES_DEG),
         "keypoints": mean("keypoints"),
         "repeatability": mean("repeatability"),
+        "repeatability_1px": mean("repeatability_1px"),
         "repeatability_one_to_one": mean("one_to_one"),
         "localisation_px": mean("localisation_px"),
         "orientation_error_deg": mean("turn_deg"),
         "offset_px": float(np.hypot(*offsets) / 2),
         "correct": mean("correct"),
+        "distinct": mean("distinct"),
         "mma1": mean("mma1"),
         "mma3": mean("mma3"),
     }

@@ -16,13 +16,17 @@ _ROTATION = (  # name, key, digits, is more better
     ("the same, one to one", "repeatability_one_to_one", 3, True),
     ("localisation error [px]", "localisation_px", 2, False),
     ("orientation error, median [deg]", "orientation_error_deg", 1, False),
+    ("repeatability at 1 px", "repeatability_1px", 3, True),
     ("correct matches of 1000 keypoints", "correct", 0, True),
+    ("the same, at distinct places", "distinct", 0, True),
     ("share of matches that are correct", "mma3", 3, True),
 )
 _PAIRED = (("", "extractor"), ("_detector", "detector"))
 _HOMOGRAPHY = (
     ("repeatability at 3 px", "repeatability", 3, True),
+    ("repeatability at 1 px", "repeatability_1px", 3, True),
     ("correct matches", "correct", 0, True),
+    ("the same, at distinct places", "distinct", 0, True),
     ("share of matches that are correct", "mma3", 3, True),
     ("corner error at most 3 px", "ha3", 3, True),
     ("corner error at most 8 px", "ha8", 3, True),
@@ -75,6 +79,8 @@ def _rotation(part: Bench) -> str:
     methods = part["methods"]
     rows = []
     for title, key, digits, more in _ROTATION:
+        if not all(key in methods[m] for m in methods):  # figures of an older version
+            continue
         values = [methods[m][key] for m in methods]
         means = [sum(v) / len(v) for v in values]
         cells = [_range(v, digits) for v in values]
@@ -86,6 +92,8 @@ def _homography(part: Bench) -> str:
     methods = part["methods"]
     rows = []
     for title, key, digits, more in _HOMOGRAPHY:
+        if not all(key in methods[m]["overall"] for m in methods):
+            continue
         values = [methods[m]["overall"][key] for m in methods]
         rows.append((title, _bold([_number(v, digits) for v in values], values, more)))
     return _table([_name(m) for m in methods], rows)

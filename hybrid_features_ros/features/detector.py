@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float32, Float64, UInt8
 from hybrid_features_ros.features.pyramid import BLUR, STEP, to_image, to_level
-from hybrid_features_ros.features.selection import maxima, refine
+from hybrid_features_ros.features.selection import maxima, refine, spread
 
+APART = 3.0  # least distance of two keypoints, of whatever levels [px of the image]
 RADIUS = 2  # of the disc around a keypoint in which there is no other [px of its level]
 SCALE = (BLUR**2 + 1.5**2) ** 0.5  # what a keypoint of level 0 is as large as: blur and filter together [px]
 SIGMA = 0.1  # standard deviation of a keypoint's position as a share of its scale
@@ -60,6 +61,9 @@ def select(
 ) -> Keypoints:
     """The keypoints of an image from the heatmaps of its pyramid.
 
+    The maxima of all levels compete: a blob is found on two or three levels, a fraction of a pixel apart, and
+    only the strongest of them within ``APART`` is kept.
+
     Args:
         heats: finest level first, the first one of the image's own size.
         levels: how many of them keypoints come from; those beyond lend their gradients only.
@@ -67,23 +71,23 @@ def select(
         budget: most keypoints.
         grid: cells along each side of the image that share the budget, see :func:`balanced`; 0 = none.
     """
-    points, scores, level = [np.zeros((0, 2))], [np.zeros(0, np.float32)], [np.zeros(0, np.intp)]
+    found, heights, level = [np.zeros((0, 2))], [np.zeros(0, np.float32)], [np.zeros(0, np.intp)]
     for i, heat in enumerate(heats[:levels]):
         peaks = maxima(heat.logits, RADIUS)
         where, _ = refine(heat.logits, peaks)
-        points.append(to_image(where, heat.logits, width, height))
-        scores.append(heat.logits[tuple(peaks.T)])
+        found.append(to_image(where, heat.logits, width, height))
+        heights.append(heat.logits[tuple(peaks.T)])
         level.append(np.full(len(peaks), i))
-    order = np.argsort(-np.concatenate(scores), kind="stable")
+    points, scores = np.concatenate(found), np.concatenate(heights)
+    order = np.argsort(-scores, kind="stable")
+    order = order[spread(points[order], APART, None if grid else budget)]
     if grid:
-        order = order[balanced(np.concatenate(points)[order], width, height, budget, grid)]
-    order = order[:budget]
-    chosen = np.concatenate(points)[order]
-    chosen_levels = np.concatenate(level)[order]
+        order = order[balanced(points[order], width, height, budget, grid)][:budget]
+    chosen, chosen_levels = points[order], np.concatenate(level)[order]
     scales = SCALE * STEP**chosen_levels
     return Keypoints(
         points=chosen.astype(np.float32),
-        scores=np.concatenate(scores)[order].astype(np.float32),
+        scores=scores[order].astype(np.float32),
         scales=scales.astype(np.float32),
         angles=orientations(heats, chosen, chosen_levels, width, height),
         sigmas=(SIGMA * scales).astype(np.float32),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
-from hybrid_features_ros.core.types import Bool, Float32, Float64
+from hybrid_features_ros.core.types import Bool, Float32, Float64, Rows
 
 _PLAIN = 1e-3  # logits that differ by less are equal
 
@@ -64,3 +65,31 @@ def refine(heat: Float32, peaks: NDArray[np.intp]) -> tuple[Float64, Float64]:
     determinant = np.maximum(gxx * gyy - gxy**2, 1e-12)
     step = np.stack([gxy * gy - gyy * gx, gxy * gx - gxx * gy], axis=1) / determinant[:, None]
     return np.stack([x, y], axis=1) + step.clip(-0.5, 0.5), -(gxx + gyy) / 2
+
+
+def spread(points: Float64, apart: float, most: int | None = None) -> Rows:
+    """Greedy non-maximum suppression of points (N, 2), best first: rows that are left, in their order.
+
+    The first point is kept, all later ones no farther than ``apart`` are dropped; the next one left is kept,
+    and so on until ``most`` are. What comes last decides nothing, so that no more is looked at than the
+    budget needs.
+    """
+    enough = len(points) if most is None else 2 * most
+    while True:
+        kept = _spread(points[:enough], apart)
+        if enough >= len(points) or (most is not None and len(kept) >= most):
+            return kept[:most]
+        enough *= 2
+
+
+def _spread(points: Float64, apart: float) -> Rows:
+    """As :func:`spread`; points that no better undecided one disturbs are decided all at once."""
+    kept = np.ones(len(points), np.bool_)
+    better, worse = cKDTree(points).query_pairs(apart, output_type="ndarray").T
+    while len(better):
+        disturbed = np.zeros(len(points), np.bool_)
+        disturbed[worse] = True
+        kept[worse[~disturbed[better]]] = False
+        undecided = kept[better] & kept[worse]
+        better, worse = better[undecided], worse[undecided]
+    return np.flatnonzero(kept)

@@ -39,12 +39,13 @@ def test_what_is_seen_twice_is_repeated():
     found = agreement(a, b, shift, back)
     assert found.keypoints == 2.5
     assert found.repeatability == pytest.approx(2 / 5)
+    assert found.repeatability_1px == 0
     assert found.one_to_one == pytest.approx(1 / 2.5)
     assert found.localisation_px == pytest.approx(2.0)
     assert found.offset_px == pytest.approx((0.0, 2.0))
 
 
-def test_a_crowd_on_one_spot_counts_once_one_to_one():
+def test_a_crowd_beside_one_keypoint_counts_once_one_to_one():
     a = features([[20, 20], [20, 21], [21, 20]])
     b = features([[30, 20]])
     found = agreement(a, b, shift, back)
@@ -52,11 +53,18 @@ def test_a_crowd_on_one_spot_counts_once_one_to_one():
     assert found.one_to_one == pytest.approx(1 / 2)
 
 
+def test_doubles_in_both_images_are_one_distinct_place():
+    a = features([[20, 20], [20, 21.5], [40, 40]])
+    b = features([[30, 20], [30, 21.5], [50, 40]])
+    found = agreement(a, b, shift, back)
+    assert (found.one_to_one, found.correct, found.distinct) == (1.0, 3, 2)
+
+
 def test_matches_are_judged_by_the_warp():
     a = features([[20, 20], [40, 40]])
     b = features([[30.5, 20], [80, 70]])
     found = agreement(a, b, shift, back)
-    assert (found.matches, found.correct) == (2, 1)
+    assert (found.matches, found.correct, found.distinct) == (2, 1, 1)
     assert (found.mma1, found.mma3) == (0.5, 0.5)
 
 

@@ -39,8 +39,9 @@ def test_rotation_report(photo, tmp_path, monkeypatch):
     assert row["angles_deg"] == [90, 180]
     assert min(row["repeatability"]) > 0.7 and max(row["orientation_error_deg"]) < 5
     assert row["offset_px"] < 0.1
-    for key in ("keypoints", "localisation_px", "correct", "mma1", "mma3", "repeatability_one_to_one"):
+    for key in ("keypoints", "localisation_px", "correct", "distinct", "mma1", "mma3", "repeatability_1px"):
         assert len(row[key]) == 2
+    assert max(row["distinct"]) <= max(row["correct"])
     assert report["protocol"]["images"] == ["p.png"]
 
 
@@ -72,6 +73,7 @@ def test_layouts_of_homography_datasets(photo, tmp_path, layout):
     report = bench_homography({"ours": yardstick("sift_precise", 500)}, tmp_path)
     overall = report["methods"]["ours"]["overall"]
     assert overall["ha3"] == 1.0 and overall["repeatability"] > 0.6
+    assert 0 < overall["distinct"] <= overall["correct"]
     assert report["methods"]["ours"]["sequences"]["wall"] == overall
 
 

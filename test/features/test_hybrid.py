@@ -7,6 +7,7 @@ import pytest
 from hybrid_features_ros.core.config import FeatureConfig, MatchingConfig
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features import make_extractor
+from hybrid_features_ros.features.detector import APART
 from hybrid_features_ros.features.hybrid import HybridExtractor, to_bytes
 from hybrid_features_ros.features.pyramid import pyramid
 from hybrid_features_ros.matching.descriptors import match, values
@@ -137,3 +138,10 @@ def test_bytes_say_the_same(scene):
 
 def test_bytes_clip_what_leaves_their_range():
     assert to_bytes(np.array([[-1.0, 0.0, 1.0]], np.float32)).tolist() == [[0, 128, 255]]
+
+
+def test_no_two_keypoints_on_one_spot(scene, extractor):
+    points = extractor.extract(scene).points
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    assert apart.min() > APART - 1e-3

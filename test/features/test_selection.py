@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_features_ros.features.selection import disc, maxima, refine, suppress
+from hybrid_features_ros.features.selection import disc, maxima, refine, spread, suppress
 
 
 def one_by_one(heat, radius):
@@ -53,3 +53,15 @@ def test_a_peak_on_the_border_is_no_keypoint():
     heat = np.zeros((9, 9), np.float32)
     heat[0, 4] = 1
     assert [0, 4] not in maxima(heat, 2).tolist()
+
+
+@given(
+    st.integers(0, 2**31), st.integers(0, 80), st.floats(0.1, 30), st.one_of(st.none(), st.integers(1, 40))
+)
+def test_spread_equals_its_definition(seed, count, apart, most):
+    points = np.random.default_rng(seed).uniform(0, 60, (count, 2))
+    kept: list[int] = []
+    for i, p in enumerate(points):
+        if all(np.linalg.norm(p - points[k]) > apart for k in kept):
+            kept.append(i)
+    assert spread(points, apart, most).tolist() == kept[:most]
