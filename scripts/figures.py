@@ -104,7 +104,7 @@ def draw_motion(out: Path, run: Run) -> None:
         twin.set_ylabel("inliers")
         twin.set_ylim(0, 1.1 * max(run["inliers"]))
         ax.set_xlabel("time [s]")
-        ax.legend(fontsize=8, frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(0, -0.18))
+        ax.legend(fontsize=8, frameon=False, ncol=4, loc="upper left", bbox_to_anchor=(0, -0.18))
 
 
 def draw_path(out: Path, run: Run) -> None:
@@ -133,7 +133,7 @@ def draw_uncertainty(out: Path, run: Run) -> None:
         ax.plot(run["seconds"], 100 * np.array(run["sigma"], float), color=ORANGE, lw=1.2, label="claimed")
         ax.set_ylabel("position [cm]")
         ax.set_xlabel("time [s]")
-        ax.legend(fontsize=8, frameon=False, ncols=2)
+        ax.legend(fontsize=8, frameon=False, ncol=2)
 
 
 def turned(image: Any) -> Any:

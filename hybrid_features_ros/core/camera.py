@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hybrid_features_ros.core import lens
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float64
 
@@ -43,7 +44,6 @@ _ALIASES = {
 _MOST_ASPECT = 4.0  # ratio of the focal lengths: 2 where only rows or only columns are binned
 _FOCAL_RANGE = (0.05, 50.0)  # of the focal length over the longer side: fisheye to telescope
 _BEYOND = 0.5  # how far the principal point may lie outside the image, over its side: cropped sensors
-_PRECISE = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 50, 1e-12)
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,7 @@ class Camera:
         with np.errstate(divide="ignore", invalid="ignore"):
             xy = np.where(P[:, 2:] > 0, P[:, :2] / P[:, 2:], np.nan)
         if self.distortion is not Distortion.NONE and len(xy):
-            distort = self._distort_fisheye if self.distortion is Distortion.EQUIDISTANT else self._distort
-            xy = distort(xy)
+            xy = self._distort(xy)
         return np.asarray(xy * (self.fx, self.fy) + (self.cx, self.cy))
 
     def normalise(self, pixels: ArrayLike) -> Float64:
@@ -147,12 +146,10 @@ class Camera:
         uv = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
         if self.distortion is Distortion.NONE or not len(uv):
             return np.asarray((uv - (self.cx, self.cy)) / (self.fx, self.fy))
-        D = np.array(self.coefficients)
         if self.distortion is Distortion.EQUIDISTANT:
-            xy = cv2.fisheye.undistortPoints(uv[:, None], self.K, D, criteria=_PRECISE)
-        else:
-            xy = cv2.undistortPoints(uv[:, None], self.K, D, criteria=_PRECISE)
-        return np.asarray(xy, dtype=np.float64).reshape(-1, 2)
+            xy = cv2.fisheye.undistortPoints(uv[:, None], self.K, np.array(self.coefficients))
+            return np.asarray(xy, dtype=np.float64).reshape(-1, 2)
+        return lens.undistort((uv - (self.cx, self.cy)) / (self.fx, self.fy), self.coefficients)
 
     def bearings(self, pixels: ArrayLike) -> Float64:
         """Unit rays (N, 3) in the camera's frame through pixels (N, 2)."""
@@ -161,13 +158,10 @@ class Camera:
         return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
 
     def _distort(self, xy: Float64) -> Float64:
-        rays = np.concatenate([xy, np.ones((len(xy), 1))], axis=1)
-        uv, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), np.eye(3), np.array(self.coefficients))
-        return np.asarray(uv, dtype=np.float64).reshape(-1, 2)
-
-    def _distort_fisheye(self, xy: Float64) -> Float64:
-        uv = cv2.fisheye.distortPoints(xy[:, None], np.eye(3), np.array(self.coefficients))
-        return np.asarray(uv, dtype=np.float64).reshape(-1, 2)
+        if self.distortion is Distortion.EQUIDISTANT:
+            uv = cv2.fisheye.distortPoints(xy[:, None], np.eye(3), np.array(self.coefficients))
+            return np.asarray(uv, dtype=np.float64).reshape(-1, 2)
+        return lens.distort(xy, self.coefficients)
 
 
 def _model_of(name: str) -> Distortion:

@@ -65,14 +65,21 @@ def adjoint(T: Array) -> Array:
     return A
 
 
+def rotations(R: Array) -> Any:
+    """SciPy's ``Rotation`` of matrices (3, 3) or (N, 3, 3).
+
+    Of a copy: before version 1.15 SciPy refuses read-only arrays.
+    """
+    return Rotation.from_matrix(np.array(R))
+
+
 def rotation_vector(R: Array) -> Array:
     """Axis times angle (3,) [rad] of a rotation matrix."""
     sine = 0.5 * np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]])
     length, cosine = float(np.sqrt(sine @ sine)), 0.5 * (R[0, 0] + R[1, 1] + R[2, 2] - 1)
     if cosine > 0:  # the usual, small angle, without SciPy's checks
         return sine if length < 1e-9 else sine * (np.arctan2(length, cosine) / length)
-    vector: Any = Rotation.from_matrix(R).as_rotvec()
-    return np.asarray(vector, dtype=np.float64)
+    return np.asarray(rotations(R).as_rotvec(), dtype=np.float64)
 
 
 def rotation_angle(R: Array) -> float:
@@ -82,7 +89,7 @@ def rotation_angle(R: Array) -> float:
 
 def to_quaternion(T: Array) -> Array:
     """Unit quaternion ``(x, y, z, w)`` of the rotation, with w >= 0."""
-    q: Any = Rotation.from_matrix(T[:3, :3]).as_quat()
+    q: Any = rotations(T[:3, :3]).as_quat()
     return np.asarray(-q if q[3] < 0 else q, dtype=np.float64)
 
 
@@ -92,7 +99,7 @@ def from_quaternion(xyzw: ArrayLike, translation: ArrayLike = (0.0, 0.0, 0.0)) -
     Raises:
         ValueError: the quaternion is zero or not finite.
     """
-    q = np.asarray(xyzw, dtype=np.float64)
+    q = np.array(xyzw, dtype=np.float64)
     if not np.isfinite(q).all() or not q.any():
         raise ValueError(f"quaternion {q.tolist()} is no rotation: it must be finite and not zero")
     return make(Rotation.from_quat(q).as_matrix(), translation)

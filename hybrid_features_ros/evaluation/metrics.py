@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.errors import InputError
@@ -83,7 +82,7 @@ def evaluate_trajectory(
 def rotation_errors_deg(a: Float64, b: Float64) -> Float64:
     """Angles (N,) [deg] between the rotations of poses (N, 4, 4) and (N, 4, 4)."""
     difference = a[:, :3, :3].transpose(0, 2, 1) @ b[:, :3, :3]
-    return np.asarray(np.degrees(Rotation.from_matrix(difference).magnitude()))
+    return np.asarray(np.degrees(se3.rotations(difference).magnitude()))
 
 
 def mean_nees(estimates: Float64, covariances: Float64, truths: Float64) -> float:

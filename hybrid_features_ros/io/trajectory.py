@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation, Slerp
+from scipy.spatial.transform import Slerp
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.errors import InputError
@@ -118,7 +118,7 @@ def interpolate(
     seconds = (known - known[0]) * 1e-9
     at = (np.clip(stamps, known[0], known[-1]) - known[0]) * 1e-9
     poses = np.tile(np.eye(4), (len(stamps), 1, 1))
-    poses[:, :3, :3] = Slerp(seconds, Rotation.from_matrix(trajectory.poses[:, :3, :3]))(at).as_matrix()
+    poses[:, :3, :3] = Slerp(seconds, se3.rotations(trajectory.poses[:, :3, :3]))(at).as_matrix()
     for axis in range(3):
         poses[:, axis, 3] = np.interp(at, seconds, trajectory.poses[:, axis, 3])
     return poses, valid

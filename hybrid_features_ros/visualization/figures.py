@@ -169,7 +169,7 @@ def _draw_states(ax: Axes, states: Sequence[tuple[int, State]], begin: int) -> N
     patches = [Patch(color=STATE_COLOURS[s], label=s.name.replace("_", " ").lower()) for s in seen]
     ax.legend(
         handles=patches,
-        ncols=len(patches),
+        ncol=len(patches),
         frameon=False,
         fontsize=8,
         loc="upper left",

@@ -27,7 +27,7 @@ def quaternion_matrix(quaternion: ArrayLike) -> NDArray[np.float64]:
 
 def quaternion_from_matrix(matrix: ArrayLike) -> Quaternion:
     """Quaternion with w >= 0 of the rotation in a (4, 4) matrix."""
-    return _ordered(Rotation.from_matrix(np.asarray(matrix, dtype=np.float64)[:3, :3]))
+    return _ordered(Rotation.from_matrix(np.array(matrix, dtype=np.float64)[:3, :3]))
 
 
 def quaternion_from_euler(ai: float, aj: float, ak: float, axes: str = "sxyz") -> Quaternion:

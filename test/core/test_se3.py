@@ -70,3 +70,16 @@ def test_covariance_in_parent_axes_matches_sampling():
 def test_no_rotation_in_a_broken_quaternion(bad):
     with pytest.raises(ValueError, match="no rotation"):
         se3.from_quaternion(bad)
+
+
+def test_frozen_arrays_are_welcome():
+    """SciPy before 1.15 hands only writable arrays to its compiled code; types freeze theirs."""
+    T = se3.exp([1.0, 2.0, 3.0, 2.0, -1.0, 0.5])
+    q = se3.to_quaternion(T)
+    frozen = [a.copy() for a in (T, q, T[:3, 3])]
+    for array in frozen:
+        array.flags.writeable = False
+    assert np.array_equal(se3.to_quaternion(frozen[0]), q)
+    assert np.array_equal(se3.log(frozen[0]), se3.log(T))
+    assert np.allclose(se3.from_quaternion(*frozen[1:]), T)
+    assert np.allclose(se3.rotations(np.broadcast_to(T[:3, :3], (2, 3, 3))).as_matrix(), T[:3, :3])
