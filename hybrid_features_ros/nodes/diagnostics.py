@@ -24,6 +24,7 @@ class Meter:
         self._arrivals: deque[float] = deque(maxlen=MOST_SAMPLES)
         self._results: deque[tuple[float, float]] = deque(maxlen=MOST_SAMPLES)
         self.received = 0
+        self.answered = -np.inf  # when the newest answer was given, by the monotonic clock [s]
 
     def came(self) -> float:
         """Note an input; the result is for :meth:`went`."""
@@ -38,6 +39,7 @@ class Meter:
         now = monotonic()
         with self._lock:
             self._results.append((now, 1e3 * (now - came)))
+            self.answered = now
 
     def values(self) -> dict[str, str]:
         """Rates [Hz] and latencies from arrival to answer [ms] of the last five seconds."""

@@ -26,7 +26,7 @@ from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.diagnostics import Report, explain_silence
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
 from hybrid_features_ros.nodes.rtabmap import RtabmapOutput
-from hybrid_features_ros.nodes.spin import log_failure, spin
+from hybrid_features_ros.nodes.spin import spin
 from hybrid_features_ros.nodes.worker import NewestWins
 
 Sink = Callable[[Header, Features], None]
@@ -93,7 +93,7 @@ class FeatureNode(ManagedNode):
         if self._extractor is None:
             self.load()
         self._heard.clear()
-        self._worker = NewestWins(self._extract, log_failure(self), self.config.input.queue)
+        self._worker = NewestWins(self._extract, self.failures.tell, self.config.input.queue)
         self._watch.reset()
         self._subscribe()
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from std_msgs.msg import Header
@@ -15,6 +18,7 @@ from std_msgs.msg import Header
 from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.nodes.diagnostics import Meter, Report
+from hybrid_features_ros.nodes.failures import Failures, describe, refuse_request
 from hybrid_features_ros.nodes.parameters import declare, follow
 
 OVERRIDABLE = QoSOverridingOptions.with_default_policies()
@@ -26,7 +30,8 @@ class ManagedNode(LifecycleNode):
     """A lifecycle node: ``configure`` loads, ``activate`` subscribes, ``deactivate`` lets go.
 
     Subclasses say how in ``load``, ``start``, ``stop`` and ``forget``, what they are in ``report``, and
-    take run-time changes in ``change``. Publishes ``/diagnostics`` once a second in every state.
+    take run-time changes in ``change``. Publishes ``/diagnostics`` once a second in every state. Whatever
+    callback they create, it cannot end the node: see :mod:`hybrid_features_ros.nodes.failures`.
 
     Args:
         name: of the node.
@@ -37,9 +42,17 @@ class ManagedNode(LifecycleNode):
     """
 
     def __init__(self, name: str, *sections: str, **options: Any) -> None:
-        super().__init__(name, **options)
-        self.config: Config = declare(self, *sections)
         self.meter = Meter()
+        self.failures = Failures(self, self.meter)  # first: Node itself creates services and callbacks
+        try:
+            super().__init__(name, **options)
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            raise InputError(
+                f"{' '.join(str(error).split())}: give use_sim_time as true or false without quotes"
+            ) from None
+        for service in self.services:  # those of the lifecycle are made in another way
+            service.callback = self.failures.guard(service.callback, refuse_request)
+        self.config: Config = declare(self, *sections)
         self._problem: InputError | None = None
         self._dropped_told = self._reports = 0
         follow(self, self.config, self._follow)
@@ -75,6 +88,27 @@ class ManagedNode(LifecycleNode):
     def change(self, config: Config) -> None:
         """Take a new configuration; an InputError refuses it."""
         raise NotImplementedError
+
+    def create_subscription(self, kind: Any, topic: str, callback: Any, *args: Any, **options: Any) -> Any:
+        """As in rclpy; the callback cannot end the node."""
+        return super().create_subscription(kind, topic, self.failures.guard(callback), *args, **options)
+
+    def create_timer(self, period: float, callback: Any, *args: Any, **options: Any) -> Any:
+        """As in rclpy; the callback cannot end the node."""
+        return super().create_timer(period, self.failures.guard(callback), *args, **options)
+
+    def create_service(self, kind: Any, name: str, callback: Any, *args: Any, **options: Any) -> Any:
+        """As in rclpy; where the callback raises, the answer is ``success: false`` with the reason."""
+        guarded = self.failures.guard(callback, refuse_request)
+        return super().create_service(kind, name, guarded, *args, **options)
+
+    def add_on_set_parameters_callback(self, callback: Any) -> None:
+        """As in rclpy; where the callback raises, the request is refused with the reason."""
+
+        def refuse(error: Exception, _: Any) -> SetParametersResult:
+            return SetParametersResult(successful=False, reason=describe(error))
+
+        super().add_on_set_parameters_callback(self.failures.guard(callback, refuse))
 
     def autostart(self) -> None:
         """Configure and activate, unless a lifecycle manager is to do it.
@@ -153,7 +187,11 @@ class ManagedNode(LifecycleNode):
         self._tell_dropped()
         name = self.get_fully_qualified_name().lstrip("/")
         label = self._state_machine.current_state[1]
-        report = self.report() if self.active else Report(DiagnosticStatus.OK, label)
+        report = Report(DiagnosticStatus.OK, label)
+        if self.active:
+            report = self.report()
+            failed = self.failures.report()
+            report = replace(failed, values=report.values) if failed else report
         status = report.to_msg(name, {"lifecycle": label, **self.meter.values()})
         now = Header(stamp=self.get_clock().now().to_msg())
         self._diagnostics.publish(DiagnosticArray(header=now, status=[status]))

@@ -30,7 +30,7 @@ from hybrid_features_ros.nodes.frames import FrameTree
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
 from hybrid_features_ros.nodes.picture import Picture
 from hybrid_features_ros.nodes.services import offer_services
-from hybrid_features_ros.nodes.spin import log_failure, spin
+from hybrid_features_ros.nodes.spin import spin
 from hybrid_features_ros.nodes.stamps import StampGate
 from hybrid_features_ros.nodes.trajectory_log import TrajectoryLog
 from hybrid_features_ros.nodes.worker import NewestWins
@@ -105,7 +105,7 @@ class OdometryNode(ManagedNode):
 
     def start(self) -> None:
         """Subscribe."""
-        self._worker = NewestWins(self._process, log_failure(self), self.config.input.queue)
+        self._worker = NewestWins(self._process, self.failures.tell, self.config.input.queue)
         info = "left/camera_info" if self.config.input.stereo else "camera_info"
         wanted: list[tuple[Any, str, Any, Any]] = [
             (CameraInfo, info, self._on_camera_info, qos_profile_sensor_data)

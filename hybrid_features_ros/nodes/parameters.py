@@ -42,9 +42,11 @@ def declare(node: Node, *sections: str) -> Config:
 def follow(node: Node, config: Config, change: Callable[[Config], None]) -> None:
     """Give run-time changes to ``change``: all values of one request together, or none.
 
+    What is raised on the way refuses the request: the node's callbacks are guarded.
+
     Args:
         config: what :func:`declare` returned.
-        change: takes the new configuration; an InputError from it, too, refuses the request.
+        change: takes the new configuration, or raises.
     """
     current = [config]
 
@@ -52,11 +54,8 @@ def follow(node: Node, config: Config, change: Callable[[Config], None]) -> None
         known = {o.name for o in options(current[0])}
         values = {p.name: p.value for p in changed if p.name in known}
         if values:
-            try:
-                wanted = with_options(current[0], values)
-                change(wanted)
-            except InputError as error:
-                return SetParametersResult(successful=False, reason=str(error))
+            wanted = with_options(current[0], values)
+            change(wanted)
             current[0] = wanted
         return SetParametersResult(successful=True)
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def offer_services(node: OdometryNode) -> None:
-    """Create ``~/reset``, ``~/reset_to_pose``, ``~/pause``, ``~/resume`` and ``~/save_trajectory``."""
+    """Create ``~/reset``, ``~/reset_to_pose``, ``~/pause``, ``~/resume`` and ``~/save_trajectory``.
+
+    What they raise becomes the answer, see :meth:`ManagedNode.create_service`.
+    """
 
     def reset(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         node.reset()
@@ -25,13 +28,9 @@ def offer_services(node: OdometryNode) -> None:
         return response
 
     def reset_to_pose(request: ResetToPose.Request, response: ResetToPose.Response) -> ResetToPose.Response:
-        try:
-            T_odom_base = conversions.pose_from_msg(request.pose)
-            if not np.isfinite(T_odom_base).all():
-                raise InputError("the pose is not finite")
-        except ValueError as error:
-            response.success, response.message = False, str(error)
-            return response
+        T_odom_base = conversions.pose_from_msg(request.pose)
+        if not np.isfinite(T_odom_base).all():
+            raise InputError("the pose is not finite")
         node.reset(T_odom_base)
         response.success = True
         return response
@@ -47,11 +46,8 @@ def offer_services(node: OdometryNode) -> None:
         return response
 
     def save(request: SaveTrajectory.Request, response: SaveTrajectory.Response) -> SaveTrajectory.Response:
-        try:
-            response.poses = node.log.save(Path(request.path).expanduser(), request.format)
-            response.success = True
-        except InputError as error:
-            response.success, response.message = False, str(error)
+        response.poses = node.log.save(Path(request.path).expanduser(), request.format)
+        response.success = True
         return response
 
     node.create_service(Trigger, "~/reset", reset)

@@ -63,6 +63,8 @@ def test_an_interrupt_in_the_midst_of_work_ends_quietly(graph, executable, photo
         ({"features__max_keypoints": "many"}, "error: parameter features.max_keypoints"),
         ({"features__max_keypoints": -3}, "error: parameter features.max_keypoints"),
         ({"features__extractor": "magic"}, "magic"),
+        ({"use_sim_time": "'true'"}, "use_sim_time as true or false without quotes"),
+        ({"use_sim_time": 1}, "use_sim_time as true or false without quotes"),
     ],
 )
 def test_a_parameter_that_cannot_be_used_ends_with_one_line(graph, executable, parameters, line):
