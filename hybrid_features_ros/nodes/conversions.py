@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
 from cv_bridge import CvBridge, CvBridgeError
@@ -36,8 +37,20 @@ from hybrid_features_ros.msg import FeatureArray, FeatureMatches, Keyframe, Odom
 OPTICAL_TO_BODY = se3.make([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], [0, 0, 0])
 """``T_body_optical``: REP-103 axes, x forward, y left, z up, from x right, y down, z forward."""
 
+NOT_MEASURED = 65535  # in 16-bit depth: saturated, or a driver's mark of no measurement
+
 _BRIDGE = CvBridge()
-_SIXTEEN_BIT = ("mono16", "16UC1", "16SC1")
+# Names that cv_bridge does not take for a picture, and the one it takes for the same bytes.
+_SYNONYMS = {
+    "8uc1": "mono8",
+    "8uc3": "bgr8",
+    "8uc4": "bgra8",
+    "yuyv": "yuv422_yuy2",
+    "uyvy": "yuv422",
+    # A grey picture, and planes of colour behind it.
+    **dict.fromkeys(("nv12", "nv21", "nv16", "nv61", "nv24", "nv42", "i420", "yv12", "yuv420"), "mono8"),
+}
+_NUMBERS = ("mono16", "16UC1", "16SC1", "32FC1")  # one channel whose range is not that of a byte
 
 
 def to_ns(stamp: Time) -> int:
@@ -51,25 +64,20 @@ def to_time(ns: int) -> Time:
 
 
 def image_from_msg(msg: Image | CompressedImage) -> NDArray[np.uint8]:
-    """Pixels (H, W) grey or (H, W, 3) BGR, uint8; 16-bit greys are scaled to their own range.
+    """Pixels (H, W) grey or (H, W, 3) BGR, uint8; what has more bits is scaled from its own range.
 
     Raises:
         InputError: the encoding is unknown or the data does not fill the image.
     """
     if isinstance(msg, CompressedImage):
-        try:
-            image = _BRIDGE.compressed_imgmsg_to_cv2(msg)
-        except (CvBridgeError, ValueError) as error:
-            raise InputError(f"compressed image ({msg.format!r}) cannot be decoded: {error}") from None
-        if image is None:
-            raise InputError(f"compressed image ({msg.format!r}, {len(msg.data)} bytes) cannot be decoded")
-        return np.asarray(image if image.ndim == 2 else image[..., :3], dtype=np.uint8)
+        return _decompress(msg)
     _check_size(msg)
-    if msg.encoding in _SIXTEEN_BIT:
-        raw = _decode(msg, "passthrough").astype(np.float32)
-        low, high = float(raw.min()), float(raw.max())
-        return np.asarray((raw - low) * (255.0 / max(high - low, 1.0)), dtype=np.uint8)
-    return np.asarray(_decode(msg, "mono8" if msg.encoding in ("mono8", "8UC1") else "bgr8"), dtype=np.uint8)
+    encoding = _SYNONYMS.get(msg.encoding.lower(), msg.encoding)
+    if encoding in _NUMBERS:
+        return _as_bytes(_decode(msg, encoding, "passthrough"))
+    if encoding.endswith("16"):  # colours: a sensor of 12 bits leaves the upper four dark
+        return _as_bytes(_decode(msg, encoding, "bgr16"))
+    return np.asarray(_decode(msg, encoding, "mono8" if encoding == "mono8" else "bgr8"), dtype=np.uint8)
 
 
 def image_to_msg(image: NDArray[np.uint8], header: Header) -> Image:
@@ -85,14 +93,19 @@ def image_to_msg(image: NDArray[np.uint8], header: Header) -> Image:
 def depth_from_msg(msg: Image) -> NDArray[np.float32]:
     """Depth (H, W) float32 [m] of a 16UC1 (millimetres) or 32FC1 (metres) image, as in REP-118.
 
+    NaN where the largest number of 16 bits says that nothing was measured.
+
     Raises:
         InputError: another encoding.
     """
     _check_size(msg)
     if msg.encoding in ("16UC1", "mono16"):
-        return np.asarray(_decode(msg, "passthrough"), dtype=np.float32) / np.float32(1000)
+        raw = _decode(msg, msg.encoding, "passthrough")
+        depth = np.asarray(raw, dtype=np.float32) / np.float32(1000)
+        depth[raw == NOT_MEASURED] = np.nan
+        return depth
     if msg.encoding == "32FC1":
-        return np.asarray(_decode(msg, "passthrough"), dtype=np.float32)
+        return np.asarray(_decode(msg, msg.encoding, "passthrough"), dtype=np.float32)
     raise InputError(f"depth image has encoding {msg.encoding!r}; publish 16UC1 [mm] or 32FC1 [m]")
 
 
@@ -368,33 +381,55 @@ def _check_size(msg: Image) -> None:
         )
 
 
-def _decode(msg: Image, encoding: str) -> NDArray[Any]:
+def _decompress(msg: CompressedImage) -> NDArray[np.uint8]:
+    name = f"compressed image ({msg.format!r}, {len(msg.data)} bytes)"
     try:
-        return np.asarray(_BRIDGE.imgmsg_to_cv2(_compact(msg), desired_encoding=encoding))
-    except (CvBridgeError, KeyError, ValueError, TypeError) as error:
+        image = _BRIDGE.compressed_imgmsg_to_cv2(msg)
+    except (CvBridgeError, cv2.error, ValueError) as error:
+        raise InputError(f"{name} cannot be decoded: {' '.join(str(error).split())}") from None
+    if image is None:
+        raise InputError(f"{name} cannot be decoded: publish JPEG or PNG")
+    return _as_bytes(image if image.ndim == 2 else image[..., : 3 if image.shape[2] > 2 else 1])
+
+
+def _as_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Bytes as they are; other numbers scaled so that their range fills a byte, NaN as the darkest."""
+    if image.dtype == np.uint8:
+        return image if image.ndim == 2 or image.shape[2] == 3 else image[..., 0]
+    known = image[np.isfinite(image)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    numbers = np.nan_to_num(image.astype(np.float32), nan=low, posinf=high, neginf=low)
+    return np.asarray((numbers - low) * (255.0 / (high - low) if high > low else 0.0), dtype=np.uint8)
+
+
+def _decode(msg: Image, encoding: str, desired: str) -> NDArray[Any]:
+    """The picture of a message whose data is to be taken for ``encoding``."""
+    try:
+        return np.asarray(_BRIDGE.imgmsg_to_cv2(_compact(msg, encoding), desired_encoding=desired))
+    except (CvBridgeError, cv2.error, KeyError, ValueError, TypeError) as error:
         raise InputError(
-            f"image encoding {msg.encoding!r} cannot be used ({error}); "
-            "publish mono8, mono16, bgr8, rgb8, bgra8, rgba8, bayer_* or yuv422"
+            f"image encoding {msg.encoding!r} cannot be used ({' '.join(str(error).split())}); "
+            "publish mono8, mono16, bgr8, rgb8, bgra8, rgba8, bayer_*, yuyv, uyvy, nv12 or nv21"
         ) from None
 
 
-def _compact(msg: Image) -> Image:
-    """The same image without row padding and in this machine's byte order.
+def _compact(msg: Image, encoding: str) -> Image:
+    """The same image without row padding, in this machine's byte order, under the given encoding.
 
     cv_bridge shears images whose padding is no whole number of pixels, and with numpy 2 it cannot swap bytes.
     """
-    name, channels = _BRIDGE.encoding_to_dtype_with_channels(msg.encoding)
+    name, channels = _BRIDGE.encoding_to_dtype_with_channels(encoding)
     dtype = np.dtype(name)
     row = msg.width * channels * dtype.itemsize
     foreign = bool(msg.is_bigendian) == (sys.byteorder == "little")
     if msg.step < row:
         raise ValueError(f"step {msg.step} is less than the {row} bytes of {msg.width} pixels")
-    if msg.step == row and not foreign:
+    if msg.step == row and not foreign and encoding == msg.encoding:
         return msg
     rows = np.frombuffer(msg.data, np.uint8, msg.height * msg.step).reshape(msg.height, msg.step)[:, :row]
     pixels = np.ascontiguousarray(rows).view(dtype)
     return Image(
-        header=msg.header, height=msg.height, width=msg.width, encoding=msg.encoding, step=row,
+        header=msg.header, height=msg.height, width=msg.width, encoding=encoding, step=row,
         is_bigendian=int(sys.byteorder == "big"), data=packed("B", pixels.byteswap() if foreign else pixels),
     )  # fmt: skip
 

@@ -153,6 +153,55 @@ def test_sixteen_bits_fill_the_eight(big_endian):
     assert found.tolist() == [[0, 63], [127, 255]]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "image", "expected"),
+    [
+        ("8UC1", BGR[..., 0], BGR[..., 0]),
+        ("8UC3", BGR, BGR),
+        ("8UC4", np.concatenate([BGR, OPAQUE], 2), BGR),
+    ],
+)
+@pytest.mark.parametrize("padding", [0, 3])
+def test_numbers_without_a_colour_are_taken_for_grey_or_bgr(encoding, image, expected, padding):
+    """What cv2_to_imgmsg writes when nobody gives it an encoding."""
+    found = conversions.image_from_msg(padded(encoding, np.ascontiguousarray(image), padding))
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("encoding", ["yuyv", "uyvy", "yuv422", "yuv422_yuy2", "YUYV"])
+def test_interleaved_brightness_and_colour(encoding):
+    grey, colour = BGR[..., 0] // 2 + 60, np.full((6, 8), 128, np.uint8)
+    pair = [colour, grey] if encoding.lower() in ("uyvy", "yuv422") else [grey, colour]
+    found = conversions.image_from_msg(padded(encoding, np.dstack(pair), 4))
+    assert found.shape == (6, 8, 3)
+    slope = np.polyfit(grey.ravel(), found[..., 0].ravel().astype(float), 1)[0]
+    assert 0.9 < slope < 1.25, "the brightness, in the narrower range of video"
+
+
+@pytest.mark.parametrize(("encoding", "rows"), [("nv12", 3), ("nv21", 3), ("nv24", 6), ("i420", 3)])
+@pytest.mark.parametrize("padding", [0, 2])
+def test_colour_planes_behind_the_brightness_are_not_needed(encoding, rows, padding):
+    planes = np.concatenate([BGR[..., 0], np.full((rows, 8), 77, np.uint8)])
+    msg = padded(encoding, planes, padding)
+    msg.height = 6
+    assert np.array_equal(conversions.image_from_msg(msg), BGR[..., 0])
+
+
+@pytest.mark.parametrize("encoding", ["bayer_rggb16", "bayer_grbg16", "rgb16", "bgra16", "mono16"])
+def test_twelve_bits_in_sixteen_are_not_dark(encoding):
+    channels = {"rgb16": 3, "bgra16": 4}.get(encoding, 1)
+    ramp = np.linspace(64, 4095, 48).astype(np.uint16).reshape(6, 8)
+    image = np.repeat(ramp[..., None], channels, axis=2) if channels > 1 else ramp
+    found = conversions.image_from_msg(padded(encoding, np.ascontiguousarray(image)))
+    assert found.max() > 230 and found.min() < 25
+
+
+def test_floats_are_scaled_whatever_they_mean_and_holes_are_dark():
+    found = conversions.image_from_msg(padded("32FC1", np.array([[np.nan, 0.5], [0.25, 0.75]], np.float32)))
+    assert found.tolist() == [[0, 127], [0, 255]]
+    assert not conversions.image_from_msg(padded("32FC1", np.full((2, 2), np.nan, np.float32))).any()
+
+
 @pytest.mark.parametrize("encoding", ["bayer_rggb8", "yuv422_yuy2"])
 def test_grey_stays_grey_through_camera_encodings(encoding):
     if encoding.startswith("bayer"):
@@ -169,8 +218,18 @@ def test_compressed_images():
 
     png = cv2.imencode(".png", BGR)[1].tobytes()
     assert np.array_equal(conversions.image_from_msg(CompressedImage(format="png", data=png)), BGR)
-    with pytest.raises(InputError, match="cannot be decoded"):
-        conversions.image_from_msg(CompressedImage(format="jpeg", data=b"not an image"))
+    deep = cv2.imencode(".png", np.array([[0, 2048], [1024, 4095]], np.uint16))[1].tobytes()
+    assert conversions.image_from_msg(CompressedImage(format="png", data=deep)).tolist() == [
+        [0, 127],
+        [63, 255],
+    ]
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"\xff\xd8\xff", b"not an image"])
+def test_compressed_images_that_are_none_are_one_line(data):
+    with pytest.raises(InputError, match=f"{len(data)} bytes.* cannot be decoded") as refused:
+        conversions.image_from_msg(CompressedImage(format="jpeg", data=data))
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +252,8 @@ def test_unusable_images(msg, message):
 def test_depth_in_metres():
     millimetres = np.array([[0, 1500]], np.uint16)
     assert conversions.depth_from_msg(padded("16UC1", millimetres)).tolist() == [[0.0, 1.5]]
+    saturated = conversions.depth_from_msg(padded("mono16", np.array([[65535, 65534]], np.uint16)))
+    assert np.isnan(saturated[0, 0]) and saturated[0, 1] == np.float32(65.534)
     metres = np.array([[np.nan, 2.5]], np.float32)
     assert conversions.depth_from_msg(padded("32FC1", metres))[0, 1] == 2.5
     with pytest.raises(InputError, match="publish 16UC1"):
