@@ -33,17 +33,21 @@ class StereoDepth:
     can not show and which cancels the constant part.
 
     Args:
-        focal_px: focal length of both images [px]; their principal point is taken to be in the middle.
+        focal_px: focal length of both images [px]; their principal point is taken to be near the middle.
         baseline_m: distance of the cameras [m].
+        offset_px: principal point of the left image minus that of the right one, in x and y [px]: zero unless
+            a pair was rectified to look at a point nearby, or one of its images was cropped.
 
     Raises:
         InputError: the baseline is not positive.
     """
 
-    def __init__(self, focal_px: float, baseline_m: float) -> None:
+    def __init__(
+        self, focal_px: float, baseline_m: float, offset_px: tuple[float, float] = (0.0, 0.0)
+    ) -> None:
         if not baseline_m > 0:
             raise InputError(f"baseline {baseline_m} m: give the distance of the two cameras")
-        self._focal, self._baseline = focal_px, baseline_m
+        self._focal, self._baseline, self._offset = focal_px, baseline_m, np.array(offset_px)
         self._information, self._vector = np.zeros((3, 3)), np.zeros(3)
 
     def add(self, left: Features, right: Features) -> Features:
@@ -66,6 +70,7 @@ class StereoDepth:
         depths = np.full(len(left), np.nan, np.float32)
         sigmas = depths.copy()
         if len(left) and len(right):
+            right = replace(right, points=(right.points + self._offset).astype(np.float32))
             turned = replace(right, points=(right.points + self._shift(right)).astype(np.float32))
             rows, columns = _partners(left, turned, 2 * self._focal)
             gap = left.points[rows] - turned.points[columns]

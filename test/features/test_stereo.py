@@ -46,6 +46,16 @@ def test_the_depth_is_the_true_one(world):
     assert np.allclose(found.depths[known], left.depths[known], rtol=1e-3)
 
 
+@pytest.mark.parametrize("offset", [(10.0, 0.0), (-14.5, 0.0), (30.0, -12.0)])
+def test_principal_points_that_differ_are_no_disparity(world, offset):
+    left, right = pair(world)
+    moved = replace(right, points=right.points - np.float32(offset))
+    found = StereoDepth(CAMERA.fx, BASELINE, offset).add(left, moved)
+    known = np.isfinite(found.depths)
+    assert known.mean() > 0.7
+    assert np.allclose(found.depths[known], left.depths[known], rtol=1e-3)
+
+
 def test_the_noise_is_as_stated(world):
     left, right = pair(world, noise_px=0.4)
     found = StereoDepth(CAMERA.fx, BASELINE).add(left, right)
