@@ -1,5 +1,10 @@
 """The one error that a user can cause and mend."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class InputError(ValueError):
     """Something given from outside (a path, a value, a message) cannot be used.
@@ -8,3 +13,26 @@ class InputError(ValueError):
     exit with status 1, nodes log it and wait for better input; any other exception is a bug of ours
     and keeps its traceback.
     """
+
+
+@contextmanager
+def reading(what: object, remedy: str = "") -> Iterator[None]:
+    """The border to data from outside: whatever a parser raises inside is told as an :class:`InputError`.
+
+    Libraries that decode files and messages raise errors of every kind on data that is cut off, swapped or of
+    another type. Only their calls, and the unpacking of what they return, belong inside.
+
+    Args:
+        what: the file, topic or message that is read or written; begins the line.
+        remedy: ends the line.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        text = getattr(error, "strerror", None) or " ".join(str(error).split())
+        if isinstance(error, KeyError):
+            text = f"{text} is missing"
+        reason = text[:200] or type(error).__name__
+        raise InputError(f"{what}: {reason}" + (f"; {remedy}" if remedy else "")) from error

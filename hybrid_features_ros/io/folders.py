@@ -26,12 +26,8 @@ from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float32, Float64, Trajectory
 from hybrid_features_ros.io.source import Frame, Imu
-from hybrid_features_ros.io.trajectory import (
-    parse_stamp,
-    read_kitti_poses,
-    read_rows,
-    read_tum,
-)
+from hybrid_features_ros.io.text import parse_stamp, read_rows
+from hybrid_features_ros.io.trajectory import read_kitti_poses, read_tum
 
 DEPTH_UNITS = 5000.0  # of a TUM depth image, per metre
 DEPTH_INTERVAL_NS = 20_000_000  # longest time between an image and its depth

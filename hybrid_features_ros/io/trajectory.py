@@ -10,21 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Slerp
 
 from hybrid_features_ros.core import se3
-from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.errors import InputError, reading
 from hybrid_features_ros.core.types import Float64, Trajectory
-
-
-def parse_stamp(text: str) -> int:
-    """Nanoseconds of decimal seconds, without rounding through a float; digits beyond 1e-9 s are cut.
-
-    Raises:
-        ValueError: the text is no plain decimal number.
-    """
-    whole, _, fraction = text.partition(".")
-    if "e" in text.lower():
-        return round(float(text) * 1e9)
-    sign = -1 if whole.startswith("-") else 1
-    return int(whole or 0) * 1_000_000_000 + sign * int((fraction + "0" * 9)[:9])
+from hybrid_features_ros.io.text import read_rows, read_table
 
 
 def format_stamp(ns: int) -> str:
@@ -32,42 +20,33 @@ def format_stamp(ns: int) -> str:
     return f"{ns // 1_000_000_000}.{ns % 1_000_000_000:09d}"
 
 
-def read_rows(path: Path, columns: int, meaning: str) -> list[list[str]]:
-    """Words of every line that is not a comment; commas count as spaces.
-
-    Raises:
-        InputError: the file is missing, or a line has fewer words than ``columns``.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; expected {meaning}")
-    rows = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        words = line.replace(",", " ").split()
-        if not words or words[0].startswith("#"):
-            continue
-        if len(words) < columns:
-            raise InputError(f"{path}:{number}: {len(words)} values; expected {meaning}")
-        rows.append(words)
-    return rows
-
-
 def read_tum(path: Path) -> Trajectory:
-    """Read ``t tx ty tz qx qy qz qw`` lines [s, m]; of equal stamps the first counts.
+    """Read ``t tx ty tz qx qy qz qw`` lines [s, m], in any order; of equal stamps the first counts.
+
+    Lines without a pose (not finite, or a quaternion of zeros, as motion capture writes what it did not see)
+    are left out.
 
     Raises:
-        InputError: the file is missing, empty, or holds something else.
+        InputError: the file is missing, without poses, or holds something else.
     """
-    rows = read_rows(path, 8, "t tx ty tz qx qy qz qw")
-    try:
-        stamps = np.array([parse_stamp(r[0]) for r in rows], dtype=np.int64)
-        values = np.array([[float(v) for v in r[1:8]] for r in rows]).reshape(-1, 7)
-        poses = np.array([se3.from_quaternion(v[3:], v[:3]) for v in values]).reshape(-1, 4, 4)
-    except ValueError as error:
-        raise InputError(f"{path}: not a trajectory in TUM format: {error}") from None
-    if not len(rows):
+    stamps, values = read_table(path, 8, "t tx ty tz qx qy qz qw", "s")
+    return poses_of(path, stamps, values)
+
+
+def poses_of(path: Path, stamps: NDArray[np.int64], values: Float64) -> Trajectory:
+    """Trajectory of positions and quaternions (N, 7), ``x y z qx qy qz qw``, as :func:`read_tum` reads them.
+
+    Raises:
+        InputError: there is no pose in it.
+    """
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(values[:, 3:], axis=1)
+    is_pose = np.isfinite(values).all(axis=1) & np.isfinite(length) & (length > 1e-6)
+    stamps, values = stamps[is_pose], values[is_pose]
+    if not len(stamps):
         raise InputError(f"{path}: no poses in it")
     stamps, first = np.unique(stamps, return_index=True)
-    return Trajectory(stamps, poses[first])
+    return Trajectory(stamps, np.array([se3.from_quaternion(v[3:], v[:3]) for v in values[first]]))
 
 
 def write_tum(path: Path, trajectory: Trajectory) -> None:
@@ -86,10 +65,8 @@ def read_kitti_poses(path: Path) -> Float64:
         InputError: the file is missing or holds something else.
     """
     rows = read_rows(path, 12, "12 numbers, the rows of a 3x4 pose")
-    try:
+    with reading(path, "not poses in KITTI format"):
         upper = np.array([[float(v) for v in r[:12]] for r in rows]).reshape(-1, 3, 4)
-    except ValueError as error:
-        raise InputError(f"{path}: not poses in KITTI format: {error}") from None
     poses = np.tile(np.eye(4), (len(upper), 1, 1))
     poses[:, :3] = upper
     return poses

@@ -9,12 +9,12 @@ from hypothesis.extra.numpy import arrays
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Trajectory
+from hybrid_features_ros.io.text import parse_stamp
 from hybrid_features_ros.io.trajectory import (
     align,
     associate,
     format_stamp,
     interpolate,
-    parse_stamp,
     read_kitti_poses,
     read_tum,
     write_kitti,
@@ -60,8 +60,9 @@ def test_kitti_files_round_trip(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("1 2 3\n", "3 values; expected t tx"), ("a b c d e f g h\n", "not a trajectory"),
-     ("# nothing\n", "no poses"), ("1 0 0 0 0 0 0 0\n", "no rotation")],
+    [("1 2 3\n", "3 values; expected t tx"), ("a b c d e f g h\n", r"t.tum:1: not stamps \[s\]"),
+     ("# nothing\n", "no poses"), ("1 0 0 0 0 0 0 0\n", "no poses"),
+     ("1 0 0 0 0 0 0 x\n", "could not convert")],
 )  # fmt: skip
 def test_broken_tum_files(tmp_path, text, message):
     (tmp_path / "t.tum").write_text(text)

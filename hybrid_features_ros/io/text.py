@@ -1,0 +1,153 @@
+"""Text files as other programs write them: byte-order marks, headers, spaces in names, units of time."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_features_ros.core.errors import InputError, reading
+from hybrid_features_ros.core.types import Float64
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# A number of at least so much is no count of seconds since 1970 (the year 5138), but of smaller units.
+_UNITS = ((10**17, 1), (10**14, 10**3), (10**11, 10**6))
+
+
+def read_text(path: Path) -> str:
+    """A text file: UTF-8 or what its byte-order mark says; otherwise Latin-1, where every byte is a letter.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with reading(path):
+        data = path.read_bytes()
+        for mark, name in _MARKS:
+            if data.startswith(mark):
+                return data.decode(name)
+        if b"\0" in data:
+            return data.decode("utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be")
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return data.decode("latin-1")
+
+
+def read_rows(path: Path, columns: int, meaning: str) -> list[list[str]]:
+    """Words of every line that is not a comment; commas count as spaces.
+
+    A first line of words, where numbers follow, is a header and is left out too.
+
+    Raises:
+        InputError: the file is missing, or a line has fewer words than ``columns``.
+    """
+    return [line.replace(",", " ").split() for _, line in _lines(path, columns, meaning)]
+
+
+def read_list(path: Path, unit: Literal["s", "ns"]) -> tuple[NDArray[np.int64], list[str]]:
+    """Stamps (N,) [ns] and file names of a list; the name is the rest of the line, spaces and all.
+
+    Args:
+        path: of the list.
+        unit: of whole numbers that may be either, see :func:`parse_stamp`.
+
+    Raises:
+        InputError: the file is missing, or a line is no stamp and name.
+    """
+    stamps, names = [], []
+    for number, line in _lines(path, 2, f"stamp [{unit}] and file"):
+        word = line.replace(",", " ").split()[0]
+        stamps.append(_stamp(path, number, word, unit))
+        names.append(line.lstrip()[len(word) :].strip(" \t,;\"'").replace("\\", "/"))
+    return np.array(stamps, dtype=np.int64), names
+
+
+def read_table(
+    path: Path, columns: int, meaning: str, unit: Literal["s", "ns"]
+) -> tuple[NDArray[np.int64], Float64]:
+    """Stamps (N,) [ns] and the ``columns - 1`` numbers (N, ...) that follow each; NaN where it says so.
+
+    Raises:
+        InputError: the file is missing, or a line holds something else.
+    """
+    stamps, rows = [], []
+    for number, line in _lines(path, columns, meaning):
+        words = line.replace(",", " ").split()
+        stamps.append(_stamp(path, number, words[0], unit))
+        try:
+            rows.append([float(w) for w in words[1:columns]])
+        except ValueError as error:
+            raise InputError(f"{path}:{number}: {error}; expected {meaning}") from None
+    return np.array(stamps, dtype=np.int64), np.array(rows).reshape(-1, columns - 1)
+
+
+def parse_stamp(text: str, unit: Literal["s", "ns"] = "s") -> int:
+    """Nanoseconds of a stamp, without rounding through a float; digits beyond 1e-9 s are cut.
+
+    The unit is told by the size: what cannot be seconds since 1970 is milli-, micro- or nanoseconds. Numbers
+    with a point or exponent that can be, are; whole ones are of the given unit.
+
+    Raises:
+        ValueError: the text is no finite number that fits.
+    """
+    try:
+        value = Decimal(text)
+        if not value.is_finite() or value.adjusted() > 19:
+            raise ValueError(f"{text!r} is no stamp")
+        factor = next((f for least, f in _UNITS if abs(value) >= least), None)
+        if factor is None:
+            factor = 1 if unit == "ns" and value == value.to_integral_value() and text.isdigit() else 10**9
+        stamp = int(value * factor)
+    except (InvalidOperation, OverflowError):
+        raise ValueError(f"{text!r} is no stamp") from None
+    if not -(2**63) <= stamp < 2**63:
+        raise ValueError(f"{text!r} is no stamp: it does not fit into 64 bits of nanoseconds")
+    return stamp
+
+
+def natural(name: str) -> Sequence[str | int]:
+    """Key that sorts names by the numbers in them: 2 before 10."""
+    return [int(word) if i % 2 else word for i, word in enumerate(re.split("([0-9]+)", name))]
+
+
+def _lines(path: Path, columns: int, meaning: str) -> list[tuple[int, str]]:
+    """Number and text of every line that holds something."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected {meaning}")
+    lines = [
+        (number, line)
+        for number, line in enumerate(re.split("\r\n|\r|\n", read_text(path)), 1)
+        if line.replace(",", " ").strip() and not line.lstrip().startswith("#")
+    ]
+    if len(lines) > 1 and not _is_number(lines[0][1]) and _is_number(lines[1][1]):
+        lines = lines[1:]
+    for number, line in lines:
+        words = len(line.replace(",", " ").split())
+        if words < columns:
+            raise InputError(f"{path}:{number}: {words} values; expected {meaning}")
+    return lines
+
+
+def _is_number(line: str) -> bool:
+    try:
+        float(line.replace(",", " ").split()[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _stamp(path: Path, number: int, word: str, unit: Literal["s", "ns"]) -> int:
+    try:
+        return parse_stamp(word, unit)
+    except ValueError as error:
+        raise InputError(f"{path}:{number}: not stamps [{unit}]: {error}") from None
