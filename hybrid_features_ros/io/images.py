@@ -138,7 +138,7 @@ def metres(raw: NDArray[Any], units: float, float_units: float = 1.0) -> Float32
 
 
 def read_pixels(path: Path) -> NDArray[Any]:
-    """An image file as it is stored.
+    """An image file as it is stored, (H, W) or (H, W, channels).
 
     Raises:
         InputError: there is no such file, or it is no image.
