@@ -1,4 +1,4 @@
-"""The pip door: library and command line without ROS. Metadata lives in pyproject.toml.
+"""Installation by pip: library and command line without ROS. The metadata is in pyproject.toml.
 
 On a robot, build with colcon instead (package.xml, CMakeLists.txt): only that makes messages and nodes.
 """

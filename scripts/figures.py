@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw the figures of docs/how-it-works.md: one for each stage, all from the rendered room.
+"""Draw the figures of docs/algorithm.md and the moving picture of README, all from the rendered room.
 
 ``make figures`` runs this; what was rendered and evaluated before is used again.
 """
@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import argparse
+import base64
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,21 +19,29 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from hybrid_features_ros.core.config import Config, FeatureConfig
 from hybrid_features_ros.core.types import State
 from hybrid_features_ros.evaluation.evaluate import Mode, evaluate
 from hybrid_features_ros.evaluation.results import write_results
 from hybrid_features_ros.features import make_extractor
+from hybrid_features_ros.features.detector import SCALE
+from hybrid_features_ros.features.patches import SIDE, SPACING
 from hybrid_features_ros.io.source import Source
 from hybrid_features_ros.io.sources import open_source
+from hybrid_features_ros.io.trajectory import align, associate
 from hybrid_features_ros.matching.pair import match_images
 from hybrid_features_ros.simulation.render import render_sequence
+from hybrid_features_ros.visualization.animation import TrackFilm
 from hybrid_features_ros.visualization.draw import draw_features, draw_matches
 from hybrid_features_ros.visualization.figures import BLUE, GREEN, GREY, INK, ORANGE, STATE_COLOURS
 from hybrid_features_ros.visualization.report import Run, read_page
 
 TURN_DEG = 70
+PATCHES = 12
+FILM_STRIDE = 2  # frames of the recording from one picture of the film to the next
+FILM_QUALITY = 35  # of its WebP
 
 
 def main() -> None:
@@ -41,12 +51,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/figures"), help="folder of the figures")
     given = parser.parse_args()
     source = open_source(render_sequence(given.work / "room"))
+    film = given.work / "turning.webp"
+    if not film.exists():
+        draw_film(film, source)
     one, depth = (_run(source, given.work, mode) for mode in ("mono", "rgbd"))
     image = next(f.image for i, f in enumerate(source) if i == len(source) // 4)
     given.out.mkdir(parents=True, exist_ok=True)
+    shutil.copy(film, given.out)
     draw_detection(given.out, image)
+    draw_patches(given.out, image)
     draw_matching(given.out, image)
     draw_motion(given.out, one)
+    draw_tracking(given.out, one)
     draw_path(given.out, depth)
     draw_uncertainty(given.out, depth)
 
@@ -55,6 +71,25 @@ def _run(source: Source, work: Path, mode: Mode) -> Run:
     if not (work / mode / "report.html").exists():
         write_results(work / mode, evaluate(source, Config(), mode, every=2 if mode == "rgbd" else 1))
     return read_page(work / mode)[0]
+
+
+def draw_film(path: Path, source: Source) -> None:
+    """The moving picture at the top of README, at the speed of the recording."""
+    film = TrackFilm()
+    results = evaluate(source, Config(), "mono", watchers=[film]).trajectory
+    truth = source.ground_truth
+    positions = None
+    if truth is not None:
+        found, true = associate(results, truth)
+        positions = align(true.poses[:, :3, 3], found.poses[:, :3, 3], True).apply(true).poses[:, :3, 3]
+    pictures = [Image.fromarray(frame) for frame in film.frames(FILM_STRIDE, positions)]
+    milliseconds = round(FILM_STRIDE * float(np.median(np.diff(results.stamps))) * 1e-6)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, quality=FILM_QUALITY,
+        method=6, minimize_size=True,
+    )  # fmt: skip
+    print(path)
 
 
 def draw_detection(out: Path, image: Any) -> None:
@@ -82,6 +117,46 @@ def draw_matching(out: Path, image: Any) -> None:
             f"{len(pair)} matches of {len(pair.a)} and {len(pair.b)} features", fontsize=9, loc="left"
         )
         ax.set_axis_off()
+
+
+def draw_patches(out: Path, image: Any) -> None:
+    """Oriented patches of the same keypoints in an image and in its turned copy."""
+    extractor = make_extractor(FeatureConfig(extractor="hybrid", max_keypoints=300))
+    other = turned(image)
+    pair = match_images(extractor, image, other)
+    best = np.argsort(-pair.matches.scores, kind="stable")[:PATCHES]
+    rows = (
+        (image, pair.a, pair.matches.index_a[best], "an image"),
+        (other, pair.b, pair.matches.index_b[best], f"turned by {TURN_DEG}°"),
+    )
+    with figure(out / "patches.png", 9.6, 2.2, 2, PATCHES) as axes:
+        for r, (picture, features, chosen, title) in enumerate(rows):
+            for c, i in enumerate(chosen):
+                ax = axes[r * PATCHES + c]
+                ax.imshow(
+                    _patch(picture, features.points[i], features.scales[i], features.angles[i]), cmap="gray"
+                )
+                ax.set_xticks([])
+                ax.set_yticks([])
+            axes[r * PATCHES].set_ylabel(title, fontsize=8)
+
+
+def _patch(image: Any, point: Any, scale: float, angle: float, side: int = 60) -> Any:
+    """(side, side) grey values around a keypoint, turned by its orientation, of its descriptor's extent."""
+    reach = SIDE * SPACING * scale / SCALE / side  # pixels of the image from one sample to the next
+    c, s = reach * np.cos(angle), reach * np.sin(angle)
+    middle = (side - 1) / 2
+    M = np.array([[c, -s, point[0] - (c - s) * middle], [s, c, point[1] - (s + c) * middle]])
+    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
+    return cv2.warpAffine(gray, M, (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+
+
+def draw_tracking(out: Path, run: Run) -> None:
+    """The picture of the frame that turned fastest among those that the run kept."""
+    seconds, turning = np.array(run["seconds"]), np.array(run["turning"])
+    shot = max(run["shots"], key=lambda s: turning[np.abs(seconds - s["t"]).argmin()])
+    (out / "tracking.jpg").write_bytes(base64.b64decode(shot["jpeg"]))
+    print(out / "tracking.jpg")
 
 
 def draw_motion(out: Path, run: Run) -> None:

@@ -20,10 +20,11 @@ from hybrid_features_ros.benchmarks.tables import fill, tables
 from hybrid_features_ros.cli.main import make_parser
 from hybrid_features_ros.core.config import Config, options, with_options
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.nodes import api_reference
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")])
-GENERATED = ("commands.md", "interface.md", "parameters.md")
+GENERATED = ("api.md", "commands.md", "interface.md", "parameters.md")
 # Programs of others: that they exist is their business.
 OTHERS = {"cd", "colcon", "git", "rerun", "rosdep", "source", "tensorboard"}
 
@@ -149,7 +150,7 @@ def test_parameters_and_fields_on_the_pages_exist() -> None:
     groups = {name.rpartition(".")[0] for name in known} | {"features", "odometry", "frames", "input"}
     message = (ROOT / "msg" / "OdometryStatus.msg").read_text()
     fields = set(re.findall(r"^[\w/\[\]]+ (\w+)\s", message, re.MULTILINE))
-    for page in PAGES:
+    for page in (p for p in PAGES if p.name != "api.md"):
         for name in re.findall(r"`((?:features|odometry|frames|input)\.[\w.]+)(?:`|: )", page.read_text()):
             assert name in known | groups, f"{page.name}: {name}"
         for name in re.findall(r"`status\.(\w+)`", page.read_text()):
@@ -195,6 +196,53 @@ def test_the_commands_page_is_that_of_the_parser() -> None:
     from hybrid_features_ros.nodes import reference
 
     assert (ROOT / "docs" / "commands.md").read_text() == reference.commands(), "run `make docs`"
+
+
+def test_the_api_page_is_that_of_the_docstrings() -> None:
+    assert (ROOT / "docs" / "api.md").read_text() == api_reference.page(), "run `make docs`"
+
+
+def test_docstrings_become_markdown() -> None:
+    text = """A call, see :func:`~a.b.other`.
+
+Args:
+    one, two: of ``N`` [px],
+        on two lines.
+
+Returns:
+    A number.
+
+Example:
+    >>> call()
+    1
+
+The end."""
+    assert list(api_reference.markdown(text)) == [
+        "A call, see `other`.", "", "**Args**", "", "- `one, two`: of `N` [px],", "  on two lines.", "",
+        "**Returns**", "", "A number.", "", "**Example**", "", "```pycon", ">>> call()", "1", "```",
+        "", "The end.",
+    ]  # fmt: skip
+
+
+def test_files_named_on_the_pages_exist() -> None:
+    for page in (p for p in PAGES if p.name not in GENERATED):
+        for name in re.findall(r"`((?:[\w.]+/)+(?:[\w.]+\.\w+)?)`", page.read_text()):
+            homes = [
+                h
+                for h in (ROOT, ROOT / "hybrid_features_ros", ROOT / "docs")
+                if (h / name.split("/")[0]).exists()
+            ]
+            # Others are files of other projects, or results.
+            assert not homes or any((home / name).exists() for home in homes), f"{page.name}: {name}"
+
+
+def test_names_that_contributing_finds_in_files_are_there() -> None:
+    named = re.findall(r"`([\w/]+\.py)` \(((?:`\w+`(?:, )?)+)\)", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(named) > 10
+    for path, names in named:
+        source = (ROOT / "hybrid_features_ros" / path).read_text()
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"^ *(def|class) {name}\b", source, re.MULTILINE), f"{path}: {name}"
 
 
 def test_every_command_has_a_help() -> None:

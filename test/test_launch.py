@@ -32,6 +32,13 @@ def test_the_default_parameters_are_known_and_valid():
     assert set(values) <= {o.name for o in options(Config())}
 
 
+def test_the_light_parameters_are_known_and_lighter():
+    content = yaml.safe_load((ROOT / "config" / "light.yaml").read_text())
+    light = with_options(Config(), dict(flattened(content["/**"]["ros__parameters"])))
+    assert light.features.max_keypoints < Config().features.max_keypoints
+    assert light.odometry.mapping.iterations < Config().odometry.mapping.iterations
+
+
 def test_rviz_shows_trajectory_tf_and_features():
     content = yaml.safe_load((ROOT / "rviz" / "vo.rviz").read_text())
     manager = content["Visualization Manager"]

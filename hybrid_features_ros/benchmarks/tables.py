@@ -9,8 +9,9 @@ from typing import Any
 Bench = Mapping[str, Any]
 _NAMES = {
     "ours": "ours", "sift": "SIFT", "sift_precise": "SIFT precise", "orb": "ORB", "akaze": "AKAZE",
-    "ours_detector": "our detector alone", "textbook": "textbook",
+    "ours_detector": "our detector alone", "textbook": "frame-to-frame SIFT",
 }  # fmt: skip
+_MODES = {"mono": "one camera", "rgbd": "depth camera", "stereo": "stereo"}
 _ROTATION = (  # name, key, digits, is more better
     ("repeatability at 3 px", "repeatability", 3, True),
     ("the same, one to one", "repeatability_one_to_one", 3, True),
@@ -39,16 +40,21 @@ _ODOMETRY = (
 
 
 def tables(bench: Bench) -> dict[str, str]:
-    """A table for every part that was run, by the part's name."""
+    """The tables of every part that was run, by names that begin with the part's."""
     makers = {
         "rotation": _rotation, "homography": _homography, "speed": _speed, "odometry": _odometry,
-        "messages": _messages,
+        "odometry_ours": _odometry_ours, "messages": _messages,
     }  # fmt: skip
+    parts = {name: bench[_part(name)] for name in makers if _part(name) in bench}
     return {
-        name: "\n".join([make(bench[name]), *_caption(bench[name].get("protocol", {}))])
-        for name, make in makers.items()
-        if name in bench
+        name: "\n".join([makers[name](part), *_caption(part.get("protocol", {}))])
+        for name, part in parts.items()
     }
+
+
+def _part(name: str) -> str:
+    """The part of the benchmarks that a table shows."""
+    return name.partition("_")[0]
 
 
 def fill(page: str, found: Mapping[str, str]) -> str:
@@ -58,7 +64,7 @@ def fill(page: str, found: Mapping[str, str]) -> str:
 
     def table(mark: re.Match[str]) -> str:
         name = mark.group(1)
-        text = found.get(name, f"*Not measured yet: `hybrid-features bench all --parts {name}`.*")
+        text = found.get(name, f"*Not measured yet: `hybrid-features bench all --parts {_part(name)}`.*")
         return f"<!-- bench {name} -->\n{text}\n<!-- end -->"
 
     return re.sub(r"<!-- bench (\w+) -->\n.*?<!-- end -->", table, page, flags=re.DOTALL)
@@ -116,7 +122,7 @@ def _speed(part: Bench) -> str:
 def _odometry(part: Bench) -> str:
     heads, columns = [], []
     for mode, methods in part["methods"].items():
-        heads += [f"{mode}, {_name(m)}" for m in methods]
+        heads += [f"{_MODES[mode]}, {_name(m)}" if len(methods) > 1 else _MODES[mode] for m in methods]
         columns.append(list(methods.values()))
     rows = []
     for title, key, digits, more in _ODOMETRY:
@@ -128,12 +134,17 @@ def _odometry(part: Bench) -> str:
     return _table(heads, rows)
 
 
+def _odometry_ours(part: Bench) -> str:
+    """:func:`_odometry` without the baseline."""
+    return _odometry({"methods": {mode: {"ours": m["ours"]} for mode, m in part["methods"].items()}})
+
+
 def _messages(part: Bench) -> str:
     rows = [
         (name, [_number(row["ms"], 2), _number(row["of_yardstick"], 5)])
         for name, row in part["methods"].items()
     ]
-    return _table(["ms", "of the yardstick"], rows)
+    return _table(["ms", "over the baseline"], rows)
 
 
 def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
@@ -154,6 +165,8 @@ def _range(values: Sequence[float], digits: int) -> str:
 
 
 def _bold(cells: Sequence[str], values: Sequence[float], more: bool) -> list[str]:
-    """The best cell in bold; all that read the same share it."""
+    """The best cell of several in bold; all that read the same share it."""
+    if len(cells) == 1:
+        return list(cells)
     best = cells[values.index(max(values) if more else min(values))]
     return [f"**{c}**" if c == best else c for c in cells]

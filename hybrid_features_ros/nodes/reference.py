@@ -1,7 +1,7 @@
 """The reference pages of the documentation, made from what the code really declares.
 
 ``python3 -m hybrid_features_ros.nodes.reference ROOT`` (``make docs``) writes ``docs/parameters.md``,
-``docs/interface.md``, ``docs/commands.md`` and the tables of benchmarks in README and docs.
+``docs/interface.md``, ``docs/commands.md``, ``docs/api.md`` and the tables of benchmarks in README and docs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rclpy.executors import SingleThreadedExecutor
 
 from hybrid_features_ros.benchmarks.tables import fill, tables
 from hybrid_features_ros.cli.main import make_parser
-from hybrid_features_ros.nodes import parameters
+from hybrid_features_ros.nodes import api_reference, parameters
 from hybrid_features_ros.nodes.vo_node import compose
 
 PATIENCE_S = 20.0
@@ -129,6 +129,7 @@ def pages(root: Path) -> dict[Path, str]:
         root / "docs" / "parameters.md": parameters.table(),
         root / "docs" / "interface.md": interface(),
         root / "docs" / "commands.md": commands(),
+        root / "docs" / "api.md": api_reference.page(),
     }
 
 
