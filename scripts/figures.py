@@ -87,7 +87,7 @@ def draw_film(path: Path, source: Source) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pictures[0].save(
         path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, quality=FILM_QUALITY,
-        method=6, minimize_size=True,
+        method=4,
     )  # fmt: skip
     print(path)
 
