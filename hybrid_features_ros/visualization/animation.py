@@ -23,6 +23,8 @@ _WIDTH = 480  # of the camera's image [px]
 _SHIFT = 4  # OpenCV draws at 1/16 pixel
 _YAW, _PITCH = np.radians([25.0, 35.0])  # from where the path is looked at: behind the camera, and above
 
+_Feature = tuple[int, int]  # stamp of an image, index of its feature
+
 
 @dataclass(frozen=True, eq=False)
 class Moment:
@@ -37,12 +39,14 @@ class Moment:
 class TrackFilm:
     """Collects the frames of a run, as a watcher of :func:`.evaluate`, and draws them.
 
-    A track is a feature of a keyframe, followed over the images that match it.
+    A track is a feature of a keyframe, followed over the images that match it, also when another keyframe
+    becomes the reference.
     """
 
     def __init__(self) -> None:
         self.moments: list[Moment] = []
-        self._trails: dict[tuple[int, int], list[tuple[float, float]]] = {}
+        self._trails: dict[_Feature, list[tuple[float, float]]] = {}
+        self._first: dict[_Feature, _Feature] = {}  # the same scene point in the first image that showed it
 
     def see(self, step: Step) -> None:
         """Draw the tracks of one frame into its image."""
@@ -50,7 +54,10 @@ class TrackFilm:
         good = result.motion.inliers
         scale = _WIDTH / grey.shape[1]
         points = (step.features.points[result.matches.index_b[good]] + 0.5) * scale - 0.5
-        keys = [(result.reference_stamp, int(i)) for i in result.matches.index_a[good]]
+        seen = [(result.reference_stamp, i) for i in result.matches.index_a[good].tolist()]
+        keys = [self._first.get(feature, feature) for feature in seen]
+        here = [(step.frame.stamp, i) for i in result.matches.index_b[good].tolist()]
+        self._first.update(zip(here, keys, strict=True))
         self._trails = {
             key: [*self._trails.get(key, [])[1 - _TRAIL :], (float(x), float(y))]
             for key, (x, y) in zip(keys, points, strict=True)

@@ -13,13 +13,16 @@ from hybrid_features_ros.visualization.animation import TrackFilm
 COUNT = 5
 
 
-def film_of_a_walk():
+def film_of_a_walk(references=None):
     world, odometry, film = World.random(), Odometry(Config().odometry), TrackFilm()
     image = np.full((CAMERA.height, CAMERA.width), 90, np.uint8)
     for i in range(COUNT):
         T = se3.exp([0.05 * i, 0, 0, 0, 0, 0.1 * i])
         stamp, features = 10**9 + 50_000_000 * i, world.seen_from(T)
-        film.see(Step(Frame(stamp, image), features, odometry.process(stamp, features, CAMERA), 1.0))
+        result = odometry.process(stamp, features, CAMERA)
+        film.see(Step(Frame(stamp, image), features, result, 1.0))
+        if references is not None:
+            references.append(result.reference_stamp)
     return film
 
 
@@ -32,6 +35,14 @@ def test_tracks_are_drawn_from_the_second_frame_on():
     pictures = [m.picture for m in film_of_a_walk().moments]
     assert greens(pictures[0]) == 0
     assert greens(pictures[-1]) > greens(pictures[1]) > 100, "tracks grow longer"
+
+
+def test_tracks_go_on_when_another_keyframe_becomes_the_reference():
+    references = []
+    pictures = [m.picture for m in film_of_a_walk(references).moments]
+    changed = [i for i in range(2, COUNT) if references[i] != references[i - 1]]
+    assert changed, "the walk has more than one reference"
+    assert all(greens(pictures[i]) > 1.2 * greens(pictures[1]) for i in changed)
 
 
 def test_every_other_frame_is_drawn_and_time_goes_on():
