@@ -45,7 +45,7 @@ MEANINGS = {
     "/imu": "gyroscope [rad/s], turned into the camera's frame by TF",
     "/tf": "mounting of the camera (base_link -> camera); odom -> base_link, or its inverse, is broadcast",
     "/tf_static": "mounting of the camera (base_link -> camera)",
-    "/features": "keypoints with score, scale, angle, sigma, and descriptors; published only with a subscriber",
+    "/features": "keypoints with score, scale, angle, sigma; descriptors; published only with a subscriber",
     "/odom": "pose in `odom`, twist in the child frame, full covariances",
     "/status": "for every image: state, reason, counts, milliseconds of each stage",
     "/matches": "correspondences with the reference keyframe, and which are inliers",
