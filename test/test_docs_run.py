@@ -19,15 +19,17 @@ import numpy as np
 import pytest
 from test_docs import GENERATED, in_blocks, in_sentences
 
+from hybrid_features_ros.benchmarks import bench, endurance, speed
 from hybrid_features_ros.cli import main as cli
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.evaluation import bench, endurance, speed
 from hybrid_features_ros.simulation.render import render_sequence
 
 SHORT = {  # options that are appended
     ("bench", "consistency"): ["--rooms", "1", "--frames", "4"],
     ("bench", "endurance"): ["--minutes", "1"],
+    ("bench", "recordings"): ["--starts", "1", "--extractor", "sift"],
     ("bench", "rotation"): ["--yardsticks", "sift"],
+    ("bench", "spin"): ["--starts", "1", "--profiles", "spin:90", "--extractor", "sift"],
     ("bench", "all"): ["--yardsticks", "sift"],
 }
 WRITTEN = (
@@ -37,6 +39,7 @@ WRITTEN = (
     "--tensorrt-script",
     "--picture",
     "--rerun",
+    "--write",
 )  # files that must be there
 
 
@@ -64,6 +67,7 @@ def sandbox(photograph: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     Path("OXFORD/scene").mkdir(parents=True)
     for i in (1, 2):
         cv2.imwrite(f"OXFORD/scene/{i}.ppm", cv2.cvtColor(photograph, cv2.COLOR_GRAY2BGR))
+    Path("LIST").write_text("SEQUENCE mono\n")
     np.savetxt("OXFORD/scene/H_1_2", np.eye(3))
     render_sequence(Path("SEQUENCE"), camera=Camera(160, 120, 131.0, 131.0, 79.5, 59.5), duration_s=0.4)
     cli.main(["evaluate", "SEQUENCE", "--out", "RUN"])

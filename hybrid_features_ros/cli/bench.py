@@ -24,6 +24,7 @@ from hybrid_features_ros.benchmarks.bench import (
 from hybrid_features_ros.benchmarks.consistency import bench_consistency
 from hybrid_features_ros.benchmarks.endurance import RATE_HZ, draw_endurance, endure
 from hybrid_features_ros.benchmarks.rotation import photographs
+from hybrid_features_ros.cli.recordings import recordings_commands
 from hybrid_features_ros.core.config import Config, FeatureConfig, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features.image import read_image
@@ -101,6 +102,7 @@ def _asked(path: Path | None, option: str) -> Path:
 def bench_commands(parser: argparse.ArgumentParser) -> None:
     """Add one command for each benchmark, and one for all."""
     benches = parser.add_subparsers(required=True, metavar="WHAT")
+    recordings_commands(benches)
     for name, text in (
         ("rotation", "photographs turned by 15 to 180 degrees"),
         ("homography", "planar scenes: Oxford affine, HPatches"),

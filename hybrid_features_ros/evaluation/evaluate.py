@@ -139,11 +139,9 @@ def _report(
         "start": start,
         "frames": len(results),
         "with_orientation": sum(r.state not in (State.WAITING, State.LOST) for r in results),
-        "with_translation": sum(
-            r.state in (State.TRACKING, State.RECOVERING) and r.motion.model in TRANSLATING for r in results
-        ),
+        "with_translation": sum(has_translation(r) for r in results),
         "resets": results[-1].resets if results else 0,
-        "fewest_inliers": _fewest_inliers(results),
+        "fewest_inliers": fewest_inliers(results),
         "states": dict(Counter(r.state.name for r in results)),
         "ate_rmse_m": None, "rpe_trans_30f_median_m": None,
         "rot_rpe_30f_median_deg": None, "rot_rpe_30f_p95_deg": None,
@@ -166,7 +164,12 @@ def _report(
     return report
 
 
-def _fewest_inliers(results: Sequence[OdometryResult]) -> int | None:
+def has_translation(result: OdometryResult) -> bool:
+    """Whether the image's own matches told where the camera is, not only how it is turned."""
+    return result.state in (State.TRACKING, State.RECOVERING) and result.motion.model in TRANSLATING
+
+
+def fewest_inliers(results: Sequence[OdometryResult]) -> int | None:
     """Of all frames since the first that was tracked in a map; None if none was."""
     first = next((i for i, r in enumerate(results) if r.state is State.TRACKING), len(results))
     return min((int(r.motion.inliers.sum()) for r in results[first:]), default=None)

@@ -56,23 +56,34 @@ def run(
     Raises:
         InputError: the source has no right camera, or no gyroscope, that is asked for.
     """
+    if gyro and source.imu is None:
+        raise InputError(f"{source.name}: no inertial measurements")
+    odometry = Odometry(config.odometry)
+    if gyro and source.imu is not None:
+        for stamp, rate in zip(source.imu.stamps.tolist(), source.imu.gyro, strict=True):
+            odometry.add_gyro(stamp, rate)
+    for frame, features, extract_ms in extracted(source, config, every, start=start, stereo=stereo):
+        yield Step(frame, features, odometry.process(frame.stamp, features, source.camera), extract_ms)
+
+
+def extracted(
+    source: Source, config: Config, every: int = 1, *, start: int = 0, stereo: bool = False
+) -> Iterator[tuple[Frame, Features, float]]:
+    """Frames, their features with depths as in :func:`run`, and the wall-clock time of these [ms].
+
+    Raises:
+        InputError: the source has no right camera, and one is asked for.
+    """
     if stereo and (source.right is None or not source.baseline):
         raise InputError(
             f"{source.name}: no right camera; a stereo pair is two folders NAME_left, NAME_right"
         )
-    if gyro and source.imu is None:
-        raise InputError(f"{source.name}: no inertial measurements")
     extractor = make_extractor(config.features)
-    odometry = Odometry(config.odometry)
     pair = StereoDepth(source.camera.fx, source.baseline) if stereo else None
-    if gyro and source.imu is not None:
-        for stamp, rate in zip(source.imu.stamps.tolist(), source.imu.gyro, strict=True):
-            odometry.add_gyro(stamp, rate)
     for frame, right in islice(_frames(source, stereo), start, None, every):
         begin = perf_counter()
         features = _features(extractor, pair, frame, right, config.input.depth)
-        extract_ms = 1e3 * (perf_counter() - begin)
-        yield Step(frame, features, odometry.process(frame.stamp, features, source.camera), extract_ms)
+        yield frame, features, 1e3 * (perf_counter() - begin)
 
 
 def _frames(source: Source, stereo: bool) -> Iterator[tuple[Frame, Frame | None]]:
