@@ -101,6 +101,8 @@ def _class(node: ast.ClassDef) -> list[str]:
         lines.append(_signature(made, node.name).replace("(self, ", "(").replace("(self)", "()"))
     elif fields and all("option(" not in ast.unparse(f) for f in fields):
         lines += [f"    {ast.unparse(f)}" for f in fields if not ast.unparse(f.target).startswith("_")]
+    elif bases.endswith("Enum"):
+        lines += [f"    {ast.unparse(s)}" for s in node.body if isinstance(s, ast.Assign)]
     lines += ["```", "", *markdown(ast.get_docstring(node) or ""), ""]
     for method in _public(node.body):
         if isinstance(method, ast.FunctionDef) and ast.get_docstring(method):
