@@ -36,7 +36,7 @@ WRITTEN = (
     "--out",
     "--json",
     "--onnx",
-    "--tensorrt-script",
+    "--weights",
     "--picture",
     "--rerun",
     "--write",

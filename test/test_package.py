@@ -25,15 +25,15 @@ KEYS = {
     "cv2": "python3-opencv",
     "matplotlib": "python3-matplotlib",
     "numpy": "python3-numpy",
-    "onnxruntime": "python3-onnxruntime-pip",
     "rosbags": "python3-rosbags-pip",
     "scipy": "python3-scipy",
     "tqdm": "python3-tqdm",
     "yaml": "python3-yaml",
 }
 PIP_NAMES = {"cv2": "opencv-contrib-python-headless", "yaml": "PyYAML"}
-# Imported inside functions by parts that say what to install: training, photographs, downloads, Rerun.
-OPTIONAL = {"onnx", "pooch", "rclpy", "rerun", "skimage", "sklearn", "torch", "torchvision"}
+# Imported inside functions by parts that say what to install: engines, training, photographs, downloads,
+# Rerun.
+OPTIONAL = {"onnx", "onnxruntime", "pooch", "rclpy", "rerun", "skimage", "sklearn", "torch", "torchvision"}
 
 
 def dependencies(*kinds: str) -> set[str]:

@@ -18,7 +18,6 @@ from hybrid_features_ros.evaluation.evaluate import evaluate
 from hybrid_features_ros.evaluation.results import make_folder, write_results
 from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.features.image import read_image
-from hybrid_features_ros.features.tensorrt import write_tensorrt_script
 from hybrid_features_ros.io.bags import make_bag
 from hybrid_features_ros.io.datasets import describe, download, find_dataset, table
 from hybrid_features_ros.io.sources import open_source
@@ -97,20 +96,18 @@ def _dataset_download(given: argparse.Namespace) -> None:
 
 
 def _export(given: argparse.Namespace) -> None:
-    if not (given.onnx or given.tensorrt_script):
-        raise InputError("export: say what to write: --onnx FILE, --tensorrt-script FILE or both")
+    if not (given.weights or given.onnx):
+        raise InputError("export: say what to write: --weights FILE.npz, --onnx FILE or both")
+    try:
+        from hybrid_features_ros.training.export import export, export_weights
+    except ModuleNotFoundError as error:
+        raise InputError(f"the export needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
+    if given.weights:
+        export_weights(given.checkpoint, given.weights)
+        print(f"{given.weights}: weights for OpenCV and numpy")
     if given.onnx:
-        try:
-            from hybrid_features_ros.training.export import export
-        except ModuleNotFoundError as error:
-            raise InputError(
-                f"the export needs {error.name}: pip install 'hybrid_features_ros[train]'"
-            ) from None
         difference = export(given.checkpoint, given.onnx)
         print(f"{given.onnx}: outputs differ from PyTorch's by {difference:.1e}")
-    if given.tensorrt_script:
-        write_tensorrt_script(given.tensorrt_script, given.onnx)
-        print(f"{given.tensorrt_script}: to be run on the machine with TensorRT; it was not run here")
 
 
 def _make_bag(given: argparse.Namespace) -> None:
@@ -180,18 +177,13 @@ def make_parser() -> argparse.ArgumentParser:
 
     train_commands(commands.add_parser("train", help="train a network; resumable, also under torchrun"))
 
-    export = commands.add_parser("export", help="write a trained network as ONNX, checked against PyTorch")
+    export = commands.add_parser("export", help="write a trained network for inference")
     export.set_defaults(command=_export)
     export.add_argument(
         "checkpoint", type=Path, nargs="?", default=WEIGHTS / "strek.pt", help="default: the detector shipped"
     )
-    export.add_argument("--onnx", type=Path, metavar="FILE", help="network to write")
-    export.add_argument(
-        "--tensorrt-script",
-        type=Path,
-        metavar="FILE",
-        help="script that builds a TensorRT engine of it",
-    )
+    export.add_argument("--weights", type=Path, metavar="FILE", help=".npz to write, for OpenCV and numpy")
+    export.add_argument("--onnx", type=Path, metavar="FILE", help="ONNX to write, checked against PyTorch")
     return parser
 
 

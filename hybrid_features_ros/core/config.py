@@ -49,6 +49,12 @@ class FeatureConfig(_Checked):
         "RootSIFT and what a network adds to it (hybrid).",
         choices=("sift", "strek", "hybrid"),
     )
+    engine: str = option(
+        "auto",
+        "What computes the networks of strek and hybrid: OpenCV and numpy, ONNX Runtime, or what is fastest "
+        "here (auto: ONNX Runtime where it has a GPU, else OpenCV).",
+        choices=("auto", "opencv", "onnx"),
+    )
     grid: int = option(
         0,
         "Cells along each side of the image that share the keypoints evenly, 0 = the best anywhere (strek "

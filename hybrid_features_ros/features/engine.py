@@ -1,94 +1,105 @@
-"""Where the networks run: ONNX Runtime, on the fastest processor that it finds."""
+"""What computes the networks: OpenCV and numpy, ONNX Runtime, or PyTorch."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Protocol
 
+import cv2
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 
-from hybrid_features_ros.core.errors import InputError
-
-PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
-"""Execution providers, in the order of preference."""
+from hybrid_features_ros.core.types import Float32
+from hybrid_features_ros.features.detector import Heat
+from hybrid_features_ros.features.onnx import (
+    PROVIDERS,
+    OnnxDescriptor,
+    OnnxDetector,
+    OnnxNetwork,
+    available_providers,
+    read_onnx,
+)
+from hybrid_features_ros.features.residue import ResidueNetwork
+from hybrid_features_ros.features.steerable import SteerableNetwork
+from hybrid_features_ros.features.weights import load_weights
+from hybrid_features_ros.features.workspace import Workspace
 
 _log = logging.getLogger(__name__)
 
 
-class Engine:
-    """An exported network, ready to run.
+class DetectorNetwork(Protocol):
+    """Levels of a pyramid to heatmaps; ``level_bias`` has an entry for each level with keypoints."""
+
+    level_bias: Float32
+
+    def heat(self, level: Float32, number: int) -> Heat:
+        """What the network says of level ``number`` (H, W) of a pyramid, until the next image."""
+        ...
+
+
+class DescriptorNetwork(Protocol):
+    """What turns patches (N, side, side) and handcrafted descriptors (N, H) into descriptors (N, D)."""
+
+    def __call__(self, patches: Float32, handcrafted: Float32) -> Float32:
+        """Unit descriptors (N, D) float32."""
+        ...
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of an extractor.
+
+    Attributes:
+        descriptor: None where the handcrafted descriptor is used alone.
+        provider: what computes them, for people.
+        digest: of their weights; the same for every engine.
+    """
+
+    detector: DetectorNetwork
+    descriptor: DescriptorNetwork | None
+    provider: str
+    digest: str
+
+
+def choose_engine(engine: str) -> str:
+    """The engine that ``auto`` stands for: ONNX Runtime where it has a GPU, else OpenCV.
+
+    On a CPU, OpenCV's stencils take a fifth of the time of ONNX Runtime's convolutions.
+    """
+    if engine != "auto":
+        return engine
+    return "onnx" if set(PROVIDERS[:-1]) & set(available_providers()) else "opencv"
+
+
+def make_networks(extractor: str, engine: str, threads: int, workspace: Workspace) -> Networks:
+    """The networks of the extractor ``strek`` or ``hybrid``.
 
     Args:
-        model: the bytes of an ONNX file.
-        threads: 0 leaves the choice to ONNX Runtime (all cores). Its threads sleep while they wait: a
-            robot needs its cores for other things, and spinning threads on busy cores made networks ten
-            times slower.
-        providers: those to try, the first available one runs.
-        blocked: whether the network's layers are thick enough for the CPU's blocked layouts: with few
-            channels, conversions cost more than they gain.
-        half: whether TensorRT may compute in half precision; not where small numbers matter, as in the
-            logarithms of the detector. Not tried on a GPU yet.
+        engine: "auto", "opencv" or "onnx".
+        threads: of ONNX Runtime, 0 = its own choice.
 
     Raises:
-        InputError: none of the providers is there, or the file is no ONNX model.
+        InputError: ONNX Runtime is asked for and not installed.
     """
-
-    def __init__(
-        self,
-        model: bytes,
-        threads: int = 0,
-        providers: tuple[str, ...] = PROVIDERS,
-        *,
-        blocked: bool = False,
-        half: bool = False,
-    ) -> None:
-        there = [p for p in providers if p in onnxruntime.get_available_providers()]
-        if not there:
-            raise InputError(
-                f"ONNX Runtime has none of {', '.join(providers)}; it has "
-                f"{', '.join(onnxruntime.get_available_providers())}"
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        level = onnxruntime.GraphOptimizationLevel
-        options.graph_optimization_level = level.ORT_ENABLE_ALL if blocked else level.ORT_ENABLE_EXTENDED
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            tuned = [(p, {"trt_fp16_enable": half} if p == PROVIDERS[0] else {}) for p in there]
-            self._session = onnxruntime.InferenceSession(model, options, providers=tuned)
-        except Exception as error:  # noqa: BLE001  its exceptions have no common base of their own
-            raise InputError(
-                f"this is no model that ONNX Runtime {onnxruntime.__version__} loads: {error}"
-            ) from None
-        self.provider: str = self._session.get_providers()[0]
-        self.digest = hashlib.sha256(model).hexdigest()[:16]
-        self.config: Mapping[str, Any] = {
-            k: json.loads(v) for k, v in self._session.get_modelmeta().custom_metadata_map.items()
-        }
-        # Names and shapes; what may differ from call to call has a name instead of a number.
-        self.inputs = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
-        _log.info("network %s runs on %s, %d threads", self.digest, self.provider, threads)
-
-    def __call__(self, *arrays: NDArray[Any]) -> list[NDArray[np.float32]]:
-        """All outputs for the inputs, in the order of the file."""
-        return list(self._session.run(None, dict(zip(self.inputs, arrays, strict=True))))
-
-
-def read_weights(name: str, file: Path | None = None) -> bytes:
-    """The bytes of a network that this package ships, or of a file of the user's own.
-
-    Raises:
-        InputError: there is no such file.
-    """
-    if file is None:
-        return (resources.files("hybrid_features_ros") / "weights" / name).read_bytes()
-    if not file.is_file():
-        raise InputError(f"{file}: no such file; export one with `hybrid-features export`")
-    return file.read_bytes()
+    chosen = choose_engine(engine)
+    with_residue = extractor == "hybrid"
+    weights = [load_weights("strek"), *([load_weights("hybrid")] if with_residue else [])]
+    digest = weights[0].digest if not with_residue else "".join(w.digest[:8] for w in weights)
+    if chosen == "onnx":
+        detector = OnnxNetwork(read_onnx("strek.onnx"), threads)
+        descriptor = OnnxNetwork(read_onnx("hybrid.onnx"), threads, blocked=True)
+        networks = Networks(
+            OnnxDetector(detector),
+            OnnxDescriptor(descriptor) if with_residue else None,
+            f"ONNX Runtime, {detector.provider}",
+            digest,
+        )
+    else:
+        networks = Networks(
+            SteerableNetwork(weights[0], workspace),
+            ResidueNetwork(weights[1]) if with_residue else None,
+            f"OpenCV {cv2.__version__}, numpy {np.__version__}",
+            digest,
+        )
+    _log.info("networks %s run on %s", digest, networks.provider)
+    return networks

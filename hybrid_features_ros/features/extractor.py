@@ -36,6 +36,6 @@ def make_extractor(config: FeatureConfig) -> Extractor:
         cv2.setNumThreads(config.threads)
     if config.extractor == "sift":
         return SiftExtractor(config)
-    from hybrid_features_ros.features.hybrid import HybridExtractor  # needs ONNX Runtime, SIFT does not
+    from hybrid_features_ros.features.hybrid import HybridExtractor
 
     return HybridExtractor(config)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float32, UInt8
-from hybrid_features_ros.features.engine import Engine, read_weights
+from hybrid_features_ros.features.engine import make_networks
 from hybrid_features_ros.features.image import to_gray
 from hybrid_features_ros.features.patches import oriented_patches
 from hybrid_features_ros.features.rootsift import describe_patches
 from hybrid_features_ros.features.strek import StrekDetector
+from hybrid_features_ros.features.workspace import Workspace
 
 BYTE_SCALE, BYTE_ZERO = 0.005, 128  # of a descriptor's elements as bytes: +-0.64, which they rarely leave
 
@@ -27,26 +28,19 @@ class HybridExtractor:
     def __init__(self, config: FeatureConfig) -> None:
         self._budget, self._grid = config.max_keypoints, config.grid
         self._bytes = config.descriptor_type == "uint8"
-        self.detector = StrekDetector(config.threads)
-        self._fusion: Engine | None = None
-        name, digest = "rootsift", self.detector.engine.digest
-        if config.extractor == "hybrid":
-            self._fusion = Engine(read_weights("hybrid.onnx"), config.threads, blocked=True, half=True)
-            name, digest = "hybrid", digest[:8] + self._fusion.digest[:8]
+        networks = make_networks(config.extractor, config.engine, config.threads, Workspace())
+        self.detector, self._network = StrekDetector(networks.detector), networks.descriptor
+        self.provider = networks.provider  # what computes the networks, for people
+        name = "hybrid" if networks.descriptor else "rootsift"
         scale, offset = (BYTE_SCALE, -BYTE_ZERO * BYTE_SCALE) if self._bytes else (1.0, 0.0)
         self._format = DescriptorFormat(
-            "s-trek", name, quantisation_scale=scale, quantisation_offset=offset, model_digest=digest
+            "s-trek", name, quantisation_scale=scale, quantisation_offset=offset, model_digest=networks.digest
         )
 
     @staticmethod
     def from_pretrained(max_keypoints: int = FeatureConfig.max_keypoints) -> HybridExtractor:
         """The extractor with the weights that this package ships."""
         return HybridExtractor(FeatureConfig(extractor="hybrid", max_keypoints=max_keypoints))
-
-    @property
-    def provider(self) -> str:
-        """The execution provider that runs the networks."""
-        return self.detector.engine.provider
 
     def extract(self, image: NDArray[Any]) -> Features:
         """See :class:`hybrid_features_ros.features.extractor.Extractor`."""
@@ -59,9 +53,9 @@ class HybridExtractor:
 
     def _describe(self, patches: Float32) -> Float32:
         handcrafted = describe_patches(patches)
-        if self._fusion is None or not len(patches):
+        if self._network is None or not len(patches):
             return handcrafted
-        return self._fusion(patches[:, None], handcrafted)[0]
+        return self._network(patches, handcrafted)
 
 
 def to_bytes(descriptors: Float32) -> UInt8:

@@ -87,6 +87,7 @@ class FeatureNode(ManagedNode):
         self._extractor = make_extractor(self.config.features)
         noise = np.random.default_rng(0).integers(0, 255, WARM_UP, dtype=np.uint8)
         self._name_model(self._extractor.extract(noise))
+        self.get_logger().info(f"{self._model} computed by {self._provider}")
 
     def start(self) -> None:
         """Subscribe."""
@@ -126,7 +127,7 @@ class FeatureNode(ManagedNode):
         values = {
             "dropped": str(self.dropped),
             "model": self._model,
-            "execution provider": str(getattr(self._extractor, "provider", "CPU (OpenCV)")),
+            "execution provider": self._provider,
         }
         return Report(level, "no images" if quiet else "extracting features", values)
 
@@ -229,6 +230,11 @@ class FeatureNode(ManagedNode):
             )
         right = extractor.extract(conversions.image_from_msg(partner))
         return pair[1].add(features, right)
+
+    @property
+    def _provider(self) -> str:
+        """What computes the features: an extractor of the user's own need not say."""
+        return str(getattr(self._extractor, "provider", "OpenCV"))
 
     def _name_model(self, features: Features) -> None:
         f = features.format

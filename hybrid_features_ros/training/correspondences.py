@@ -63,7 +63,7 @@ def gather(photographs: Photographs, views: int, seed: int, file: Path) -> Corre
 
 
 def _write(photographs: Photographs, views: int, seed: int, file: Path, made_of: str) -> None:
-    detector = StrekDetector(threads=1)
+    detector = StrekDetector()
     patches, points, pair = [], [], []
     for number in tqdm(range(views), desc="correspondences", unit="pair", disable=None):
         rng = np.random.default_rng([seed, number])

@@ -1,4 +1,8 @@
-"""Trained networks to the files that inference reads."""
+"""Trained networks to the files that inference reads.
+
+A checkpoint becomes a ``.npz`` of plain arrays, from which OpenCV and numpy compute, and an ONNX file of the
+same network; both carry the digest of the arrays.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -15,12 +19,18 @@ import torch
 from torch import Tensor, nn
 
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.features.engine import Engine
+from hybrid_features_ros.features.onnx import OnnxNetwork
 from hybrid_features_ros.features.patches import SIDE
+from hybrid_features_ros.features.steerable import RADIUS
+from hybrid_features_ros.features.weights import Weights
 from hybrid_features_ros.training.fusion import FusionConfig, HybridDescriptor, handcrafted
-from hybrid_features_ros.training.network import RADIUS, Detector, NetworkConfig
+from hybrid_features_ros.training.network import Detector, NetworkConfig, SteerableFilters
 
 TOLERANCE = 1e-3  # of an output between PyTorch and ONNX Runtime
+LEAST_EXPONENT = 0.01  # share of the sum of exponents below which a detector's factor is left out
+
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class _Padded(nn.Module):
@@ -36,7 +46,9 @@ class _Padded(nn.Module):
 
 
 def load(checkpoint: Path) -> Detector | HybridDescriptor:
-    """The network of a training's checkpoint, a detector or a descriptor.
+    """The network of a training's checkpoint, a detector or a descriptor, ready for inference.
+
+    A detector comes without the factors that do next to nothing.
 
     Raises:
         InputError: the file is missing or no such checkpoint.
@@ -51,7 +63,32 @@ def load(checkpoint: Path) -> Detector | HybridDescriptor:
     else:
         raise InputError(f"{checkpoint}: a checkpoint of something else; give one of `hybrid-features train`")
     model.load_state_dict(state["model"])
-    return model.eval()
+    return model.pruned(LEAST_EXPONENT).eval() if isinstance(model, Detector) else model.eval()
+
+
+def weights_of(checkpoint: Path) -> Weights:
+    """The arrays of a trained network that inference needs.
+
+    Raises:
+        InputError: the file is no checkpoint, or a detector whose filters are not steerable.
+    """
+    model = load(checkpoint)
+    training = {"training": _read(checkpoint)["config"]}
+    with torch.no_grad():
+        if isinstance(model, Detector):
+            return Weights(_arrays(_detector_tensors(model)), {"network": asdict(model.config), **training})
+        config = {
+            "descriptor": asdict(model.config),
+            "strides": [c.stride[0] for c in _of(model.cnn, nn.Conv2d)],
+        }
+        return Weights(_arrays(_descriptor_tensors(model)), {**config, **training})
+
+
+def export_weights(checkpoint: Path, out: Path) -> None:
+    """Write the arrays of :func:`weights_of` as ``.npz``."""
+    weights = weights_of(checkpoint)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    weights.save(out)
 
 
 def export(checkpoint: Path, out: Path) -> float:
@@ -65,6 +102,8 @@ def export(checkpoint: Path, out: Path) -> float:
     """
     model = load(checkpoint)
     training = {"training": _read(checkpoint)["config"]}
+    if not (isinstance(model, Detector) and model.config.filters != "steerable"):
+        training["digest"] = weights_of(checkpoint).digest
     noise = torch.Generator().manual_seed(0)
     if isinstance(model, Detector):
         module: nn.Module = _Padded(model).eval()
@@ -82,13 +121,53 @@ def export(checkpoint: Path, out: Path) -> float:
     with torch.no_grad():
         given = module(*samples)
     expected = (given[0] if isinstance(given, tuple) else given).numpy()
-    found = Engine(data, 1, ("CPUExecutionProvider",))(*(s.numpy() for s in samples))[0]
+    found = OnnxNetwork(data, 1, ("CPUExecutionProvider",))(*(s.numpy() for s in samples))[0]
     difference = float(np.abs(found - expected).max())
     if not difference <= TOLERANCE:
         raise InputError(f"{checkpoint}: ONNX differs by {difference:.2g} from PyTorch")
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(data)
     return difference
+
+
+def _detector_tensors(model: Detector) -> dict[str, Tensor]:
+    if not isinstance(model.filters, SteerableFilters):
+        raise InputError("a detector with free filters has no steerable form: export it as ONNX")
+    return {
+        "orders": torch.tensor(model.filters.orders),
+        "profiles": model.filters.profiles,
+        "signs": model.signs,
+        "floors": model.floors.exp(),
+        "exponents": model.exponents,
+        "level_bias": model.level_bias,
+    }
+
+
+def _descriptor_tensors(model: HybridDescriptor) -> dict[str, Tensor]:
+    """Matrices map rows to rows; convolutions are (y, x, inputs, outputs), normalisation folded in."""
+    found: dict[str, Tensor] = {}
+    for i, layer in enumerate(_of(model.mlp, nn.Linear)):
+        found |= {f"mlp.{i}.weight": layer.weight.T, f"mlp.{i}.bias": layer.bias}
+    normalisations = _of(model.cnn, nn.BatchNorm2d)
+    for i, (conv, norm) in enumerate(zip(_of(model.cnn, nn.Conv2d), normalisations, strict=True)):
+        assert norm.running_mean is not None and norm.running_var is not None
+        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        found[f"conv.{i}.weight"] = (conv.weight * gain[:, None, None, None]).permute(2, 3, 1, 0)
+        found[f"conv.{i}.bias"] = norm.bias - norm.running_mean * gain
+    for head in _of(model.cnn, nn.Linear):
+        side = SIDE // 4
+        weight = head.weight.reshape(len(head.weight), -1, side, side)
+        found["head.weight"] = weight.permute(2, 3, 1, 0).flatten(0, 2)
+    return found
+
+
+def _of(part: nn.Module | None, kind: type[Layer]) -> list[Layer]:
+    """The layers of a kind in a part of a network, in order."""
+    return [] if part is None else [m for m in part.modules() if isinstance(m, kind)]
+
+
+def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {k: np.ascontiguousarray(v.float().numpy()) for k, v in tensors.items()}
 
 
 def _read(checkpoint: Path) -> dict[str, Any]:

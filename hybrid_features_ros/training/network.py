@@ -15,22 +15,29 @@ Where the q lie above their floors, a gain of the image multiplies all by one fa
 pixels does not see; the floors are what the network takes for noise. The determinant of the Hessian,
 ``q = |z_0|^2 - |z_2|^2`` with one factor, is a member of this family and where training starts.
 
-**Inference.** The filters are evaluated once; what is exported is one plain 7x7 convolution, two 1x1 ones
-and a blur. No layer has a stride, and borders are mirrored.
+**Inference.** The filters are evaluated once; what is exported as ONNX is one plain 7x7 convolution, two 1x1
+ones and a blur. No layer has a stride, and borders are mirrored. With OpenCV,
+:mod:`hybrid_features_ros.features.steerable` computes the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
-RADIUS = 3  # of a filter [px]
-SMOOTH_RADIUS, SMOOTH_SIGMA = 2, 0.7  # of the blur that makes the logits fit for sub-pixel maxima [px]
-WIDTHS = (1.0, 1.4, 1.9)  # of the Gaussian windows of the radial profiles [px]
+from hybrid_features_ros.features.steerable import (
+    RADIUS,
+    SMOOTH_RADIUS,
+    SMOOTH_SIGMA,
+    WIDTHS,
+    gauss,
+    harmonics,
+)
+
 NOISE = 1e-5  # first guess of the floors: squared response to noise of a grey level
 
 
@@ -72,7 +79,8 @@ class SteerableFilters(nn.Module):
         super().__init__()
         self.orders = [m for m, n in enumerate(channels) for _ in range(n)]
         self.profiles = nn.Parameter(torch.randn(len(self.orders), len(WIDTHS)) * 0.02 + 1 / len(WIDTHS))
-        self.register_buffer("basis", torch.stack([_harmonics(m) for m in self.orders]), persistent=False)
+        basis = torch.tensor(np.array([harmonics(m) for m in self.orders]), dtype=torch.float32)
+        self.register_buffer("basis", basis, persistent=False)
         sizes = torch.tensor([2 if m else 1 for m in self.orders])
         self.register_buffer(
             "owner", torch.repeat_interleave(torch.arange(len(sizes)), sizes), persistent=False
@@ -129,11 +137,22 @@ class Detector(nn.Module):
         self.floors = nn.Parameter(torch.full((config.factors,), float(np.log(NOISE))))
         self.exponents = nn.Parameter(exponents)
         self.level_bias = nn.Parameter(LEVEL_BIAS * torch.arange(float(config.levels)))
-        self.register_buffer("smooth", _gauss(SMOOTH_RADIUS, SMOOTH_SIGMA), persistent=False)
+        smooth = torch.tensor(gauss(SMOOTH_RADIUS, SMOOTH_SIGMA), dtype=torch.float32)
+        self.register_buffer("smooth", smooth, persistent=False)
 
     def forward(self, level: Tensor) -> tuple[Tensor, Tensor]:
         """See the class; borders are mirrored."""
         return self.padded(pad(level, (RADIUS,) * 4, mode="reflect"))
+
+    def pruned(self, least: float) -> Detector:
+        """The network without the factors whose exponent is below ``least`` times the sum of all."""
+        keep = self.exponents > least * self.exponents.sum()
+        model = Detector(replace(self.config, factors=int(keep.sum())))
+        state = self.state_dict()
+        for name in ("signs", "floors", "exponents"):
+            state[name] = state[name][keep]
+        model.load_state_dict(state)
+        return model
 
     def padded(self, level: Tensor) -> tuple[Tensor, Tensor]:
         """The same for a level that the caller has padded by ``RADIUS`` mirrored pixels."""
@@ -145,32 +164,7 @@ class Detector(nn.Module):
         return _blur(logits, self.smooth), responses[:, first : first + 2]
 
 
-def _gauss(radius: int, sigma: float) -> Tensor:
-    weights = torch.exp(-(torch.arange(-radius, radius + 1.0) ** 2) / (2 * sigma**2))
-    return weights / weights.sum()
-
-
 def _blur(maps: Tensor, window: Tensor) -> Tensor:
     """Separable blur of (B, 1, H, W); borders are mirrored."""
     padded = pad(maps, (SMOOTH_RADIUS,) * 4, mode="reflect")
     return conv2d(conv2d(padded, window[None, None, None]), window[None, None, :, None])
-
-
-def _harmonics(order: int) -> Tensor:
-    """(3, 2, 7, 7): profiles x (cosine, sine) of an order, each with zero mean.
-
-    Scaled so that a response of order m is a derivative of that order: of equal strength, whatever m, for
-    the blob or wave that the width fits.
-    """
-    y, x = np.mgrid[-RADIUS : RADIUS + 1, -RADIUS : RADIUS + 1].astype(float)
-    r2, phi = x**2 + y**2, np.arctan2(y, x)
-    inside = np.clip(1 - r2 / (RADIUS + 1) ** 2, 0, None)  # ends softly, as a circle
-    found = []
-    for width in WIDTHS:
-        window = np.exp(-r2 / (2 * width**2)) * inside
-        window = window / window.sum()
-        profile = r2 ** (order / 2) / width**order * window
-        if order == 0:  # a Laplacian of a Gaussian on this grid
-            profile = (r2 - (r2 * window).sum()) / width**2 * window
-        found.append([profile * np.cos(order * phi), profile * np.sin(order * phi)])
-    return torch.tensor(np.array(found), dtype=torch.float32)

@@ -42,7 +42,7 @@ class MatchingValidation:
     """
 
     def __init__(self, folder: Path) -> None:
-        detector = StrekDetector(threads=1)
+        detector = StrekDetector()
         self._pairs = validation_pairs(folder)
         self._views = [[describable(detector, image) for image in (p.a, p.b)] for p in self._pairs]
 

@@ -8,6 +8,7 @@ import pytest
 import sequences
 
 from hybrid_features_ros.cli.main import main
+from hybrid_features_ros.features.weights import load_weights
 from hybrid_features_ros.io.bags import topics
 from hybrid_features_ros.io.trajectory import format_stamp
 from hybrid_features_ros.visualization.report import read_page
@@ -129,18 +130,11 @@ def test_bench_messages(tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "m.json").read_text())["methods"] == methods
 
 
-def test_export_writes_a_script(tmp_path, capsys):
-    main(["export", "--tensorrt-script", str(tmp_path / "build.sh")])
-    assert "was not run here" in capsys.readouterr().out
-    assert (tmp_path / "build.sh").stat().st_mode & 0o100
-
-
-def test_export_compares_with_pytorch(tmp_path, capsys):
+def test_export_writes_weights_and_compares_onnx_with_pytorch(tmp_path, capsys):
     pytest.importorskip("torch", reason="PyTorch is not installed: pip install .[train]")
-    script = tmp_path / "build.sh"
-    main(["export", "--onnx", str(tmp_path / "net.onnx"), "--tensorrt-script", str(script)])
-    assert float(capsys.readouterr().out.splitlines()[0].split()[-1]) < 1e-3
-    assert "net.onnx" in script.read_text()
+    main(["export", "--weights", str(tmp_path / "net.npz"), "--onnx", str(tmp_path / "net.onnx")])
+    assert float(capsys.readouterr().out.splitlines()[1].split()[-1]) < 1e-3
+    assert load_weights("strek", tmp_path / "net.npz").digest == load_weights("strek").digest
 
 
 def test_evaluate_records_for_rerun(tmp_path):
@@ -166,7 +160,7 @@ def test_evaluate_records_for_rerun(tmp_path):
         (["evaluate", "SEQUENCE", "--out", "photo.png"], "photo.png: cannot make this folder"),
         (["dataset", "info", "nothing"], "nothing: no such data set"),
         (["bench", "rotation"], "needs --images DIR"),
-        (["export"], "say what to write: --onnx FILE"),
+        (["export"], "say what to write: --weights FILE"),
     ],
 )
 def test_bad_input_is_one_line_and_status_one(photo, tmp_path, monkeypatch, arguments, message):

@@ -47,9 +47,9 @@ def test_a_quarter_turn_turns_the_keypoints(scene, extractor, turns):
 
 def test_a_shift_by_whole_pixels_shifts_the_finest_heatmap(scene, extractor):
     maps = [
-        extractor.detector.heat(
+        extractor.detector.network.heat(
             pyramid(np.ascontiguousarray(scene[dy : dy + 300, dx : dx + 300]), 1)[0], 0
-        ).logits
+        ).logits.copy()
         for dx, dy in ((0, 0), (7, 3))
     ]
     inner = slice(30, 260)

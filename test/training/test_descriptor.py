@@ -15,7 +15,7 @@ torch = pytest.importorskip(
 
 from hybrid_features_ros.benchmarks.homography import transfer
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.features.engine import Engine
+from hybrid_features_ros.features.onnx import OnnxNetwork
 from hybrid_features_ros.features.strek import StrekDetector
 from hybrid_features_ros.training.correspondences import Correspondences, corresponding, describable, gather
 from hybrid_features_ros.training.descriptor import DescriptorTraining, hardest_triplet, train_descriptor
@@ -43,7 +43,7 @@ def weights(folder):
 def test_corresponding_keypoints_show_the_same_place(photos):
     rng = np.random.default_rng(1)
     pair = make_pair(Photographs.under(photos).draw(rng), 320, rng)
-    detector = StrekDetector(1)
+    detector = StrekDetector()
     (a, of_a), (b, of_b) = (describable(detector, image) for image in (pair.a, pair.b))
     i, j = corresponding(a, b, pair)
     assert len(i) > 40 and len(set(i)) == len(i) and len(set(j)) == len(j)
@@ -145,7 +145,7 @@ def test_export_equals_pytorch(tmp_path):
     assert export(tmp_path / "best.pt", tmp_path / "out.onnx") < 1e-3
     patches = np.random.default_rng(0).random((7, 20, 20), dtype=np.float32)
     given = [patches[:, None], handcrafted(model.config, patches)]
-    found = Engine((tmp_path / "out.onnx").read_bytes(), 1, blocked=True)(*given)[0]
+    found = OnnxNetwork((tmp_path / "out.onnx").read_bytes(), 1, blocked=True)(*given)[0]
     with torch.no_grad():
         expected = load(tmp_path / "best.pt")(*(torch.from_numpy(g) for g in given)).numpy()
     assert np.allclose(found, expected, atol=1e-4)

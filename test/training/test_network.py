@@ -11,7 +11,7 @@ torch = pytest.importorskip(
 )
 
 import hybrid_features_ros
-from hybrid_features_ros.features.engine import Engine
+from hybrid_features_ros.features.onnx import OnnxNetwork
 from hybrid_features_ros.training.export import export, load
 from hybrid_features_ros.training.network import RADIUS, Detector, NetworkConfig
 
@@ -101,7 +101,7 @@ def test_export_equals_pytorch(tmp_path):
     model = Detector(NetworkConfig())
     torch.save({"config": asdict(DetectorTraining()), "model": model.state_dict()}, tmp_path / "best.pt")
     assert export(tmp_path / "best.pt", tmp_path / "out.onnx") < 1e-3
-    engine = Engine((tmp_path / "out.onnx").read_bytes(), 1)
+    engine = OnnxNetwork((tmp_path / "out.onnx").read_bytes(), 1)
     level = np.random.default_rng(0).random((1, 1, 50, 70), dtype=np.float32)
     logits, gradient = engine(level)
     expected = load(tmp_path / "best.pt").padded(torch.from_numpy(level))

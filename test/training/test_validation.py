@@ -21,7 +21,7 @@ KODAK = Path(__file__).resolve().parents[3] / "shared" / "data" / "val" / "kodak
 @pytest.mark.skipif(not KODAK.is_dir(), reason=f"{KODAK} is missing")
 def test_sigmas_are_calibrated():
     """Errors between warped views over what the sigmas say: about one, and never far too small."""
-    detector = StrekDetector(1)
+    detector = StrekDetector()
     errors = []
     for pair in validation_pairs(KODAK)[:24]:
         (a, _), (b, _) = (describable(detector, image) for image in (pair.a, pair.b))

@@ -1,0 +1,78 @@
+"""The descriptor's network computed with numpy: an MLP of the handcrafted half beside a CNN of the patch.
+
+The network is :class:`hybrid_features_ros.training.fusion.HybridDescriptor`, with its normalisations folded
+into the convolutions. Each convolution is one matrix product of the windows of a portion of the patches,
+small enough to stay in the processor's cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hybrid_features_ros.core.types import Float32
+from hybrid_features_ros.features.weights import Weights
+
+_PORTION = 64  # patches at a time
+_LEAST_LIGHT = 1e-8  # added to the variance of a patch
+
+
+class ResidueNetwork:
+    """Patches (N, side, side) and handcrafted descriptors (N, H) to unit descriptors (N, D), float32."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._mlp = list(_layers(weights, "mlp"))
+        self._convolutions = list(_layers(weights, "conv"))
+        self._strides = [int(s) for s in weights.config["strides"]]
+        self._head = weights.arrays.get("head.weight")
+
+    def __call__(self, patches: Float32, handcrafted: Float32) -> Float32:
+        """Descriptors of patches and of what :func:`.rootsift.describe_patches` says of them."""
+        halves = []
+        if self._mlp:
+            gain = np.float32(handcrafted.shape[1] ** 0.5)  # unit vectors to elements of unit variance
+            halves.append(self._perceptron(handcrafted * gain))
+        if self._head is not None:
+            portions = range(0, max(len(patches), 1), _PORTION)
+            halves.append(np.concatenate([self._convolve(patches[i : i + _PORTION]) for i in portions]))
+        joined = np.concatenate(halves, axis=1)
+        length = np.sqrt(np.einsum("nd,nd->n", joined, joined))
+        joined /= np.maximum(length, np.float32(1e-12))[:, None]
+        return np.asarray(joined, dtype=np.float32)
+
+    def _perceptron(self, x: Float32) -> Float32:
+        for i, (weight, bias) in enumerate(self._mlp):
+            x = x @ weight + bias
+            if i + 1 < len(self._mlp):
+                np.maximum(x, 0, out=x)
+        return x
+
+    def _convolve(self, patches: Float32) -> Float32:
+        x = _even_light(patches)[..., None]
+        for (weight, bias), stride in zip(self._convolutions, self._strides, strict=True):
+            side = weight.shape[0]
+            padded = np.pad(x, ((0, 0), (side // 2,) * 2, (side // 2,) * 2, (0, 0)))
+            windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
+            windows = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+            columns = windows.reshape(-1, weight[..., 0].size)
+            x = (columns @ weight.reshape(columns.shape[1], -1) + bias).reshape(*windows.shape[:3], -1)
+            np.maximum(x, 0, out=x)
+        head: Float32 = self._head  # type: ignore[assignment]
+        return x.reshape(len(x), -1) @ head
+
+
+def _layers(weights: Weights, name: str) -> Iterator[tuple[Float32, Float32]]:
+    """Weight and bias of the layers ``name.0``, ``name.1``, ..."""
+    for i in range(len(weights.arrays)):
+        if f"{name}.{i}.weight" in weights.arrays:
+            yield weights.arrays[f"{name}.{i}.weight"], weights.arrays[f"{name}.{i}.bias"]
+
+
+def _even_light(patches: Float32) -> Float32:
+    """Patches of zero mean and unit variance: brightness and contrast carry no meaning."""
+    n, pixels = len(patches), patches[0].size if len(patches) else 1
+    flat = patches.reshape(n, -1) - patches.reshape(n, -1).mean(axis=1, keepdims=True)
+    variance = np.einsum("np,np->n", flat, flat) / np.float32(pixels)
+    flat /= np.sqrt(variance + np.float32(_LEAST_LIGHT))[:, None]
+    return np.asarray(flat.reshape(patches.shape), dtype=np.float32)
