@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import TwoViewConfig
 from hybrid_features_ros.core.types import Bool, Float64, MotionEstimate, MotionModel, Scale
+from hybrid_features_ros.geometry.five_point import five_point
 from hybrid_features_ros.geometry.homography import PlaneMotion, fit_plane
 from hybrid_features_ros.odometry.pose_optimizer import CAUCHY, across, cross, dot, middle
 
@@ -90,7 +90,7 @@ def estimate_motion(pairs: Pairs, threshold: float, config: TwoViewConfig, seed:
     Args:
         pairs: at least ``config.min_inliers`` corresponding rays, outliers among them.
         threshold: largest residual of an inlier [rad].
-        seed: of the rotation's random sampling; OpenCV's MAGSAC always starts from the same seed.
+        seed: of the random sampling; the homography's, by OpenCV, always starts from the same seed.
 
     Returns:
         The best model with its covariance; NONE if it has not enough inliers. ``ambiguous`` if a plane
@@ -100,7 +100,7 @@ def estimate_motion(pairs: Pairs, threshold: float, config: TwoViewConfig, seed:
         return no_motion(len(pairs.sigmas))
     rotation = fit_rotation(pairs, threshold, config, seed)
     planes = fit_plane(pairs.rays_a, pairs.rays_b, pairs.sigmas, threshold, config)
-    rivals = [rotation, fit_essential(pairs, threshold, config, rotation.R, planes)]
+    rivals = [rotation, fit_essential(pairs, threshold, rotation.R, seed, planes)]
     if planes:
         rivals.append(_homography(planes, pairs))
     least = _LEAST_NOISE if len(pairs.sigmas) >= _MANY else 1.0
@@ -179,16 +179,17 @@ def _unit(v: Float64) -> Float64:
 
 
 def fit_essential(
-    pairs: Pairs, threshold: float, config: TwoViewConfig, R0: Float64, planes: Sequence[PlaneMotion] = ()
+    pairs: Pairs, threshold: float, R0: Float64, seed: int, planes: Sequence[PlaneMotion] = ()
 ) -> Hypothesis:
-    """Essential matrix from several starts, each refined: five-point MAGSAC, the best pure rotation (3, 3),
+    """Essential matrix from several starts, each refined: samples of five, the best pure rotation (3, 3),
     and the motions of a plane, should one fill most of the image.
 
     An essential matrix has two rotations, half a turn about the baseline apart, with the same errors.
     Points in front of both cameras tell them apart, but not while the baseline is tiny: of two
     motions that explain the rays about equally, the one with less parallax is taken.
     """
-    starts = [(R0, _baseline(R0, pairs, threshold)), *_five_point(pairs, threshold, config)]
+    starts = [(R0, _baseline(R0, pairs, threshold))]
+    starts += five_point(pairs.rays_a, pairs.rays_b, R0, threshold, seed)
     starts += [(p.R, _unit(p.shift)) for p in planes]
     hypotheses = []
     for start in starts:
@@ -206,27 +207,6 @@ def _untwisted(R: Float64, t: Float64, pairs: Pairs) -> tuple[Float64, Float64]:
     twin = (2 * np.outer(t, t) - np.eye(3)) @ R
     everything = np.ones(len(pairs.sigmas), np.bool_)
     return min(((R, t), (twin, t)), key=lambda m: median_parallax(pairs, m[0], everything))
-
-
-def _five_point(pairs: Pairs, threshold: float, config: TwoViewConfig) -> list[tuple[Float64, Float64]]:
-    """Rotation and unit translation by OpenCV's MAGSAC; none if it finds nothing."""
-    front = (pairs.rays_a[:, 2] > 0.05) & (pairs.rays_b[:, 2] > 0.05)
-    if front.sum() < config.min_inliers:
-        return []
-    a, b = (r[front, :2] / r[front, 2:] for r in (pairs.rays_a, pairs.rays_b))
-    E, mask = cv2.findEssentialMat(
-        b,
-        a,
-        np.eye(3),
-        method=cv2.USAC_MAGSAC,
-        prob=config.confidence,
-        threshold=threshold,
-        maxIters=config.max_iterations,
-    )
-    if E is None or E.shape != (3, 3):
-        return []
-    _, R, t, _ = cv2.recoverPose(E, b, a, np.eye(3), mask=mask)
-    return [(R, t.ravel())]
 
 
 def _baseline(R: Float64, pairs: Pairs, threshold: float) -> Float64:
