@@ -20,7 +20,7 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import UInt8
 from hybrid_features_ros.evaluation.evaluate import evaluate
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
-from hybrid_features_ros.features import Extractor, make_extractor
+from hybrid_features_ros.features import Extractor, load_extractor, make_extractor
 from hybrid_features_ros.features.hybrid import HybridExtractor
 from hybrid_features_ros.io.sources import open_source
 from hybrid_features_ros.simulation.render import render_sequence
@@ -31,14 +31,14 @@ Report = dict[str, Any]
 def rotation_part(images: Path, extractor: str, yardsticks: Sequence[str]) -> Report:
     """:func:`~hybrid_features_ros.benchmarks.rotation.bench_rotation` of ours and the yardsticks."""
     # More than are kept: those outside the disc do not count.
-    contestants = _contestants(extractor, yardsticks, 3 * rotation.BUDGET)
-    return _signed(rotation.bench_rotation(contestants, images), extractor)
+    found = contestants(extractor, yardsticks, 3 * rotation.BUDGET)
+    return signed(rotation.bench_rotation(found, images), extractor)
 
 
 def homography_part(dataset: Path, extractor: str, yardsticks: Sequence[str]) -> Report:
     """:func:`~hybrid_features_ros.benchmarks.homography.bench_homography` of ours and the yardsticks."""
-    contestants = _contestants(extractor, yardsticks, homography.BUDGET)
-    return _signed(homography.bench_homography(contestants, dataset), extractor)
+    found = contestants(extractor, yardsticks, homography.BUDGET)
+    return signed(homography.bench_homography(found, dataset), extractor)
 
 
 def speed_part(photo: UInt8, extractor: str, threads: int = 1) -> Report:
@@ -57,7 +57,7 @@ def speed_part(photo: UInt8, extractor: str, threads: int = 1) -> Report:
     def detect(image: UInt8) -> object:
         return ours.detector.detect(image, speed.BUDGET)
 
-    return _signed(speed.bench_speed(photo, detect, ours, others, threads), extractor)
+    return signed(speed.bench_speed(photo, detect, ours, others, threads), extractor)
 
 
 def odometry_part(folder: Path, config: Config, every: int = 1) -> Report:
@@ -86,7 +86,7 @@ def odometry_part(folder: Path, config: Config, every: int = 1) -> Report:
         "alignment": "mono sim3, rgbd se3",
         "relative errors": f"over {max(1, 30 // every)} frames",
     }
-    return _signed({"protocol": protocol, "methods": methods}, config.features.extractor)
+    return signed({"protocol": protocol, "methods": methods}, config.features.extractor)
 
 
 def bench_all(parts: Mapping[str, Callable[[], Report]], out: Path) -> Report:
@@ -110,12 +110,20 @@ def bench_all(parts: Mapping[str, Callable[[], Report]], out: Path) -> Report:
     return report
 
 
-def _contestants(extractor: str, yardsticks: Sequence[str], budget: int) -> dict[str, Extractor]:
+def contestants(
+    extractor: str, yardsticks: Sequence[str], budget: int, others: Sequence[str] = ()
+) -> dict[str, Extractor]:
+    """``ours``, the yardsticks and others by ``package.module:Class``; ``budget``: their most keypoints."""
     ours = make_extractor(FeatureConfig(extractor=extractor, max_keypoints=budget))
-    return {"ours": ours, **{name: yardstick(name, budget) for name in yardsticks}}
+    return {
+        "ours": ours,
+        **{name: yardstick(name, budget) for name in yardsticks},
+        **{name.rpartition(":")[2]: load_extractor(name, budget) for name in others},
+    }
 
 
-def _signed(report: Report, extractor: str) -> Report:
+def signed(report: Report, extractor: str) -> Report:
+    """The report with what it was measured with in its protocol."""
     report["protocol"] |= {
         "ours": extractor,
         "opencv": cv2.__version__,

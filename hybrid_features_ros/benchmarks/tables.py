@@ -32,6 +32,14 @@ _HOMOGRAPHY = (
     ("corner error at most 3 px", "ha3", 3, True),
     ("corner error at most 8 px", "ha8", 3, True),
 )
+_POSE = (
+    ("pose AUC@5 deg, upright", "upright", "auc5", 1, True),
+    ("the same, rolled by any angle", "rolled", "auc5", 1, True),
+    ("pose AUC@10 deg, upright", "upright", "auc10", 1, True),
+    ("the same, rolled by any angle", "rolled", "auc10", 1, True),
+    ("correct matches at distinct places", "upright", "distinct", 0, True),
+    ("error of matches, median, to the epipolar line [px]", "upright", "epipolar_px", 2, False),
+)
 _ODOMETRY = (
     ("position error, rmse [m]", "ate_rmse_m", 3, False),
     ("rotation over 30 frames, median [deg]", "rot_rpe_30f_median_deg", 2, False),
@@ -42,8 +50,8 @@ _ODOMETRY = (
 def tables(bench: Bench) -> dict[str, str]:
     """The tables of every part that was run, by names that begin with the part's."""
     makers = {
-        "rotation": _rotation, "homography": _homography, "speed": _speed, "odometry": _odometry,
-        "odometry_ours": _odometry_ours, "messages": _messages,
+        "rotation": _rotation, "homography": _homography, "pose": _pose, "blur": _blur, "zoom": _zoom,
+        "speed": _speed, "odometry": _odometry, "odometry_ours": _odometry_ours, "messages": _messages,
     }  # fmt: skip
     parts = {name: bench[_part(name)] for name in makers if _part(name) in bench}
     return {
@@ -103,6 +111,37 @@ def _homography(part: Bench) -> str:
         values = [methods[m]["overall"][key] for m in methods]
         rows.append((title, _bold([_number(v, digits) for v in values], values, more)))
     return _table([_name(m) for m in methods], rows)
+
+
+def _pose(part: Bench) -> str:
+    methods = part["methods"]
+    rows = []
+    for title, way, key, digits, more in _POSE:
+        if all(key in methods[m][way] for m in methods):  # without depth nothing says which are correct
+            values = [methods[m][way][key] for m in methods]
+            rows.append((title, _bold([_number(v, digits) for v in values], values, more)))
+    return _table([_name(m) for m in methods], rows)
+
+
+def _blur(part: Bench) -> str:
+    blurred = _series(part, "blur_px", "distinct", "distinct correct matches, blurred by {:g} px")
+    dark = _series(part, "light", "light_distinct", "the same, sharp, in {:.2g} of the light")
+    return _table([_name(m) for m in part["methods"]], blurred + dark)
+
+
+def _zoom(part: Bench) -> str:
+    rows = _series(part, "zoom", "distinct", "distinct correct matches, zoom {:g}")
+    return _table([_name(m) for m in part["methods"]], rows)
+
+
+def _series(part: Bench, steps: str, key: str, title: str) -> list[tuple[str, list[str]]]:
+    """A row for every step of a series that all methods went through."""
+    methods = list(part["methods"].values())
+    columns = zip(methods[0][steps], *(m[key] for m in methods), strict=True)
+    return [
+        (title.format(step), _bold([_number(v, 0) for v in values], values, True))
+        for step, *values in columns
+    ]
 
 
 def _speed(part: Bench) -> str:

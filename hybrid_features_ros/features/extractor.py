@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any, Protocol
 
 import cv2
 from numpy.typing import NDArray
 
 from hybrid_features_ros.core.config import FeatureConfig
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features
 from hybrid_features_ros.features.sift import SiftExtractor
 
@@ -28,6 +30,28 @@ class Extractor(Protocol):
             InputError: the image is empty or of another shape or type.
         """
         ...
+
+
+def load_extractor(name: str, max_keypoints: int) -> Extractor:
+    """Anybody's extractor, by ``package.module:Class``; the class, or a function, is called with
+    ``max_keypoints``.
+
+    Raises:
+        InputError: there is no such module or class, or what it makes has no ``extract``.
+    """
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute):
+        raise InputError(f"extractor {name!r}: write package.module:Class")
+    try:
+        make = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"extractor {name!r}: {error}; is its folder on PYTHONPATH?") from None
+    extractor: Extractor = make(max_keypoints=max_keypoints)
+    if not callable(getattr(extractor, "extract", None)):
+        raise InputError(
+            f"extractor {name!r}: {attribute} makes a {type(extractor).__name__} without extract()"
+        )
+    return extractor
 
 
 def make_extractor(config: FeatureConfig) -> Extractor:

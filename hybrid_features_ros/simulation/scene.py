@@ -155,9 +155,9 @@ def furnished_room(seed: int = 0) -> list[Surface]:
         InputError: the packages that carry the photographs are not installed.
     """
     rng = np.random.default_rng(seed)
-    photographs, floors = _photographs(), [_shipped("skimage.data", name) for name in FLOORS]
+    papers, floors = photographs(), [_shipped("skimage.data", name) for name in FLOORS]
     low, high = np.array([-3.5, -1.6, -3.0]), np.array([3.5, 1.4, 3.0])
-    walls = _box(low, high, lambda w, h: _papered(w, h, photographs, rng), inside=True)
+    walls = _box(low, high, lambda w, h: papered(w, h, papers, rng), inside=True)
     ground = _tiled(7.0, 6.0, floors[1])
     walls["bottom"] = Surface.make([low[0], high[1], high[2]], [7, 0, 0], [0, 0, -6], ground)
     surfaces = list(walls.values())
@@ -173,7 +173,7 @@ def furnished_room(seed: int = 0) -> list[Surface]:
 
         def paper(width: float, height: float, floor: UInt8 = floors[k % 3]) -> UInt8:
             if max(width, height) < 2:
-                return _papered(width, height, photographs, rng)
+                return papered(width, height, papers, rng)
             return _tiled(width, height, floor)
 
         sides = _box(np.array(least), np.array(greatest), paper, inside=False)
@@ -201,7 +201,12 @@ def _box(low: Float64, high: Float64, paper: Paper, inside: bool) -> dict[str, S
     }
 
 
-def _photographs() -> list[UInt8]:
+def photographs() -> list[UInt8]:
+    """The photographs (H, W, 3) BGR of ``PHOTOGRAPHS``.
+
+    Raises:
+        InputError: the packages that carry them are not installed.
+    """
     return [_shipped(package, name) for package, names in PHOTOGRAPHS.items() for name in names]
 
 
@@ -222,8 +227,8 @@ def _shipped(package: str, name: str) -> UInt8:
     return np.asarray(image, dtype=np.uint8)
 
 
-def _papered(width: float, height: float, photographs: Sequence[UInt8], rng: np.random.Generator) -> UInt8:
-    """A texture of width x height [m] covered with photographs about 0.8 m high.
+def papered(width: float, height: float, photographs: Sequence[UInt8], rng: np.random.Generator) -> UInt8:
+    """A texture (H, W, 3) of width x height [m] covered with photographs about 0.8 m high.
 
     Every photograph comes once before any comes again, each time another part of it, maybe mirrored:
     walls that repeat themselves would be a test of luck.
