@@ -4,12 +4,16 @@
 trajectory.tum and summary.png in the folder. The pace is that of the nodes, so that results repeat.
 """
 
-from launch.actions import DeclareLaunchArgument, EmitEvent
-from launch.events import Shutdown
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument
+from launch.launch_description_sources import load_python_launch_file_as_module
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchDescription
+
+VO = load_python_launch_file_as_module(str(Path(__file__).with_name("vo.launch.py")))
 
 
 def generate_launch_description():
@@ -19,7 +23,7 @@ def generate_launch_description():
         executable="demo",
         arguments=["--data", LaunchConfiguration("bag"), "--out", LaunchConfiguration("out")],
         output="screen",
-        on_exit=[EmitEvent(event=Shutdown(reason="the bag was evaluated"))],
+        on_exit=VO.ended,
     )
     return LaunchDescription(
         [

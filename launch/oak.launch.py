@@ -1,34 +1,12 @@
-"""Visual odometry of an OAK-D: run depthai_ros_driver's rgbd_pcl.launch.py with rectify_rgb:=true beside it.
-
-All arguments of vo.launch.py may be given too: `--show-args` lists them.
-"""
+"""Visual odometry of an OAK-D: run depthai_ros_driver's rgbd_pcl.launch.py with rectify_rgb:=true."""
 
 from pathlib import Path
 
-from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
-from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.launch_description_sources import load_python_launch_file_as_module
 
-from launch import LaunchDescription
-
-VO = Path(get_package_share_directory("hybrid_features_ros")) / "launch" / "vo.launch.py"
-
-DEFAULTS = (
-    ("image", "/oak/rgb/image_rect", "Topic of the colour images, rectified as the depth is."),
-    ("depth", "/oak/stereo/image_raw", "Topic of the depth images registered to the colour images."),
-    ("rectified", "true", "true: the images are rectified."),
-    ("base", "oak", "Frame of the robot; the driver publishes this one's transform."),
-)
+VO = load_python_launch_file_as_module(str(Path(__file__).with_name("vo.launch.py")))
 
 
 def generate_launch_description():
-    """Other defaults for vo.launch.py."""
-    return LaunchDescription(
-        [
-            *(
-                DeclareLaunchArgument(name, default_value=value, description=text)
-                for name, value, text in DEFAULTS
-            ),
-            IncludeLaunchDescription(PythonLaunchDescriptionSource(str(VO))),
-        ]
-    )
+    """vo.launch.py with the defaults of this camera; `--show-args` lists its arguments."""
+    return VO.generate_launch_description("oak")

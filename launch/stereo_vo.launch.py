@@ -1,32 +1,12 @@
-"""Visual odometry of a rectified stereo pair, in metres.
-
-All arguments of vo.launch.py may be given too: `--show-args` lists them.
-"""
+"""Visual odometry of a rectified stereo pair, in metres."""
 
 from pathlib import Path
 
-from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
-from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.launch_description_sources import load_python_launch_file_as_module
 
-from launch import LaunchDescription
-
-VO = Path(get_package_share_directory("hybrid_features_ros")) / "launch" / "vo.launch.py"
-
-DEFAULTS = (
-    ("left", "/stereo/left/image_rect", "Topic of the rectified left images."),
-    ("right", "/stereo/right/image_rect", "Topic of the rectified right images."),
-)
+VO = load_python_launch_file_as_module(str(Path(__file__).with_name("vo.launch.py")))
 
 
 def generate_launch_description():
-    """Other defaults for vo.launch.py."""
-    return LaunchDescription(
-        [
-            *(
-                DeclareLaunchArgument(name, default_value=value, description=text)
-                for name, value, text in DEFAULTS
-            ),
-            IncludeLaunchDescription(PythonLaunchDescriptionSource(str(VO))),
-        ]
-    )
+    """vo.launch.py with the defaults of this camera; `--show-args` lists its arguments."""
+    return VO.generate_launch_description("stereo_vo")

@@ -19,6 +19,7 @@ TYPES = {
     "rviz_default_plugins/Path": "nav_msgs/msg/Path",
     "rviz_default_plugins/Odometry": "nav_msgs/msg/Odometry",
     "rviz_default_plugins/Image": "sensor_msgs/msg/Image",
+    "rviz_default_plugins/Marker": "visualization_msgs/msg/Marker",
 }
 
 
