@@ -252,7 +252,10 @@ class InputConfig(_Checked):
         live=False,
     )
     rectified: bool = option(
-        False, "The image is rectified: use P of camera_info and no distortion.", live=False
+        False,
+        "The image is rectified: use P of camera_info and no distortion. Not given, the topic's name decides "
+        "(image_rect).",
+        live=False,
     )
     depth: bool = option(
         False,

@@ -7,8 +7,7 @@ and reads come back as views of the message's own memory.
 from __future__ import annotations
 
 import array
-import sys
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
@@ -32,25 +31,21 @@ from hybrid_features_ros.core.types import (
     Metric,
     OdometryResult,
 )
+from hybrid_features_ros.io import calibration
+from hybrid_features_ros.io.images import image_of
 from hybrid_features_ros.msg import FeatureArray, FeatureMatches, Keyframe, OdometryStatus, RelativePose
 
 OPTICAL_TO_BODY = se3.make([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], [0, 0, 0])
 """``T_body_optical``: REP-103 axes, x forward, y left, z up, from x right, y down, z forward."""
 
-NOT_MEASURED = 65535  # in 16-bit depth: saturated, or a driver's mark of no measurement
+SAME_FOCAL = 1e-3  # of the focal length: by how much those of a rectified pair may differ
 
 _BRIDGE = CvBridge()
-# Names that cv_bridge does not take for a picture, and the one it takes for the same bytes.
-_SYNONYMS = {
-    "8uc1": "mono8",
-    "8uc3": "bgr8",
-    "8uc4": "bgra8",
-    "yuyv": "yuv422_yuy2",
-    "uyvy": "yuv422",
-    # A grey picture, and planes of colour behind it.
-    **dict.fromkeys(("nv12", "nv21", "nv16", "nv61", "nv24", "nv42", "i420", "yv12", "yuv420"), "mono8"),
-}
-_NUMBERS = ("mono16", "16UC1", "16SC1", "32FC1")  # one channel whose range is not that of a byte
+# What cv_bridge turns into grey or BGR, with the bytes of a pixel; all else our own decoder reads.
+_BRIDGED = {
+    "mono8": 1, "bgr8": 3, "rgb8": 3, "bgra8": 4, "rgba8": 4, "yuv422": 2, "yuv422_yuy2": 2,
+    **{f"bayer_{pattern}8": 1 for pattern in ("rggb", "bggr", "gbrg", "grbg")},
+}  # fmt: skip
 
 
 def to_ns(stamp: Time) -> int:
@@ -69,15 +64,15 @@ def image_from_msg(msg: Image | CompressedImage) -> NDArray[np.uint8]:
     Raises:
         InputError: the encoding is unknown or the data does not fill the image.
     """
-    if isinstance(msg, CompressedImage):
-        return _decompress(msg)
-    _check_size(msg)
-    encoding = _SYNONYMS.get(msg.encoding.lower(), msg.encoding)
-    if encoding in _NUMBERS:
-        return _as_bytes(_decode(msg, encoding, "passthrough"))
-    if encoding.endswith("16"):  # colours: a sensor of 12 bits leaves the upper four dark
-        return _as_bytes(_decode(msg, encoding, "bgr16"))
-    return np.asarray(_decode(msg, encoding, "mono8" if encoding == "mono8" else "bgr8"), dtype=np.uint8)
+    # cv_bridge shears images whose rows are padded by no whole number of pixels.
+    pixel = _BRIDGED.get(msg.encoding, 0) if isinstance(msg, Image) else 0
+    if pixel and msg.height and 0 < msg.step == msg.width * pixel:
+        try:
+            desired = "mono8" if msg.encoding == "mono8" else "bgr8"
+            return np.asarray(_BRIDGE.imgmsg_to_cv2(msg, desired_encoding=desired), dtype=np.uint8)
+        except (CvBridgeError, cv2.error, TypeError, ValueError):
+            pass  # what is wrong is told below
+    return image_of(msg)
 
 
 def image_to_msg(image: NDArray[np.uint8], header: Header) -> Image:
@@ -90,66 +85,29 @@ def image_to_msg(image: NDArray[np.uint8], header: Header) -> Image:
     )  # fmt: skip
 
 
-def depth_from_msg(msg: Image) -> NDArray[np.float32]:
-    """Depth (H, W) float32 [m] of a 16UC1 (millimetres) or 32FC1 (metres) image, as in REP-118.
-
-    NaN where the largest number of 16 bits says that nothing was measured.
-
-    Raises:
-        InputError: another encoding.
-    """
-    _check_size(msg)
-    if msg.encoding in ("16UC1", "mono16"):
-        raw = _decode(msg, msg.encoding, "passthrough")
-        depth = np.asarray(raw, dtype=np.float32) / np.float32(1000)
-        depth[raw == NOT_MEASURED] = np.nan
-        return depth
-    if msg.encoding == "32FC1":
-        return np.asarray(_decode(msg, msg.encoding, "passthrough"), dtype=np.float32)
-    raise InputError(f"depth image has encoding {msg.encoding!r}; publish 16UC1 [mm] or 32FC1 [m]")
-
-
 def camera_from_msg(msg: CameraInfo, rectified: bool) -> Camera:
     """The calibration of the raw image (K and D), or of the rectified one (P), after its ROI and binning.
-
-    ``sensor_msgs/CameraInfo`` calibrates the full sensor; the image is the region of interest of it,
-    every ``binning`` pixels joined to one.
 
     Raises:
         InputError: the camera is not calibrated (K[0] = 0), or the lens model is unknown.
     """
-    if rectified:
-        P = msg.p
-        K = [P[0], P[1], P[2], P[4], P[5], P[6], P[8], P[9], P[10]]
-        camera = Camera.from_calibration(msg.width, msg.height, K, "none", ())
-    else:
-        model, D = msg.distortion_model, list(msg.d)
-        camera = Camera.from_calibration(msg.width, msg.height, list(msg.k), model, D)
-    roi, bx, by = msg.roi, max(msg.binning_x, 1), max(msg.binning_y, 1)
-    return replace(
-        camera,
-        width=(roi.width or msg.width) // bx,
-        height=(roi.height or msg.height) // by,
-        fx=camera.fx / bx,
-        fy=camera.fy / by,
-        cx=(camera.cx - roi.x_offset + 0.5) / bx - 0.5,
-        cy=(camera.cy - roi.y_offset + 0.5) / by - 0.5,
-    )
+    return calibration.CameraInfo.of(msg).camera(rectified)
 
 
-def baseline_from_msg(right: CameraInfo) -> tuple[float, float]:
-    """Focal length [px] and baseline [m] that the right camera of a rectified pair announces in its P.
+def stereo_from_msgs(left: CameraInfo, right: CameraInfo) -> tuple[float, float, tuple[float, float]]:
+    """What the calibrations of a rectified pair say: focal length [px], baseline [m], principal point of the
+    left image minus that of the right one in x and y [px].
 
     Raises:
-        InputError: there is no baseline in it.
+        InputError: there is no baseline, or the two images are not rectified alike.
     """
-    focal, offset = float(right.p[0]), float(right.p[3])
-    if not focal > 0 or not offset < 0:
+    baseline = calibration.CameraInfo.of(right).baseline
+    a, b = camera_from_msg(left, True), camera_from_msg(right, True)
+    if abs(a.fx - b.fx) > SAME_FOCAL * b.fx:
         raise InputError(
-            f"right camera_info: P[0] = {focal}, P[3] = {offset} is no rectified pair; P[3] must be "
-            "-focal length x baseline: calibrate the pair, or swap left and right"
+            f"left and right camera_info: P has focal lengths {a.fx:g} and {b.fx:g} px: rectify both alike"
         )
-    return focal / max(right.binning_x, 1), -offset / focal
+    return b.fx, baseline, (a.cx - b.cx, a.cy - b.cy)
 
 
 def features_to_msg(features: Features, header: Header) -> FeatureArray:
@@ -276,8 +234,10 @@ def keyframe_to_msg(
     return msg
 
 
-def status_to_msg(result: OdometryResult, header: Header, dropped: int) -> OdometryStatus:
-    """What the odometry did with the image."""
+def status_to_msg(
+    result: OdometryResult, header: Header, dropped: int, milliseconds: Mapping[str, float]
+) -> OdometryStatus:
+    """What the odometry did with the image, and how long each stage took, the extraction among them."""
     return OdometryStatus(
         header=header,
         state=int(result.state),
@@ -290,8 +250,8 @@ def status_to_msg(result: OdometryResult, header: Header, dropped: int) -> Odome
         landmarks=result.landmarks,
         dropped_frames=dropped,
         reset_counter=result.resets,
-        stage=list(result.milliseconds),
-        stage_ms=_floats(np.array(list(result.milliseconds.values()), np.float32)),
+        stage=list(milliseconds),
+        stage_ms=_floats(np.array(list(milliseconds.values()), np.float32)),
         reason=result.reason,
     )
 
@@ -371,67 +331,6 @@ def packed(code: str, values: NDArray[Any] | None) -> array.array[Any]:
         flat = np.ascontiguousarray(values).reshape(-1)
         result.frombytes(flat.view(np.uint8).data)  # one copy, no bytes object between
     return result
-
-
-def _check_size(msg: Image) -> None:
-    if msg.width == 0 or msg.height == 0 or len(msg.data) < msg.step * msg.height:
-        raise InputError(
-            f"image of {msg.width}x{msg.height} pixels with step {msg.step} holds {len(msg.data)} bytes; "
-            "check the camera driver"
-        )
-
-
-def _decompress(msg: CompressedImage) -> NDArray[np.uint8]:
-    name = f"compressed image ({msg.format!r}, {len(msg.data)} bytes)"
-    try:
-        image = _BRIDGE.compressed_imgmsg_to_cv2(msg)
-    except (CvBridgeError, cv2.error, ValueError) as error:
-        raise InputError(f"{name} cannot be decoded: {' '.join(str(error).split())}") from None
-    if image is None:
-        raise InputError(f"{name} cannot be decoded: publish JPEG or PNG")
-    return _as_bytes(image if image.ndim == 2 else image[..., : 3 if image.shape[2] > 2 else 1])
-
-
-def _as_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Bytes as they are; other numbers scaled so that their range fills a byte, NaN as the darkest."""
-    if image.dtype == np.uint8:
-        return image if image.ndim == 2 or image.shape[2] == 3 else image[..., 0]
-    known = image[np.isfinite(image)]
-    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    numbers = np.nan_to_num(image.astype(np.float32), nan=low, posinf=high, neginf=low)
-    return np.asarray((numbers - low) * (255.0 / (high - low) if high > low else 0.0), dtype=np.uint8)
-
-
-def _decode(msg: Image, encoding: str, desired: str) -> NDArray[Any]:
-    """The picture of a message whose data is to be taken for ``encoding``."""
-    try:
-        return np.asarray(_BRIDGE.imgmsg_to_cv2(_compact(msg, encoding), desired_encoding=desired))
-    except (CvBridgeError, cv2.error, KeyError, ValueError, TypeError) as error:
-        raise InputError(
-            f"image encoding {msg.encoding!r} cannot be used ({' '.join(str(error).split())}); "
-            "publish mono8, mono16, bgr8, rgb8, bgra8, rgba8, bayer_*, yuyv, uyvy, nv12 or nv21"
-        ) from None
-
-
-def _compact(msg: Image, encoding: str) -> Image:
-    """The same image without row padding, in this machine's byte order, under the given encoding.
-
-    cv_bridge shears images whose padding is no whole number of pixels, and with numpy 2 it cannot swap bytes.
-    """
-    name, channels = _BRIDGE.encoding_to_dtype_with_channels(encoding)
-    dtype = np.dtype(name)
-    row = msg.width * channels * dtype.itemsize
-    foreign = bool(msg.is_bigendian) == (sys.byteorder == "little")
-    if msg.step < row:
-        raise ValueError(f"step {msg.step} is less than the {row} bytes of {msg.width} pixels")
-    if msg.step == row and not foreign and encoding == msg.encoding:
-        return msg
-    rows = np.frombuffer(msg.data, np.uint8, msg.height * msg.step).reshape(msg.height, msg.step)[:, :row]
-    pixels = np.ascontiguousarray(rows).view(dtype)
-    return Image(
-        header=msg.header, height=msg.height, width=msg.width, encoding=encoding, step=row,
-        is_bigendian=int(sys.byteorder == "big"), data=packed("B", pixels.byteswap() if foreign else pixels),
-    )  # fmt: skip
 
 
 def _dtype_code(features: Features) -> int:

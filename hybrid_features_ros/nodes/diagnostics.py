@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -76,6 +77,19 @@ class Report:
         )
 
 
+@dataclass(frozen=True)
+class Upstream:
+    """What was done about an image before the odometry got its features.
+
+    Attributes:
+        dropped: images skipped so far because a newer one had arrived.
+        milliseconds: wall-clock time of each stage.
+    """
+
+    dropped: int = 0
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+
+
 def explain_silence(node: Node, topic: str, seconds: float, stamp: int | None) -> str:
     """One sentence about a topic from which nothing is heard.
 
@@ -85,20 +99,42 @@ def explain_silence(node: Node, topic: str, seconds: float, stamp: int | None) -
         stamp: of the newest message ever seen on it [ns].
     """
     name = node.resolve_topic_name(topic)
-    subscriptions = [s for s in node.get_subscriptions_info_by_topic(name) if s.node_name == node.get_name()]
-    publishers = ", ".join(
-        f"{p.node_namespace.rstrip('/')}/{p.node_name} ({p.topic_type}, {_qos(p)})"
-        for p in node.get_publishers_info_by_topic(name)
-    )
-    ours = f"; subscribed with {_qos(subscriptions[0])}" if subscriptions else ""
-    found = f"publishers: {publishers}{ours}" if publishers else _NOBODY.format(topic=topic)
+    mine = [s for s in node.get_subscriptions_info_by_topic(name) if s.node_name == node.get_name()]
+    found = node.get_publishers_info_by_topic(name)
+    if found:
+        text = f"publishers: {', '.join(endpoints(found))}" + (
+            f"; subscribed with {_qos(mine[0])}" if mine else ""
+        )
+        foreign = {p.topic_type for p in found} - {s.topic_type for s in mine}
+        text += "".join(f"; {_foreign(kind, name)}" for kind in sorted(foreign) if mine)
+    else:
+        text = f"nobody publishes it: start the camera or remap `{topic}`" + _relatives(node, name)
     seen = f"newest stamp seen {stamp} ns" if stamp is not None else "never seen a message"
-    return f"no message on {name} for {seconds:g} s; {found}; {seen}"
+    return f"no message on {name} for {seconds:g} s; {text}; {seen}"
 
 
-_NOBODY = "nobody publishes it: start the camera or remap `{topic}`"
+def endpoints(found: Iterable[Any]) -> list[str]:
+    """Publishers by their names, with their type and the quality of service that they offer."""
+    return [f"{p.node_namespace.rstrip('/')}/{p.node_name} ({p.topic_type}, {_qos(p)})" for p in found]
 
 
-def _qos(endpoint: object) -> str:
-    profile = endpoint.qos_profile  # type: ignore[attr-defined]
+def _relatives(node: Node, name: str) -> str:
+    """The same images in another transport, which has a topic below the raw one."""
+    below = [
+        f"; {_foreign(kinds[0], topic)}"
+        for topic, kinds in node.get_topic_names_and_types()
+        if topic.startswith(f"{name}/") and node.count_publishers(topic)
+    ]
+    return "".join(below)
+
+
+def _foreign(kind: str, topic: str) -> str:
+    """What to do about a topic whose type is not read."""
+    if kind == "sensor_msgs/msg/CompressedImage":
+        return f"{topic} is {kind}: set input.transport to compressed, the topic being <image>/compressed"
+    return f"{topic} is {kind}, which is not read: decode it, e.g. ros2 run image_transport republish"
+
+
+def _qos(endpoint: Any) -> str:
+    profile = endpoint.qos_profile
     return f"{profile.reliability.name.lower()}, {profile.durability.name.lower()}"

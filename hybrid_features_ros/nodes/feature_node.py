@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -11,27 +13,31 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from message_filters import ApproximateTimeSynchronizer, Subscriber, TimeSynchronizer
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from hybrid_features_ros.core.config import Config
-from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features, UInt8
 from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.extractor import Extractor
 from hybrid_features_ros.features.stereo import StereoDepth
+from hybrid_features_ros.io.images import depth_of
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
-from hybrid_features_ros.nodes.diagnostics import Report, explain_silence
+from hybrid_features_ros.nodes.calibration import Calibration
+from hybrid_features_ros.nodes.diagnostics import Report, Upstream, explain_silence
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
+from hybrid_features_ros.nodes.parameters import is_given
 from hybrid_features_ros.nodes.rtabmap import RtabmapOutput
 from hybrid_features_ros.nodes.spin import spin
 from hybrid_features_ros.nodes.worker import NewestWins
 
-Sink = Callable[[Header, Features], None]
+Sink = Callable[[Header, Features, Upstream], None]
 
 SYNC_QUEUE = 10  # messages of one topic that wait for their partners
+RECTIFIED = frozenset(("rect", "rectified", "undistorted"))  # in names of topics
+DEPTH_RANGE_M = (0.05, 100.0)  # of median depths that are believed without a word
 WARM_UP = (480, 640)  # size of the image that makes the model ready
 
 
@@ -49,12 +55,12 @@ class FeatureNode(ManagedNode):
 
     Subscribes: ``image`` (sensor_msgs/Image; ``image/compressed`` with ``input.transport: compressed``),
     with ``input.depth: true`` also ``depth/image``; with ``input.stereo: true`` instead
-    ``left/image_rect``, ``right/image_rect`` and ``right/camera_info``. Publishes while somebody listens
+    ``left/image_rect``, ``right/image_rect`` and both ``camera_info``. Publishes while somebody listens
     ``features`` (FeatureArray) and, with depth and if rtabmap_msgs is installed, ``rgbd_image``; and
     ``/diagnostics``.
 
     Args:
-        sink: receives every image's header and features in this process.
+        sink: receives every image's header and features in this process, and what they took.
     """
 
     def __init__(self, sink: Sink | None = None, **options: Any) -> None:
@@ -62,7 +68,9 @@ class FeatureNode(ManagedNode):
         self._sink = sink
         self._extractor: Extractor | None = None
         self._model = "none"
-        self._pair: tuple[tuple[float, float], StereoDepth] | None = None  # of which calibration
+        self._rectified = False
+        self._calibrations = [Calibration(self, f"{side}/camera_info") for side in ("left", "right")]
+        self._pair: tuple[Any, StereoDepth] | None = None  # of which calibration
         self._worker: NewestWins[Item] | None = None
         self._subscriptions_made: list[Any] = []
         self._dropped = 0
@@ -94,6 +102,7 @@ class FeatureNode(ManagedNode):
         if self._extractor is None:
             self.load()
         self._heard.clear()
+        self._rectified = self._is_rectified()
         self._worker = NewestWins(self._extract, self.failures.tell, self.config.input.queue)
         self._watch.reset()
         self._subscribe()
@@ -103,6 +112,8 @@ class FeatureNode(ManagedNode):
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
         self._subscriptions_made.clear()
+        for calibration in (*self._calibrations, *self._rtabmap.calibrations):
+            calibration.unsubscribe()
         if self._worker:
             self._worker.stop()
             self._dropped += self._worker.dropped
@@ -142,7 +153,8 @@ class FeatureNode(ManagedNode):
 
     def _subscribe(self) -> None:
         given, topics = self.config.input, self._topics()
-        self._subscriptions_made.extend(self._rtabmap.subscribe())
+        for calibration in self._rtabmap.calibrations:
+            calibration.subscribe()
         qos = QoSProfile(
             depth=max(given.queue, 5),
             reliability=qos_profile_sensor_data.reliability,
@@ -166,16 +178,8 @@ class FeatureNode(ManagedNode):
             self._synchroniser = ApproximateTimeSynchronizer(filters, SYNC_QUEUE, given.max_interval_s)
         self._synchroniser.registerCallback(self._on_image)
         made.extend(f.sub for f in filters)
-        if given.stereo:
-            made.append(
-                self.create_subscription(
-                    CameraInfo,
-                    "right/camera_info",
-                    self._on_right_info,
-                    qos_profile_sensor_data,
-                    qos_overriding_options=OVERRIDABLE,
-                )
-            )
+        for calibration in self._calibrations if given.stereo else ():
+            calibration.subscribe()
 
     def _note(self, msg: Any, topic: str) -> None:
         self._newest[topic] = conversions.to_ns(msg.header.stamp)
@@ -189,26 +193,18 @@ class FeatureNode(ManagedNode):
         if self._worker:
             self._worker.submit(Item(self.meter.came(), image, partner))
 
-    def _on_right_info(self, msg: CameraInfo) -> None:
-        try:
-            given = conversions.baseline_from_msg(msg)
-            if self._pair is None or self._pair[0] != given:
-                self._pair = given, StereoDepth(*given)
-        except InputError as error:
-            self._pair = None
-            self.get_logger().error(str(error), throttle_duration_sec=3.0)
-
     def _extract(self, item: Item) -> None:
         extractor = self._extractor
         wanted = self._sink or self._publisher.get_subscription_count() or self._rtabmap.wanted
         if extractor is None or not wanted:
             return
+        begin = perf_counter()
         features = self._with_depth(extractor, conversions.image_from_msg(item.image), item.partner)
-        rectified = self.config.input.rectified or self.config.input.stereo
-        features = replace(features, rectified=rectified)
+        features = replace(features, rectified=self._rectified)
+        milliseconds = {"extraction": 1e3 * (perf_counter() - begin)}
         self._name_model(features)
         if self._sink:
-            self._sink(item.image.header, features)
+            self._sink(item.image.header, features, Upstream(self.dropped, milliseconds))
         if self._publisher.get_subscription_count():
             self._publisher.publish(conversions.features_to_msg(features, item.image.header))
         if self._rtabmap.wanted and item.partner is not None:
@@ -220,16 +216,53 @@ class FeatureNode(ManagedNode):
         features = extractor.extract(image)
         if partner is None:
             return features
-        if not self.config.input.stereo:
-            return with_depth(features, conversions.depth_from_msg(partner))
-        pair = self._pair
-        if pair is None:
-            raise InputError(
-                f"no usable calibration on {self.resolve_topic_name('right/camera_info')} yet: "
-                "the pair gives no depth; publish it"
+        if self.config.input.stereo:
+            return self._stereo().add(features, extractor.extract(conversions.image_from_msg(partner)))
+        features = with_depth(features, depth_of(partner))
+        self._doubt(features)
+        return features
+
+    def _stereo(self) -> StereoDepth:
+        """What turns a pair into depth, made anew where the calibration has changed.
+
+        Raises:
+            InputError: a calibration is missing, or the two are none of a rectified pair.
+        """
+        given = conversions.stereo_from_msgs(*(c.get() for c in self._calibrations))
+        if self._pair is None or self._pair[0] != given:
+            self._pair = given, StereoDepth(*given)
+        return self._pair[1]
+
+    def _doubt(self, features: Features) -> None:
+        """Say so where depths are not what any camera measures."""
+        depths = features.depths
+        if depths is None or not np.isfinite(depths).any():
+            return
+        middle = float(np.nanmedian(depths))
+        if not DEPTH_RANGE_M[0] <= middle <= DEPTH_RANGE_M[1]:
+            self.get_logger().warning(
+                f"{self.resolve_topic_name('depth/image')}: the median depth is {middle:g} m; 16UC1 is in "
+                "millimetres and 32FC1 in metres (REP-118): does the driver publish other units?",
+                throttle_duration_sec=10.0,
             )
-        right = extractor.extract(conversions.image_from_msg(partner))
-        return pair[1].add(features, right)
+
+    def _is_rectified(self) -> bool:
+        """As the parameter says; where nobody gave it, as the topic is named."""
+        given, topic = self.config.input, self.resolve_topic_name("image")
+        named = not RECTIFIED.isdisjoint(re.split("[/_]", topic))
+        if given.stereo or given.rectified or not named:
+            return bool(given.stereo or given.rectified)
+        if is_given(self, "input.rectified"):
+            self.get_logger().warning(
+                f"{topic} is named as rectified, but input.rectified is false: its images are undistorted "
+                "by K and D of camera_info"
+            )
+            return False
+        self.get_logger().info(
+            f"{topic} is named as rectified: P of camera_info is used and no distortion; input.rectified, "
+            "if given, decides"
+        )
+        return True
 
     @property
     def _provider(self) -> str:

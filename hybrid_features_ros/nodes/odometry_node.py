@@ -14,7 +14,7 @@ from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry as OdometryMsg
 from nav_msgs.msg import Path
 from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, Imu
+from sensor_msgs.msg import Imu
 from std_msgs.msg import Header
 from tf2_ros import TransformBroadcaster
 
@@ -25,19 +25,21 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float64, OdometryResult, State
 from hybrid_features_ros.msg import FeatureArray, FeatureMatches, Keyframe, OdometryStatus, RelativePose
 from hybrid_features_ros.nodes import conversions
-from hybrid_features_ros.nodes.diagnostics import Report, explain_silence
+from hybrid_features_ros.nodes.calibration import Calibration
+from hybrid_features_ros.nodes.diagnostics import Report, Upstream, endpoints, explain_silence
 from hybrid_features_ros.nodes.frames import FrameTree
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
 from hybrid_features_ros.nodes.picture import Picture
 from hybrid_features_ros.nodes.services import offer_services
 from hybrid_features_ros.nodes.spin import spin
-from hybrid_features_ros.nodes.stamps import StampGate
+from hybrid_features_ros.nodes.stamps import Order, StampGate
 from hybrid_features_ros.nodes.trajectory_log import TrajectoryLog
 from hybrid_features_ros.nodes.worker import NewestWins
 from hybrid_features_ros.odometry import Odometry
 
 PATH_PERIOD_NS = 200_000_000  # the path grows without bound: it is published at 5 Hz, not per image
 GYRO_QUEUE = 4000  # angular velocities that wait for their image: ten seconds at 400 Hz
+Task = tuple[float, Header, Features | FeatureArray, Upstream]  # when an image came, and what it brought
 Seen = tuple[OdometryResult, tuple[Features, Float64, Header, Header]]  # an image, and what its message needs
 SEVERITY = {
     State.DEGRADED: DiagnosticStatus.WARN,
@@ -63,14 +65,18 @@ class OdometryNode(ManagedNode):
         super().__init__("odometry_node", "odometry", "frames", "input", **options)
         self._composed = composed
         self._lock = threading.Lock()  # held by whoever uses the odometry
-        self._worker: NewestWins[tuple[float, Header, Features | FeatureArray]] | None = None
+        self._worker: NewestWins[Task] | None = None
         self._subscriptions_made: list[Any] = []
         self._gyro: deque[Imu] = deque(maxlen=GYRO_QUEUE)
         self.paused = False
         self._start_at: Float64 | None = None  # pose asked for before the first image
         self._state, self._reason = State.WAITING, "no image yet"
         self._dropped = 0
+        self._upstream = Upstream()
+        self._rivals: list[str] = []
         self._quiet_since, self._received = monotonic(), 0
+        info = "left/camera_info" if self.config.input.stereo else "camera_info"
+        self._calibration = Calibration(self, info)
         self._make_publishers()
         self._frames = FrameTree(self)
         self._picture = Picture(self)
@@ -78,11 +84,13 @@ class OdometryNode(ManagedNode):
         offer_services(self)
         self.autostart()
 
-    def submit(self, header: Header, features: Features | FeatureArray) -> None:
-        """Queue the features of one image."""
+    def submit(
+        self, header: Header, features: Features | FeatureArray, upstream: Upstream | None = None
+    ) -> None:
+        """Queue the features of one image; ``upstream`` tells what came before, where that is known."""
         worker = self._worker
         if worker and not self.paused:
-            worker.submit((self.meter.came(), header, features))
+            worker.submit((self.meter.came(), header, features, upstream or Upstream()))
 
     def reset(self, T_odom_base: Float64 | None = None) -> None:
         """Forget the map; continue from the last pose, or from the given one (4, 4)."""
@@ -97,8 +105,13 @@ class OdometryNode(ManagedNode):
 
     @property
     def dropped(self) -> int:
-        """Images skipped because a newer one had arrived."""
+        """Features skipped because newer ones had arrived."""
         return self._dropped + (self._worker.dropped if self._worker else 0)
+
+    @property
+    def dropped_frames(self) -> int:
+        """Images skipped because a newer one had arrived, here or, where nodes are composed, before."""
+        return self.dropped + self._upstream.dropped
 
     def load(self) -> None:
         """Nothing lasts long here."""
@@ -106,10 +119,7 @@ class OdometryNode(ManagedNode):
     def start(self) -> None:
         """Subscribe."""
         self._worker = NewestWins(self._process, self.failures.tell, self.config.input.queue)
-        info = "left/camera_info" if self.config.input.stereo else "camera_info"
-        wanted: list[tuple[Any, str, Any, Any]] = [
-            (CameraInfo, info, self._on_camera_info, qos_profile_sensor_data)
-        ]
+        wanted: list[tuple[Any, str, Any, Any]] = []
         if not self._composed:
             wanted.append((FeatureArray, "features", lambda msg: self.submit(msg.header, msg), 5))
         if self.config.input.imu:
@@ -117,13 +127,14 @@ class OdometryNode(ManagedNode):
         self._subscriptions_made = [
             self.create_subscription(*each, qos_overriding_options=OVERRIDABLE) for each in wanted
         ]
-        self._info_topic = info
+        self._calibration.subscribe()
 
     def stop(self) -> None:
         """Unsubscribe; the map and the pose stay."""
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
         self._subscriptions_made = []
+        self._calibration.unsubscribe()
         if self._worker:
             self._worker.stop()
             self._dropped += self._worker.dropped
@@ -136,7 +147,7 @@ class OdometryNode(ManagedNode):
             self._last: OdometryResult | None = None
             self._before: Seen | None = None
             self._format: DescriptorFormat | None = None
-            self._camera: Camera | None = None
+            self._calibration.msg = None
             self._stamps = StampGate()
             self._T_odom_world: Float64 | None = None
             self._T_base_camera: Float64 | None = None
@@ -153,11 +164,13 @@ class OdometryNode(ManagedNode):
             self._odometry.configure(config.odometry)
 
     def report(self) -> Report:
-        """The state of the odometry and its reason."""
+        """The state of the odometry and its reason, and who else says where the robot is."""
         self._explain_silence()
         level = SEVERITY.get(self._state, DiagnosticStatus.OK)
         text = "paused" if self.paused else f"{self._state.name} {self._reason}".rstrip()
-        values = {"state": self._state.name, "reason": self._reason, "dropped": str(self.dropped)}
+        values = {"state": self._state.name, "reason": self._reason, "dropped": str(self.dropped_frames)}
+        if rivals := self._find_rivals():
+            level, text = max(level, DiagnosticStatus.WARN), f"{text}; {rivals}"
         if self._last:
             values |= {"scale": self._last.scale.name, "resets": str(self._last.resets)}
         return Report(level, text, values)
@@ -169,6 +182,17 @@ class OdometryNode(ManagedNode):
             self._quiet_since = monotonic()
             text = explain_silence(self, "features", self.config.input.silence_s, self._stamps.newest)
             self.get_logger().warning(text)
+
+    def _find_rivals(self) -> str:
+        """A sentence about other publishers of the same odometry, logged when they come; empty: none."""
+        topic = self.resolve_topic_name("odom")
+        found = self.get_publishers_info_by_topic(topic)
+        rivals = sorted(endpoints(found)) if len(found) > 1 else []
+        text = f"{topic} is published by {', '.join(rivals)}: give each a namespace or remap odom"
+        if rivals and rivals != self._rivals:
+            self.get_logger().warning(text)
+        self._rivals = rivals
+        return text if rivals else ""
 
     def _make_publishers(self) -> None:
         self._odom, self._path, self._status, self._matches, self._relative_pose, self._keyframes = (
@@ -184,30 +208,23 @@ class OdometryNode(ManagedNode):
         )
         self._broadcaster = TransformBroadcaster(self)
 
-    def _on_camera_info(self, msg: CameraInfo) -> None:
-        rectified = self.config.input.rectified or self.config.input.stereo
-        try:
-            self._camera = conversions.camera_from_msg(msg, rectified)
-        except InputError as error:
-            self._camera = None
-            self.get_logger().error(f"camera_info: {error}", throttle_duration_sec=3.0)
-
     def _on_imu(self, msg: Imu) -> None:
         self._gyro.append(msg)
 
-    def _process(self, item: tuple[float, Header, Features | FeatureArray]) -> None:
+    def _process(self, task: Task) -> None:
         """From the features of one image to everything that is published about it."""
-        came, header, given = item
+        came, header, given, self._upstream = task
         features = given if isinstance(given, Features) else conversions.features_from_msg(given)
-        stamp, camera = conversions.to_ns(header.stamp), self._camera
-        if camera is None:
-            return self._wait(header, self._no_calibration())
+        stamp = conversions.to_ns(header.stamp)
         try:
-            T_base_camera = self._extrinsics(header, stamp)
+            camera, T_base_camera = self._camera(features), self._extrinsics(header, stamp)
         except InputError as error:
             return self._wait(header, str(error))
         with self._lock:
-            if self._stamps.went_back(stamp):
+            order = self._stamps.order(stamp, came)
+            if order is Order.AHEAD:
+                return self._wait(header, f"image stamp {stamp} ns is {order.value}")
+            if order is Order.BACK:
                 self._start_anew("time was set back")
                 self._frames.forget()
                 self._path_stamp = 0
@@ -217,17 +234,18 @@ class OdometryNode(ManagedNode):
             self._place_start(T_base_camera)
             self._give_gyro(self._camera_frame(header))
             result = self._odometry.process(stamp, features, camera, self._prior(header, stamp))
-            self._stamps.accept(stamp)
+            self._stamps.accept(stamp, came)
             self._last, self._T_base_camera = result, T_base_camera
         self._publish(result, header, features, camera)
         self.meter.went(came)
 
-    def _no_calibration(self) -> str:
-        topic = self.resolve_topic_name(self._info_topic)
-        publishers = self.count_publishers(topic)
-        return f"no calibration on {topic} yet ({publishers} publishers): " + (
-            "what comes is no calibration" if publishers else "publish camera_info or remap it"
-        )
+    def _camera(self, features: Features) -> Camera:
+        """The calibration of the image that the features are from.
+
+        Raises:
+            InputError: none has come yet, or what came is none.
+        """
+        return self._calibration.camera(features.rectified or self.config.input.rectified)
 
     def _start_anew(self, why: str) -> None:
         self.get_logger().warning(f"{why}: the odometry starts anew from its last pose")
@@ -282,7 +300,7 @@ class OdometryNode(ManagedNode):
                 header=Header(stamp=header.stamp, frame_id=self.config.frames.odom),
                 state=int(State.WAITING),
                 reason=reason,
-                dropped_frames=self.dropped,
+                dropped_frames=self.dropped_frames,
                 reset_counter=self._last.resets if self._last else 0,
             )
         )
@@ -310,7 +328,10 @@ class OdometryNode(ManagedNode):
                 publisher.publish(make(result, header))
         if self._keyframes.get_subscription_count():
             self._publish_keyframes(before, self._before)
-        self._status.publish(conversions.status_to_msg(result, odom_header, self.dropped))
+        milliseconds = {**self._upstream.milliseconds, **result.milliseconds}
+        self._status.publish(
+            conversions.status_to_msg(result, odom_header, self.dropped_frames, milliseconds)
+        )
         self._picture.show(result, features, camera, header, T_odom_camera[:3, :3])
         self._tell(result)
 

@@ -62,6 +62,11 @@ def follow(node: Node, config: Config, change: Callable[[Config], None]) -> None
     node.add_on_set_parameters_callback(on_set)
 
 
+def is_given(node: Node, name: str) -> bool:
+    """Whether a file or a command line has given this parameter to the node."""
+    return name in _overrides(node)
+
+
 def table() -> str:
     """Every parameter as a table in Markdown: the contents of ``docs/parameters.md``."""
     lines = ["| parameter | default | values | at run time | meaning |", "|---|---|---|---|---|"]

@@ -34,7 +34,7 @@ INPUTS = {
     "with `input.transport: compressed`": ["input.transport:=compressed"],
 }
 MEANINGS = {
-    "/image": "one camera, any encoding that cv_bridge knows",
+    "/image": "one camera, in every encoding that drivers send (mono, BGR, RGB, Bayer, YUV; 8 or 16 bits)",
     "/camera_info": "its calibration",
     "/image/compressed": "the same as JPEG or PNG",
     "/depth/image": "16UC1 [mm] or 32FC1 [m], registered to the image (REP-118)",

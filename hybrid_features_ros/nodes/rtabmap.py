@@ -12,13 +12,12 @@ import zlib
 from typing import Any
 
 import numpy as np
-from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features, Float32, Metric, UInt8
 from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.nodes.calibration import Calibration
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
 
 CV_8U, CV_32F = 0, 5  # OpenCV's numbers of one-channel matrices
@@ -29,11 +28,8 @@ class RtabmapOutput:
     """Publishes ``rgbd_image`` (rtabmap_msgs/RGBDImage) while somebody listens, if the package is there."""
 
     def __init__(self, node: ManagedNode) -> None:
-        self._node = node
         given = node.config.input
-        self._rectified = given.rectified or given.stereo
-        self._info: CameraInfo | None = None
-        self._partner_info: CameraInfo | None = None
+        self.calibrations: list[Calibration] = []  # of the image and, in a pair, of its partner
         self._publisher: Any = None
         try:
             self._types = importlib.import_module("rtabmap_msgs.msg")
@@ -43,23 +39,13 @@ class RtabmapOutput:
             self._publisher = node.create_lifecycle_publisher(
                 self._types.RGBDImage, "rgbd_image", 5, qos_overriding_options=OVERRIDABLE
             )
+            topics = ("left/camera_info", "right/camera_info") if given.stereo else ("camera_info",)
+            self.calibrations = [Calibration(node, topic) for topic in topics]
 
     @property
     def wanted(self) -> bool:
         """Whether somebody listens."""
         return self._publisher is not None and self._publisher.get_subscription_count() > 0
-
-    def subscribe(self) -> list[Any]:
-        """Subscriptions to the calibrations that belong to the images."""
-        if self._publisher is None:
-            return []
-        stereo = self._node.config.input.stereo
-        wanted = [("left/camera_info" if stereo else "camera_info", self._on_info)]
-        wanted += [("right/camera_info", self._on_partner_info)] if stereo else []
-        return [
-            self._node.create_subscription(CameraInfo, topic, callback, qos_profile_sensor_data)
-            for topic, callback in wanted
-        ]
 
     def publish(self, image: Image | CompressedImage, partner: Any, features: Features) -> None:
         """Publish an image, its depth or its right partner, and its features.
@@ -67,24 +53,15 @@ class RtabmapOutput:
         Raises:
             InputError: a calibration has not come yet, or is none.
         """
-        stereo = self._node.config.input.stereo
-        partner_info = self._partner_info if stereo else self._info
-        if self._info is None or partner_info is None:
-            raise InputError("rgbd_image: no camera_info yet; publish it or remap it")
-        camera = conversions.camera_from_msg(self._info, self._rectified)
+        infos = [calibration.get() for calibration in self.calibrations]
+        camera = self.calibrations[0].camera(features.rectified)
         msg = self._types.RGBDImage(
-            header=image.header, rgb_camera_info=self._info, depth_camera_info=partner_info
+            header=image.header, rgb_camera_info=infos[0], depth_camera_info=infos[-1]
         )
         _put(msg, "rgb", image)
         _put(msg, "depth", partner)
         fill(msg, self._types, features, camera)
         self._publisher.publish(msg)
-
-    def _on_info(self, msg: CameraInfo) -> None:
-        self._info = msg
-
-    def _on_partner_info(self, msg: CameraInfo) -> None:
-        self._partner_info = msg
 
 
 def fill(msg: Any, types: Any, features: Features, camera: Camera) -> None:

@@ -23,6 +23,7 @@ from hybrid_features_ros.core.types import State
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.conversions import to_time
+from hybrid_features_ros.nodes.diagnostics import Upstream
 from hybrid_features_ros.nodes.feature_node import Item
 
 EXAMPLES = int(os.environ.get("FAULT_EXAMPLES", "1500"))
@@ -81,7 +82,7 @@ def feature_arrays(draw):
 def test_random_messages_change_nothing_but_the_log(graph):
     """Straight into the callbacks and the workers' functions: only refusals in one line may come out."""
     features, odometry = compose(graph)
-    features._sink = lambda head, found: odometry._process((0.0, head, found))
+    features._sink = lambda head, found, upstream: odometry._process((0.0, head, found, upstream))
     published = []
     odometry._odom.publish = published.append
     used, refused = [], []
@@ -93,9 +94,9 @@ def test_random_messages_change_nothing_but_the_log(graph):
             if isinstance(msg, Image):
                 features._extract(Item(0.0, msg))
             elif isinstance(msg, CameraInfo):
-                odometry._on_camera_info(msg)
+                odometry._calibration._on_info(msg)
             else:
-                odometry._process((0.0, msg.header, msg))
+                odometry._process((0.0, msg.header, msg, Upstream()))
             used.append(type(msg))
         except InputError:
             refused.append(type(msg))

@@ -136,7 +136,7 @@ def test_bad_messages_do_no_harm(graph, photograph):
     graph.spin_until(lambda: False, 0.2)
     uncalibrated = robot.show(rolled(photograph, 12))
     assert uncalibrated.state == State.WAITING
-    assert "no calibration" in uncalibrated.reason
+    assert "no usable calibration on /camera_info" in uncalibrated.reason
     robot.calibrate()
     after = robot.show(rolled(photograph, 12))
     assert after.state == before.state
