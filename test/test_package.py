@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hybrid_features_ros import __version__
+
 tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no tomllib")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +27,6 @@ KEYS = {
     "cv2": "python3-opencv",
     "matplotlib": "python3-matplotlib",
     "numpy": "python3-numpy",
-    "rosbags": "python3-rosbags-pip",
     "scipy": "python3-scipy",
     "tqdm": "python3-tqdm",
     "yaml": "python3-yaml",
@@ -33,7 +34,18 @@ KEYS = {
 PIP_NAMES = {"cv2": "opencv-contrib-python-headless", "yaml": "PyYAML"}
 # Imported inside functions by parts that say what to install: engines, training, photographs, downloads,
 # Rerun.
-OPTIONAL = {"onnx", "onnxruntime", "pooch", "rclpy", "rerun", "skimage", "sklearn", "torch", "torchvision"}
+OPTIONAL = {
+    "onnx",
+    "onnxruntime",
+    "pooch",
+    "rclpy",
+    "rerun",
+    "rosbags",
+    "skimage",
+    "sklearn",
+    "torch",
+    "torchvision",
+}
 
 
 def dependencies(*kinds: str) -> set[str]:
@@ -63,7 +75,7 @@ def sources(*, nodes: bool) -> list[Path]:
 
 def test_names_and_versions_agree() -> None:
     assert MANIFEST.findtext("name") == PYPROJECT["project"]["name"] == PACKAGE
-    assert MANIFEST.findtext("version") == PYPROJECT["project"]["version"]
+    assert MANIFEST.findtext("version") == PYPROJECT["project"]["version"] == __version__
     assert re.search(rf"^project\({PACKAGE}\)", CMAKE, re.MULTILINE)
     assert (ROOT / "resource" / PACKAGE).exists()
 
@@ -103,6 +115,11 @@ def test_package_xml_is_format_3_for_ament_cmake() -> None:
 def test_no_dependency_is_declared_twice() -> None:
     names = [e.text for e in MANIFEST if e.tag.endswith("depend")]
     assert len(names) == len(set(names))
+
+
+def test_apt_has_every_dependency() -> None:
+    """Where pip installs into the system's Python it is refused (PEP 668), or replaces what others need."""
+    assert not {name for name in dependencies() if name.endswith("-pip")}
 
 
 def test_cmake_finds_what_package_xml_declares() -> None:

@@ -8,13 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_features_ros.benchmarks import YARDSTICKS
 from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Metric
 from hybrid_features_ros.features.image import to_gray
 from hybrid_features_ros.features.sift import SiftExtractor
-
-NAMES = ("sift", "sift_precise", "orb", "akaze")
 
 
 class OpenCvExtractor:
@@ -51,7 +50,7 @@ class OpenCvExtractor:
 
 
 def yardstick(name: str, budget: int) -> OpenCvExtractor | SiftExtractor:
-    """One of ``NAMES`` with at most ``budget`` keypoints.
+    """One of :data:`~hybrid_features_ros.benchmarks.YARDSTICKS` with at most ``budget`` keypoints.
 
     ``sift`` is OpenCV's default, ``sift_precise`` doubles the image without its quarter-pixel shift
     (and is RootSIFT, this package's ``extractor: sift``); ``akaze`` has the threshold 1e-4, so that it
@@ -71,7 +70,7 @@ def yardstick(name: str, budget: int) -> OpenCvExtractor | SiftExtractor:
     )
     if name != "akaze" or make is None:
         raise InputError(
-            f"yardstick {name!r}: choose from {', '.join(NAMES)}; OpenCV {cv2.__version__} has AKAZE in "
+            f"yardstick {name!r}: choose from {', '.join(YARDSTICKS)}; OpenCV {cv2.__version__} has AKAZE in "
             "opencv-contrib-python-headless"
         )
     return OpenCvExtractor(name, make(threshold=1e-4), Metric.HAMMING, budget)

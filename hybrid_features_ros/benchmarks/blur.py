@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from hybrid_features_ros.benchmarks import POSE_BUDGET
 from hybrid_features_ros.benchmarks.agreement import RADIUS_PX
-from hybrid_features_ros.benchmarks.pose import BUDGET, best, judge
+from hybrid_features_ros.benchmarks.pose import best, judge
 from hybrid_features_ros.features import Extractor
 from hybrid_features_ros.io.pairs import PosedPair
 
@@ -28,7 +29,7 @@ PROTOCOL = {
 def bench_blur(
     extractors: dict[str, Extractor],
     pairs: Callable[[float, float], Iterable[PosedPair]],
-    budget: int = BUDGET,
+    budget: int = POSE_BUDGET,
 ) -> dict[str, Any]:
     """Means over the pairs for every length of blur and every share of light, as the JSON of the command.
 

@@ -7,16 +7,14 @@ from pathlib import Path
 from time import thread_time
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import OdometryConfig
+from hybrid_features_ros.core.errors import extra
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float64, State
 from hybrid_features_ros.odometry import Odometry
-from hybrid_features_ros.visualization.figures import BLUE, GREY, ORANGE
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 RATE_HZ = 10.0
@@ -94,6 +92,11 @@ def endure(minutes: int, config: OdometryConfig, points: int = 3000, seed: int =
 
 def draw_endurance(path: Path, minutes: list[Minute]) -> None:
     """Cost of a frame and size of the map over time, as PNG."""
+    with extra("eval"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    from hybrid_features_ros.visualization.figures import BLUE, GREY, ORANGE
+
     figure = Figure(figsize=(8, 3.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     cost = figure.add_subplot()

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from hybrid_features_ros.benchmarks import POSE_BUDGET
 from hybrid_features_ros.benchmarks.agreement import CLOSE_PX, RADIUS_PX, distinct_places
 from hybrid_features_ros.benchmarks.rotation import take
 from hybrid_features_ros.core import se3
@@ -21,7 +22,6 @@ from hybrid_features_ros.io.pairs import PosedPair
 from hybrid_features_ros.matching.descriptors import match
 from hybrid_features_ros.simulation.roll import rotation_about_z
 
-BUDGET = 1000
 RATIO = 0.9
 LIMITS_DEG = (5, 10, 20)
 ESTIMATOR = {"method": cv2.USAC_MAGSAC, "prob": 0.99999, "threshold": 1.0}  # threshold [px]
@@ -91,7 +91,7 @@ class PairResult:
 
 
 def bench_pose(
-    extractors: dict[str, Extractor], pairs: Iterable[PosedPair], budget: int = BUDGET, seed: int = 0
+    extractors: dict[str, Extractor], pairs: Iterable[PosedPair], budget: int = POSE_BUDGET, seed: int = 0
 ) -> dict[str, Any]:
     """Accuracy of the poses from every extractor's matches, upright and rolled, as the JSON of the command.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from hybrid_features_ros.benchmarks import POSE_BUDGET
 from hybrid_features_ros.benchmarks.agreement import RADIUS_PX
 from hybrid_features_ros.benchmarks.blur import matching
-from hybrid_features_ros.benchmarks.pose import BUDGET
 from hybrid_features_ros.features import Extractor
 from hybrid_features_ros.io.pairs import PosedPair
 
@@ -23,7 +23,7 @@ PROTOCOL = {
 
 
 def bench_zoom(
-    extractors: dict[str, Extractor], pairs: Callable[[float], Iterable[PosedPair]], budget: int = BUDGET
+    extractors: dict[str, Extractor], pairs: Callable[[float], Iterable[PosedPair]], budget: int = POSE_BUDGET
 ) -> dict[str, Any]:
     """Means over the pairs for every zoom, as the JSON of the command.
 

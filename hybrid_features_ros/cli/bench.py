@@ -1,145 +1,29 @@
-"""The benchmarks of ``hybrid-features bench``."""
+"""The parser of ``hybrid-features bench``; what its commands call is imported when one runs."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from collections.abc import Callable
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
-import cv2
-
-from hybrid_features_ros.benchmarks.baselines import NAMES as YARDSTICKS
-from hybrid_features_ros.benchmarks.bench import (
-    Report,
-    bench_all,
-    contestants,
-    homography_part,
-    odometry_part,
-    rotation_part,
-    signed,
-    speed_part,
-)
-from hybrid_features_ros.benchmarks.blur import bench_blur
-from hybrid_features_ros.benchmarks.consistency import bench_consistency
-from hybrid_features_ros.benchmarks.endurance import RATE_HZ, draw_endurance, endure
-from hybrid_features_ros.benchmarks.pose import BUDGET as POSE_BUDGET
-from hybrid_features_ros.benchmarks.pose import bench_pose
-from hybrid_features_ros.benchmarks.rotation import photographs as image_files
-from hybrid_features_ros.benchmarks.zoom import bench_zoom
+from hybrid_features_ros.benchmarks import POSE_BUDGET, YARDSTICKS
 from hybrid_features_ros.cli.recordings import recordings_commands
-from hybrid_features_ros.core.config import Config, FeatureConfig, with_options
-from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.core.types import UInt8
-from hybrid_features_ros.features import Extractor
-from hybrid_features_ros.features.image import read_image
-from hybrid_features_ros.io.pairs import read_pairs
-from hybrid_features_ros.simulation.scene import photographs as shipped_photographs
-from hybrid_features_ros.simulation.two_views import SEEDS, blurred_pairs, wide_pairs, zoomed_pairs
+from hybrid_features_ros.core.config import FeatureConfig
 
 EXTRACTORS = FeatureConfig.__dataclass_fields__["extractor"].metadata["choices"]
-
-
-def _bench_rotation(given: argparse.Namespace) -> Report:
-    return rotation_part(_asked(given.images, "--images"), given.extractor, given.yardsticks)
-
-
-def _bench_homography(given: argparse.Namespace) -> Report:
-    return homography_part(_asked(given.dataset, "--dataset"), given.extractor, given.yardsticks)
-
-
-def _bench_pose(given: argparse.Namespace) -> Report:
-    pairs = read_pairs(given.pairs, given.most) if given.pairs else wide_pairs(*_scenes(given))
-    # More than are kept: those at the rim of a rolled image do not count.
-    found = _contestants(given, 3 * given.keypoints // 2)
-    return signed(bench_pose(found, pairs, given.keypoints), given.extractor)
-
-
-def _bench_blur(given: argparse.Namespace) -> Report:
-    pairs = partial(blurred_pairs, *_scenes(given))
-    return signed(bench_blur(_contestants(given, given.keypoints), pairs, given.keypoints), given.extractor)
-
-
-def _bench_zoom(given: argparse.Namespace) -> Report:
-    pairs = partial(zoomed_pairs, *_scenes(given))
-    return signed(bench_zoom(_contestants(given, given.keypoints), pairs, given.keypoints), given.extractor)
-
-
-def _contestants(given: argparse.Namespace, budget: int) -> dict[str, Extractor]:
-    return contestants(given.extractor, given.yardsticks, budget, given.plugins)
-
-
-def _scenes(given: argparse.Namespace) -> tuple[list[UInt8], int, int]:
-    """Textures, number and first seed of the rendered scenes."""
-    if given.textures:
-        textures = [read_image(path) for path in image_files(given.textures)]
-    else:
-        textures = shipped_photographs()
-    return textures, given.scenes, SEEDS[given.split]
-
-
-def _bench_speed(given: argparse.Namespace) -> Report:
-    photo = given.image or image_files(_asked(given.images, "--images"))[0]
-    gray = cv2.cvtColor(read_image(photo), cv2.COLOR_BGR2GRAY)
-    return speed_part(gray, given.extractor, given.threads)
-
-
-def _bench_odometry(given: argparse.Namespace) -> Report:
-    config = with_options(Config(), {"features.extractor": given.extractor})
-    return odometry_part(given.out / "room", config, given.every)
-
-
-def _bench_consistency(given: argparse.Namespace) -> Report:
-    return bench_consistency(range(given.first, given.first + given.rooms), given.frames, Config())
-
-
-def _bench_endurance(given: argparse.Namespace) -> Report:
-    minutes = endure(given.minutes, Config().odometry)
-    if given.picture:
-        draw_endurance(given.picture, minutes)
-    return {"protocol": {"rate_hz": RATE_HZ}, "minutes": [asdict(m) for m in minutes]}
-
-
-def _bench_messages(given: argparse.Namespace) -> Report:
-    try:
-        from hybrid_features_ros.nodes.bench_messages import bench_messages
-    except ModuleNotFoundError as error:
-        raise InputError(f"messages need ROS 2 ({error.name} is not installed)") from None
-    return bench_messages()
-
-
-_PARTS = {
-    "rotation": _bench_rotation, "homography": _bench_homography, "pose": _bench_pose,
-    "blur": _bench_blur, "zoom": _bench_zoom, "speed": _bench_speed, "odometry": _bench_odometry,
-    "messages": _bench_messages,
-}  # fmt: skip
-
-
+_ALL = ("rotation", "homography", "pose", "blur", "zoom", "speed", "odometry", "messages")
 _SCENES = ("pose", "blur", "zoom")  # on rendered scenes
-_ALONE = {"consistency": _bench_consistency, "endurance": _bench_endurance}  # long ones, not part of all
 
 
 def _bench_all(given: argparse.Namespace) -> None:
-    parts = {name: partial(_PARTS[name], given) for name in given.parts}
-    for name, reason in bench_all(parts, given.out)["skipped"].items():
-        print(f"skipped {name}: {reason}", file=sys.stderr)
-    print(f"figures: {given.out / 'bench.json'}, tables: {given.out / 'bench.md'}")
+    from hybrid_features_ros.cli.bench_parts import run_all
+
+    run_all(given)
 
 
-def _bench_one(part: Callable[[argparse.Namespace], Report], given: argparse.Namespace) -> None:
-    text = json.dumps(part(given), indent=1)
-    if given.json:
-        given.json.write_text(text + "\n")
-    print(text)
+def _bench_one(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.cli.bench_parts import run_one
 
-
-def _asked(path: Path | None, option: str) -> Path:
-    if path is None:
-        raise InputError(f"needs {option} DIR")
-    return path
+    run_one(given)
 
 
 def bench_commands(parser: argparse.ArgumentParser) -> None:
@@ -163,9 +47,9 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
         every = name == "all"
         if every:
             bench.set_defaults(command=_bench_all)
-            bench.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="some only")
+            bench.add_argument("--parts", nargs="+", choices=_ALL, default=list(_ALL), help="some only")
         else:
-            bench.set_defaults(command=partial(_bench_one, {**_PARTS, **_ALONE}[name]))
+            bench.set_defaults(command=_bench_one, part=name)
             bench.add_argument("--json", type=Path, help="file for the figures")
         if every or name in ("rotation", "speed"):
             bench.add_argument("--images", type=Path, help="folder of photographs, 640 px or more")
@@ -207,7 +91,7 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
 def _scene_options(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--scenes", type=positive, default=8, help="rendered scenes (default 8)")
     bench.add_argument(
-        "--split", choices=tuple(SEEDS), default="test", help="choose on val, report on test (default)"
+        "--split", choices=("val", "test"), default="test", help="choose on val, report on test (default)"
     )
     bench.add_argument("--textures", type=Path, help="photographs for the scenes; default: scikit-image's")
     bench.add_argument(

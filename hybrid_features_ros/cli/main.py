@@ -1,4 +1,7 @@
-"""The ``hybrid-features`` command: the core without ROS."""
+"""The ``hybrid-features`` command: the core without ROS.
+
+Commands import what they need when they run, so that help comes at once and without any extra.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-
+from hybrid_features_ros import __version__
 from hybrid_features_ros.cli.bench import EXTRACTORS, bench_commands, positive, whole
+from hybrid_features_ros.cli.examples import EXAMPLES
 from hybrid_features_ros.cli.train import train_commands
 from hybrid_features_ros.core.config import Config, options, with_options
-from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.evaluation.evaluate import evaluate
-from hybrid_features_ros.evaluation.results import make_folder, write_results
-from hybrid_features_ros.features import make_extractor
-from hybrid_features_ros.features.image import read_image
-from hybrid_features_ros.io.bags import make_bag
-from hybrid_features_ros.io.datasets import describe, download, find_dataset, table
-from hybrid_features_ros.io.sources import open_source
-from hybrid_features_ros.io.trajectory import write_tum
-from hybrid_features_ros.matching.pair import match_images
-from hybrid_features_ros.simulation.render import render_sequence, render_turn
-from hybrid_features_ros.visualization.draw import draw_features, draw_matches
-from hybrid_features_ros.visualization.report import read_page, write_page
-from hybrid_features_ros.visualization.rerun import RerunView
+from hybrid_features_ros.core.errors import InputError, extra
 
+_DESCRIPTION = "Local features and visual odometry, without ROS."
 WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
@@ -41,6 +32,10 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def _extract(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.features import make_extractor
+    from hybrid_features_ros.features.image import read_image
+    from hybrid_features_ros.visualization.draw import draw_features
+
     image = read_image(given.image)
     features = make_extractor(_config(given).features).extract(image)
     _write(given.out, draw_features(image, features))
@@ -48,6 +43,11 @@ def _extract(given: argparse.Namespace) -> None:
 
 
 def _match(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.features import make_extractor
+    from hybrid_features_ros.features.image import read_image
+    from hybrid_features_ros.matching.pair import match_images
+    from hybrid_features_ros.visualization.draw import draw_matches
+
     config = _config(given)
     images = [read_image(path) for path in (given.a, given.b)]
     pair = match_images(make_extractor(config.features), images[0], images[1], config.odometry.matching)
@@ -56,6 +56,12 @@ def _match(given: argparse.Namespace) -> None:
 
 
 def _evaluate(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.evaluation.evaluate import evaluate
+    from hybrid_features_ros.evaluation.results import make_folder, write_results
+    from hybrid_features_ros.io.sources import open_source
+    from hybrid_features_ros.io.trajectory import write_tum
+    from hybrid_features_ros.visualization.rerun import RerunView
+
     source = open_source(given.sequence)
     out = given.out or Path("results") / f"{source.name}_{given.mode}"
     make_folder(out)
@@ -76,19 +82,27 @@ def _evaluate(given: argparse.Namespace) -> None:
 
 
 def _report_page(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.visualization.report import read_page, write_page
+
     write_page(given.out, [run for path in given.runs for run in read_page(path)])
     print(f"report: {given.out}")
 
 
 def _dataset_list(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.io.datasets import table
+
     print(table())
 
 
 def _dataset_info(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.io.datasets import describe, find_dataset
+
     print(describe(find_dataset(given.name), given.out))
 
 
 def _dataset_download(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.io.datasets import download, find_dataset
+
     dataset = find_dataset(given.name)
     print(f"{dataset.title}: {dataset.licence}; terms: {dataset.page}")
     for folder in download(dataset, given.out, given.source):
@@ -98,10 +112,8 @@ def _dataset_download(given: argparse.Namespace) -> None:
 def _export(given: argparse.Namespace) -> None:
     if not (given.weights or given.onnx):
         raise InputError("export: say what to write: --weights FILE.npz, --onnx FILE or both")
-    try:
+    with extra("train"):
         from hybrid_features_ros.training.export import export, export_weights
-    except ModuleNotFoundError as error:
-        raise InputError(f"the export needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
     if given.weights:
         export_weights(given.checkpoint, given.weights)
         print(f"{given.weights}: weights for OpenCV and numpy")
@@ -111,11 +123,16 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _make_bag(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.io.bags import make_bag
+    from hybrid_features_ros.io.sources import open_source
+
     make_bag(open_source(given.sequence), given.out, compressed=given.compressed, storage=given.storage)
     print(f"bag: {given.out}")
 
 
 def _render(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.simulation.render import render_sequence, render_turn
+
     if given.pano:
         print(f"sequence: {render_turn(given.out, given.pano)}")
     else:
@@ -124,7 +141,10 @@ def _render(given: argparse.Namespace) -> None:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(prog="hybrid-features", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="hybrid-features", description="Local features and odometry without ROS."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     extract = _command(commands, "extract", _extract, "draw the features of an image")
@@ -184,7 +204,17 @@ def make_parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--weights", type=Path, metavar="FILE", help=".npz to write, for OpenCV and numpy")
     export.add_argument("--onnx", type=Path, metavar="FILE", help="ONNX to write, checked against PyTorch")
+    _add_examples(parser)
     return parser
+
+
+def _add_examples(parser: argparse.ArgumentParser) -> None:
+    """End the help of each command with its example."""
+    for action in parser._actions:
+        for child in action.choices.values() if isinstance(action, argparse._SubParsersAction) else ():
+            example = EXAMPLES.get(child.prog.partition(" ")[2])
+            child.epilog = f"example: {example}" if example else None
+            _add_examples(child)
 
 
 def _dataset_commands(parser: argparse.ArgumentParser) -> None:
@@ -239,6 +269,8 @@ def _parse(name: str, value: str, kind: type) -> Any:
 
 
 def _write(path: Path, image: Any) -> None:
+    import cv2
+
     if not path.suffix or not cv2.imwrite(str(path), image):
         raise InputError(
             f"{path}: cannot write; give a folder that exists and a name that ends in .png or .jpg"

@@ -7,26 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_features_ros.cli.bench import positive
-from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.errors import extra
 
 
 def _detector(given: argparse.Namespace) -> None:
-    try:
+    with extra("train"):
         from hybrid_features_ros.training.detector import DetectorTraining, train_detector
         from hybrid_features_ros.training.network import NetworkConfig
-    except ModuleNotFoundError as error:
-        raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
     shape = NetworkConfig(**_chosen(given, "channels", "filters", "start"))
     config = DetectorTraining(network=shape, **_chosen(given, "steps", "seed", "independent"))
     print(f"best: {train_detector(config, given.data, given.val, given.out, given.resume)}")
 
 
 def _descriptor(given: argparse.Namespace) -> None:
-    try:
+    with extra("train"):
         from hybrid_features_ros.training.descriptor import DescriptorTraining, train_descriptor
         from hybrid_features_ros.training.fusion import FusionConfig
-    except ModuleNotFoundError as error:
-        raise InputError(f"training needs {error.name}: pip install 'hybrid_features_ros[train]'") from None
     shape = FusionConfig(**_chosen(given, "handcrafted", "residue", "dimension"))
     config = DescriptorTraining(descriptor=shape, **_chosen(given, "steps", "seed"))
     pool = given.pool or given.out.parent / "correspondences.npz"

@@ -16,6 +16,27 @@ class InputError(ValueError):
 
 
 @contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Imports of what only an extra of pyproject.toml installs: says which, and how, where it is missing.
+
+    Debian's and Ubuntu's own Python refuses pip (PEP 668), so the remedy is one that works there, too, and
+    that leaves the packages of ROS in sight.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        package = _ON_PYPI.get(module, module)
+        raise InputError(
+            f"{module} is not installed (extra `{name}`): pip install {package}; where pip refuses, inside "
+            "`python3 -m venv --system-site-packages ~/venv && . ~/venv/bin/activate`"
+        ) from error
+
+
+_ON_PYPI = {"rerun": "rerun-sdk"}  # what is installed under another name than it is imported
+
+
+@contextmanager
 def reading(what: object, remedy: str = "") -> Iterator[None]:
     """The border to data from outside: whatever a parser raises inside is told as an :class:`InputError`.
 

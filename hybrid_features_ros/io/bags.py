@@ -12,17 +12,19 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 from tqdm import tqdm
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera, Distortion
-from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.errors import InputError, extra
 from hybrid_features_ros.core.types import Float32, Float64, Trajectory
-from hybrid_features_ros.io.source import Frame, Imu, Source
+from hybrid_features_ros.io.source import Frame, Imu, Source, is_bag
+
+with extra("bags"):
+    from rosbags.highlevel import AnyReader, AnyReaderError
+    from rosbags.interfaces import Connection
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from rosbags.typesys import Stores, get_typestore
 
 IMAGE, COMPRESSED, INFO = (f"sensor_msgs/msg/{n}" for n in ("Image", "CompressedImage", "CameraInfo"))
 IMU, POSE, TF = "sensor_msgs/msg/Imu", "geometry_msgs/msg/PoseStamped", "tf2_msgs/msg/TFMessage"
@@ -40,11 +42,6 @@ class BagMessage:
     topic: str
     stamp: int
     data: bytes
-
-
-def is_bag(path: Path) -> bool:
-    """Whether a path looks like a ROS 1 file, a rosbag2 folder or a single storage file."""
-    return path.suffix in (".bag", ".mcap", ".db3") if path.is_file() else (path / "metadata.yaml").exists()
 
 
 def topics(path: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ from urllib.parse import urlparse
 
 from tqdm import tqdm
 
-from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.errors import InputError, extra
 
 _TIMEOUT_S = 30
 _CHUNK = 1 << 20
@@ -150,10 +150,8 @@ def download(dataset: Dataset, folder: Path, source: str = "") -> list[Path]:
     Raises:
         InputError: the network or a file cannot be reached, a checksum differs, or pooch is not installed.
     """
-    try:
+    with extra("datasets"):
         import pooch
-    except ModuleNotFoundError:
-        raise InputError("downloads need pooch: pip install 'hybrid_features_ros[datasets]'") from None
     pooch.get_logger().setLevel("WARNING")
     target = folder / dataset.name
     target.mkdir(parents=True, exist_ok=True)

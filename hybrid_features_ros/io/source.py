@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,3 +74,8 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Frame]: ...
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a path looks like a ROS 1 file, a rosbag2 folder or a single storage file."""
+    return path.suffix in (".bag", ".mcap", ".db3") if path.is_file() else (path / "metadata.yaml").exists()

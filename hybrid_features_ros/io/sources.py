@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.io.bags import is_bag, open_bag
 from hybrid_features_ros.io.folders import (
     open_euroc,
     open_kitti,
@@ -13,7 +12,7 @@ from hybrid_features_ros.io.folders import (
     open_tartanair,
     open_tum,
 )
-from hybrid_features_ros.io.source import Frame, Imu, Source
+from hybrid_features_ros.io.source import Frame, Imu, Source, is_bag
 
 __all__ = ["Frame", "Imu", "Source", "open_source"]
 
@@ -32,6 +31,8 @@ def open_source(path: Path, topic: str = "") -> Source:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if is_bag(path):
+        from hybrid_features_ros.io.bags import open_bag  # needs the extra `bags`
+
         return open_bag(path, topic)
     if not path.is_dir():
         raise InputError(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -20,10 +20,12 @@ from rclpy.utilities import remove_ros_args
 from rosgraph_msgs.msg import Clock
 
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.io.bags import BagMessage, read_messages, topics
 from hybrid_features_ros.msg import OdometryStatus
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.spin import initialise
+
+if TYPE_CHECKING:
+    from hybrid_features_ros.io.bags import BagMessage
 
 LISTENER_S = 30.0  # how long to wait for somebody to subscribe to the images
 SETTLED_S = 1.0  # nobody has joined in for so long: all nodes that were just started are there
@@ -44,6 +46,8 @@ class BagPlayer(Node):
     """
 
     def __init__(self, path: Path, clock: bool = False, image: str = "", **options: Any) -> None:
+        from hybrid_features_ros.io.bags import topics  # needs the extra `bags`
+
         super().__init__("bag_player", **options)
         self._path = path
         names = topics(path)
@@ -68,6 +72,8 @@ class BagPlayer(Node):
             rate: speed as a multiple of real time; ignored in lock-step.
             lock_step: after each image wait for the odometry's status of it instead of the time.
         """
+        from hybrid_features_ros.io.bags import read_messages
+
         self._await_listeners()
         begin, first = monotonic(), None
         for message in read_messages(self._path):

@@ -19,17 +19,15 @@ from nav_msgs.msg import Odometry as OdometryMsg
 from rclpy.utilities import remove_ros_args
 
 from hybrid_features_ros.core.config import Config
-from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.errors import InputError, extra
 from hybrid_features_ros.core.types import Features, State, Trajectory
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
-from hybrid_features_ros.io.bags import make_bag
 from hybrid_features_ros.io.sources import Source, open_source
 from hybrid_features_ros.io.trajectory import write_tum
 from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.bag_player import BagPlayer
 from hybrid_features_ros.simulation.render import render_sequence
-from hybrid_features_ros.visualization.figures import draw_summary
 
 
 class Recorder:
@@ -82,6 +80,8 @@ def demo(data: Path | None, out: Path) -> None:
         data: a sequence or bag; None renders one.
         out: folder for all that is made; a bag that is there already is used again.
     """
+    with extra("eval"):  # before the replay, not after it
+        import matplotlib  # noqa: F401
     out.mkdir(parents=True, exist_ok=True)
     source = open_source(data if data else render_sequence(out / "sequence"))
     bag = data if data and (data / "metadata.yaml").exists() else _bag_of(source, out)
@@ -100,6 +100,8 @@ def demo(data: Path | None, out: Path) -> None:
 
 
 def _bag_of(source: Source, out: Path) -> Path:
+    from hybrid_features_ros.io.bags import make_bag
+
     bag = out / f"{source.name}_bag"
     if not bag.exists():
         print(f"writing {bag} ...", flush=True)
@@ -127,6 +129,8 @@ def _visual_odometry(topic: str) -> Iterator[None]:
 
 
 def _report(source: Source, recorder: Recorder, showcase: int, out: Path) -> None:
+    from hybrid_features_ros.visualization.figures import draw_summary
+
     estimate = recorder.trajectory
     if len(estimate) < 2:
         raise InputError(f"{source.name}: the nodes published {len(estimate)} poses; see their log above")

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.errors import InputError, extra
 
 
 def draw_curves(
@@ -23,7 +23,8 @@ def draw_curves(
     Raises:
         InputError: a folder has no log, or the log no such column.
     """
-    import matplotlib.pyplot as plt
+    with extra("eval"):
+        import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     curves = [(run.name, *_read(run / "log.csv", column)) for run in runs]

@@ -8,15 +8,18 @@ from typing import Any
 
 import cv2
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 
+from hybrid_features_ros.core.errors import extra
 from hybrid_features_ros.core.types import Float64, State, UInt8
 from hybrid_features_ros.evaluation.metrics import rotation_errors_deg
 from hybrid_features_ros.evaluation.run import Step
 from hybrid_features_ros.visualization.figures import BLUE, GREEN, GREY, INK, STATE_COLOURS
+
+with extra("eval"):
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure
 
 _TRAIL = 7  # frames that a track shows
 _WIDTH = 480  # of the camera's image [px]

@@ -8,16 +8,19 @@ from typing import Any
 
 import cv2
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection, PatchCollection
-from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Patch
 from numpy.typing import NDArray
 
+from hybrid_features_ros.core.errors import extra
 from hybrid_features_ros.core.types import Features, Float64, State, Trajectory
 from hybrid_features_ros.evaluation.metrics import rotation_errors_deg
 from hybrid_features_ros.io.trajectory import align, associate
+
+with extra("eval"):
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection, PatchCollection
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Circle, Patch
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 INK, GREY, BLUE, ORANGE, GREEN, YELLOW, RED = (

@@ -10,7 +10,7 @@ import numpy as np
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.errors import InputError, extra
 from hybrid_features_ros.core.types import Float32, Float64, State, Trajectory
 from hybrid_features_ros.evaluation.run import Step
 
@@ -37,10 +37,8 @@ class RerunView:
     """
 
     def __init__(self, path: Path, name: str, camera: Camera, truth: Trajectory | None) -> None:
-        try:
+        with extra("rerun"):
             import rerun
-        except ModuleNotFoundError:
-            raise InputError("--rerun needs rerun-sdk: pip install 'hybrid_features_ros[rerun]'") from None
         if not path.parent.is_dir():
             raise InputError(f"{path}: no such folder; make it first")
         self._rr: Any = rerun
