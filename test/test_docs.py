@@ -122,7 +122,7 @@ def test_every_command_is_there_and_takes_its_arguments(page: str, command: str)
     "wrong",
     ["hybrid-features evalute X", "hybrid-features evaluate X --mod rgb", "make dem", "pip install .[evil]",
      "ros2 launch hybrid_features_ros vo.launch.py imag:=/a", "python3 examples/none.py", "rm -r x",
-     "ros2 param set /odometry_node odometry.matching.ratio 7"],
+     "ros2 param set /odometry_node odometry.matching.lowe_ratio 7"],
 )  # fmt: skip
 def test_wrong_commands_are_found(wrong: str) -> None:
     with pytest.raises((AssertionError, OSError, InputError)):

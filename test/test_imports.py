@@ -85,7 +85,7 @@ MAY_IMPORT = {
     "core": (),
     "features": ("core", "matching"),
     "matching": ("core", "features"),
-    "geometry": ("core", "odometry"),
+    "geometry": ("core",),
     "io": ("core",),
     "odometry": ("core", "matching", "geometry"),
     "simulation": ("core", "io"),

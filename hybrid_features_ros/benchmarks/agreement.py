@@ -13,11 +13,11 @@ from scipy.spatial import cKDTree
 from hybrid_features_ros.core.config import MatchingConfig
 from hybrid_features_ros.core.types import Bool, Features, Float64
 from hybrid_features_ros.features.selection import spread
-from hybrid_features_ros.matching.descriptors import match
+from hybrid_features_ros.matching.mutual import match
 
 RADIUS_PX = 3.0  # a keypoint is repeated, a match is correct, within this distance
 CLOSE_PX = 1.0  # the same, where exactness is asked
-MUTUAL = MatchingConfig(ratio=1.0)  # mutual nearest neighbours, nothing else
+MUTUAL = MatchingConfig(lowe_ratio=1.0)  # mutual nearest neighbours, nothing else
 Warp = Callable[[Float64], Float64]
 
 

@@ -12,11 +12,11 @@ from hybrid_features_ros.core.config import MatchingConfig
 from hybrid_features_ros.core.types import Features, Float64, Trajectory
 from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.io.source import Source
-from hybrid_features_ros.matching.descriptors import match
+from hybrid_features_ros.matching.mutual import match
 
 BUDGET = 1000
 PIXELS = 1.0
-MATCHING = MatchingConfig(ratio=0.8)
+MATCHING = MatchingConfig(lowe_ratio=0.8)
 
 
 def textbook_odometry(source: Source, every: int = 1, *, depth: bool = False) -> Trajectory:

@@ -15,7 +15,7 @@ from hybrid_features_ros.benchmarks.agreement import CLOSE_PX, MUTUAL, RADIUS_PX
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features, Float64
 from hybrid_features_ros.features import Extractor
-from hybrid_features_ros.matching.descriptors import match
+from hybrid_features_ros.matching.mutual import match
 
 CORNER_ERRORS_PX = (1, 3, 5, 8)
 RANSAC_PX = 3.0

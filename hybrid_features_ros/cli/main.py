@@ -242,7 +242,7 @@ def _command(commands: Any, name: str, function: Any, text: str) -> argparse.Arg
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="any parameter of the nodes, such as odometry.matching.ratio=0.8",
+        help="any parameter of the nodes, such as odometry.matching.lowe_ratio=0.8",
     )
     return parser
 

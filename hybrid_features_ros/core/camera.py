@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -119,6 +120,13 @@ class Camera:
     def focal(self) -> float:
         """Geometric mean of the focal lengths [px]: turns small angles [rad] into pixels."""
         return float(np.sqrt(self.fx * self.fy))
+
+    @cached_property
+    def half_angle(self) -> float:
+        """Angle [rad] between the optical axis and the ray of the farthest corner."""
+        w, h = self.width - 1.0, self.height - 1.0
+        corners = self.bearings(np.array([[0, 0], [w, 0], [0, h], [w, h]]))
+        return float(np.arccos(np.clip(corners[:, 2], -1, 1)).max())
 
     def scaled(self, factor: float) -> Camera:
         """The camera of the image resized by ``factor`` (pixel centres: ``(k + 0.5) * s - 0.5``)."""

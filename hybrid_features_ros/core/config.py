@@ -83,8 +83,11 @@ class FeatureConfig(_Checked):
 class MatchingConfig(_Checked):
     """Features to correspondences."""
 
-    ratio: float = option(
-        0.9, "Most distance to the best match as a share of the second best; 1 = off.", low=0.1, high=1.0
+    lowe_ratio: float = option(
+        0.9,
+        "Lowe's ratio test: most distance to the best match as a share of the second best; 1 = off.",
+        low=0.1,
+        high=1.0,
     )
     min_score: float = option(0.0, "Least similarity of two matched descriptors.", low=0.0, high=1.0)
     vote_deg: float = option(
@@ -99,13 +102,16 @@ class MatchingConfig(_Checked):
 class TwoViewConfig(_Checked):
     """Correspondences to a motion."""
 
-    threshold_px: float = option(
-        1.5, "Largest error of an inlier, in pixels of the image as it came.", low=0.1, high=20.0
+    inlier_threshold_px: float = option(
+        1.5, "RANSAC: largest error of an inlier, in pixels of the image as it came.", low=0.1, high=20.0
     )
-    confidence: float = option(
-        0.9999, "Probability that one random sample holds inliers only.", low=0.5, high=0.999999
+    ransac_confidence: float = option(
+        0.9999,
+        "RANSAC: probability that at least one random sample is free of outliers.",
+        low=0.5,
+        high=0.999999,
     )
-    max_iterations: int = option(1000, "Most random samples drawn.", low=10, high=100000)
+    ransac_iterations: int = option(1000, "RANSAC: most random samples drawn.", low=10, high=100000)
     min_inliers: int = option(20, "Fewest inliers that make a motion.", low=8, high=10000)
     min_inlier_share: float = option(0.2, "Least share of matches that must agree.", low=0.0, high=1.0)
 
@@ -174,12 +180,12 @@ class MappingConfig(_Checked):
         4.0, "New keyframe beyond this median parallax [deg].", low=0.1, high=90.0
     )
     max_keyframes: int = option(40, "Most keyframes kept; the most redundant go first.", low=4, high=1000)
-    patience: int = option(
-        3, "Keyframes after which a landmark that only one has seen is dropped.", low=1, high=100
+    cull_after_keyframes: int = option(
+        3, "Keyframes after which a landmark that only one has observed is dropped.", low=1, high=100
     )
     window: int = option(6, "Keyframes that bundle adjustment moves.", low=2, high=100)
-    iterations: int = option(6, "Steps of each bundle adjustment; 0 = none.", low=0, high=100)
-    delay: int = option(
+    iterations: int = option(6, "Iterations of each bundle adjustment; 0 = none.", low=0, high=100)
+    adjustment_delay: int = option(
         3,
         "Images after which the adjusted map is taken over, so that a replay repeats itself; 0 = at once.",
         low=0,

@@ -1,4 +1,4 @@
-"""Five correspondences to a motion: where the search for an essential matrix starts.
+"""Five-point solver in a batch of random samples: where the search for an essential matrix starts.
 
 All samples are solved at once, each by Newton steps from the pure rotation that the rays support best
 (Rosten, Reitmayr, Drummond, "Improved RANSAC performance using simple, iterative minimal-set solvers", 2010).
@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from hybrid_features_ros.core.types import Float64
-from hybrid_features_ros.odometry.pose_optimizer import cross, dot
+from hybrid_features_ros.geometry.ray_pairs import RayPairs
+from hybrid_features_ros.geometry.tangent import cross, dot
 
 _SAMPLES, _STEPS = 200, 6
 _LONGEST = 0.5  # length of a step [rad]
@@ -19,12 +20,12 @@ _STARTS = 8
 
 
 def five_point(
-    rays_a: Float64, rays_b: Float64, R0: Float64, threshold: float, seed: int
+    pairs: RayPairs, R0: Float64, threshold: float, seed: int
 ) -> list[tuple[Float64, Float64]]:
     """The few motions, of random samples of five, that the most rays support.
 
     Args:
-        rays_a, rays_b: (M, 3) corresponding unit vectors in the two camera frames, outliers among them.
+        pairs: corresponding rays, outliers among them.
         R0: (3, 3) ``R_a_b`` to begin at.
         threshold: largest epipolar error of an inlier [rad].
         seed: of the sampling.
@@ -32,6 +33,7 @@ def five_point(
     Returns:
         Rotations ``R_a_b`` (3, 3) and unit translations of b in a (3,), the best first; not refined.
     """
+    rays_a, rays_b = pairs.rays_a, pairs.rays_b
     random = np.random.default_rng(seed)
     draws = random.integers(len(rays_a), size=(_SAMPLES, 5))
     R, t = _solve(rays_a[draws], rays_b[draws], R0, random)

@@ -1,4 +1,4 @@
-"""Two views of a plane to a motion: a homography, decomposed.
+"""Homography of a plane between two views: MAGSAC, decomposition, refinement.
 
 A point ``b`` on the plane ``n . b = d`` of camera b lies at ``R b + t`` in camera a, so its ray there is
 along ``(R + (t / d) n^T) b``. Such a matrix has up to four decompositions (Malis, Vargas, "Deeper
@@ -16,10 +16,12 @@ import numpy as np
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import TwoViewConfig
 from hybrid_features_ros.core.types import Bool, Float64
-from hybrid_features_ros.odometry.pose_optimizer import CAUCHY, across, cross, dot, information, tangent_basis
+from hybrid_features_ros.geometry.ray_pairs import RayPairs
+from hybrid_features_ros.geometry.robust import gated_cauchy_weights, information
+from hybrid_features_ros.geometry.tangent import cross, dot, tangent_bases, tangent_basis
 
 _STEPS, _CONVERGED = 10, 1e-6
-_SEEN = 0.98  # share of the points that must lie in front: wrong matches may lie anywhere
+_IN_FRONT = 0.98  # share of the points that must lie in front: wrong matches may lie anywhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,84 +43,88 @@ class PlaneMotion:
         """The homography (3, 3) from rays of b to rays of a."""
         return np.asarray(self.R + np.outer(self.shift, self.normal), dtype=np.float64)
 
-    def errors(self, rays_a: Float64, rays_b: Float64) -> Float64:
+    def errors(self, pairs: RayPairs) -> Float64:
         """Squared distances (M,) [rad^2] of the rays of a from those that the plane predicts."""
-        u = rays_b @ self.H.T
-        return np.asarray(((rays_a - u / np.linalg.norm(u, axis=1, keepdims=True)) ** 2).sum(axis=1))
+        u = pairs.rays_b @ self.H.T
+        u = u / np.linalg.norm(u, axis=1, keepdims=True)
+        return np.asarray(((pairs.rays_a - u) ** 2).sum(axis=1))
 
-    def information(self, rays_a: Float64, rays_b: Float64, weights: Float64) -> Float64:
-        """(8, 8) of shift and left rotation in the axes of a, and of two directions across the normal."""
-        J, _ = self._linearise(rays_a, rays_b)
+    def information(self, pairs: RayPairs, weights: Float64) -> Float64:
+        """(8, 8) of shift and left rotation in the axes of a, and of the normal in its tangent plane."""
+        J, _ = self._linearise(pairs)
         return information(J * weights, J)
 
-    def refined(self, rays_a: Float64, rays_b: Float64, sigmas: Float64, threshold: float) -> PlaneMotion:
-        """Gauss-Newton on all eight numbers with Cauchy weights."""
+    def refine(self, pairs: RayPairs, threshold: float) -> PlaneMotion:
+        """Gauss-Newton on all eight parameters with Cauchy weights."""
         R, shift, normal = self.R, self.shift, self.normal
         for _ in range(_STEPS):
-            now = PlaneMotion(R, shift, normal)
-            J, r = now._linearise(rays_a, rays_b)
-            squared = (r**2).sum(axis=0)
-            weighted = J * ((squared < 4 * threshold**2) / (CAUCHY**2 * sigmas**2 + squared))
+            J, r = PlaneMotion(R, shift, normal)._linearise(pairs)
+            weighted = J * gated_cauchy_weights((r**2).sum(axis=0), pairs.sigmas, 2 * threshold)
             H, g = information(weighted, J), (weighted * r[:, None]).sum(axis=(0, 2))
             step = -np.linalg.pinv(H, rcond=1e-10, hermitian=True) @ g
             shift = shift + step[:3]
             R = se3.exp([0, 0, 0, *step[3:6]])[:3, :3] @ R
-            normal = normal + across(normal).T @ step[6:]
+            normal = normal + tangent_basis(normal).T @ step[6:]
             normal = normal / np.linalg.norm(normal)
             if np.abs(step).max() < _CONVERGED:
                 break
         return PlaneMotion(R, shift, normal)
 
-    def _linearise(self, rays_a: Float64, rays_b: Float64) -> tuple[Float64, Float64]:
+    def _linearise(self, pairs: RayPairs) -> tuple[Float64, Float64]:
         """Jacobian (2, 8, M) and residuals (2, M) [rad] in the tangent planes of the rays of a."""
-        basis = tangent_basis(rays_a)
+        rays_b = pairs.rays_b
+        basis = tangent_bases(pairs.rays_a)
         c, height = self.R @ rays_b.T, rays_b @ self.normal
         u = c + height * self.shift[:, None]
         length = np.sqrt(dot(u, u))
         u = u / length
         r = dot(basis, u)
         P = (basis - r[:, None] * u) / length
-        tilt = across(self.normal) @ rays_b.T
+        tilt = tangent_basis(self.normal) @ rays_b.T
         J = [height * P, cross(c, P), dot(P, self.shift[:, None])[:, None] * tilt]
         return np.concatenate(J, axis=1), r
 
 
-def fit_plane(
-    rays_a: Float64, rays_b: Float64, sigmas: Float64, threshold: float, config: TwoViewConfig
-) -> list[PlaneMotion]:
-    """The motions, two at most as a rule, that one homography stands for; none if there is no homography.
-
-    OpenCV's MAGSAC, its decomposition, the test of visibility, and a refinement.
+def fit_homography(pairs: RayPairs, threshold: float, config: TwoViewConfig) -> list[PlaneMotion]:
+    """OpenCV's MAGSAC, decomposition, test of visibility (chirality) and refinement of a homography.
 
     Args:
-        rays_a, rays_b: (M, 3) corresponding unit vectors in the two camera frames, outliers among them.
-        sigmas: (M,) standard deviation of the angle between a ray and its partner [rad].
+        pairs: corresponding rays, outliers among them.
         threshold: largest residual of an inlier [rad].
+
+    Returns:
+        The motions, two at most as a rule, that one homography allows; none if there is no homography.
     """
+    rays_a, rays_b = pairs.rays_a, pairs.rays_b
     front = (rays_a[:, 2] > 0.05) & (rays_b[:, 2] > 0.05)
     if front.sum() < config.min_inliers:
         return []
     # In units of the threshold: OpenCV's own limits are meant for pixels.
     a, b = (r[front, :2] / (r[front, 2:] * threshold) for r in (rays_a, rays_b))
     H, _ = cv2.findHomography(
-        b, a, cv2.USAC_MAGSAC, 1.0, maxIters=config.max_iterations, confidence=config.confidence
+        b,
+        a,
+        cv2.USAC_MAGSAC,
+        1.0,
+        maxIters=config.ransac_iterations,
+        confidence=config.ransac_confidence,
     )
     if H is None or not np.isfinite(H).all() or abs(np.linalg.det(H)) < 1e-9:
         return []
     H = np.diag([threshold, threshold, 1]) @ H @ np.diag([1 / threshold, 1 / threshold, 1])
-    near = _agreeing(H, rays_a, rays_b, threshold)
+    near = _inlier_mask(H, pairs, threshold)
     if near.sum() < config.min_inliers:
         return []
     _, rotations, shifts, normals = cv2.decomposeHomographyMat(H, np.eye(3))
     motions = []
     for R, t, n in zip(rotations, shifts, normals, strict=True):
-        if (rays_b[near] @ n.ravel() > 0).mean() > _SEEN:
+        if (rays_b[near] @ n.ravel() > 0).mean() > _IN_FRONT:
             motion = PlaneMotion(np.asarray(R), t.ravel(), n.ravel())
-            motions.append(motion.refined(rays_a, rays_b, sigmas, threshold))
+            motions.append(motion.refine(pairs, threshold))
     return motions
 
 
-def _agreeing(H: Float64, rays_a: Float64, rays_b: Float64, threshold: float) -> Bool:
-    u = rays_b @ (H * np.sign(np.linalg.det(H))).T
+def _inlier_mask(H: Float64, pairs: RayPairs, threshold: float) -> Bool:
+    u = pairs.rays_b @ (H * np.sign(np.linalg.det(H))).T
     u /= np.maximum(np.linalg.norm(u, axis=1, keepdims=True), 1e-12)
-    return np.asarray(((rays_a - u) ** 2).sum(axis=1) < (2 * threshold) ** 2)
+    return np.asarray(((pairs.rays_a - u) ** 2).sum(axis=1) < (2 * threshold) ** 2)

@@ -1,138 +1,30 @@
-"""Features to correspondences: mutual nearest neighbours."""
+"""Distances between descriptors."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from hybrid_features_ros.core.config import MatchingConfig
-from hybrid_features_ros.core.types import Bool, Features, Float32, Matches, Metric, Rows
-
-VOTE_OCTAVES = 1.0  # most disagreement of two matches' changes of scale
-NO_MATCHES = Matches(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+from hybrid_features_ros.core.types import Features, Float32, Metric
 
 
-def match(a: Features, b: Features, config: MatchingConfig) -> Matches:
-    """Pairs that are each other's nearest descriptor and clearly nearer than the second nearest.
+def descriptor_vectors(features: Features) -> Float32:
+    """Descriptors (N, D) float32 as numbers: bytes of an L2 metric unquantised, of a Hamming one as bits.
 
-    The ratio test is Lowe's (2004), in both directions; a vote on the relative orientation and scale
-    (``config.vote_deg``) leaves the largest group that turns as one. A score is 1 for equal descriptors and
-    falls linearly with the distance, to 0 for orthogonal (L2) or half-different (Hamming) ones.
-
-    Raises:
-        ValueError: the two sets come from different descriptors.
+    The squared Euclidean distance of two rows of bits is their Hamming distance.
     """
-    if a.format.descriptor != b.format.descriptor or a.descriptors.shape[1] != b.descriptors.shape[1]:
-        raise ValueError(f"cannot match {a.format.descriptor!r} with {b.format.descriptor!r}")
-    if len(a) == 0 or len(b) == 0:
-        return NO_MATCHES
-    distance = _hamming(a, b) if a.format.metric is Metric.HAMMING else _euclidean(a, b)
-    best_b, nearest, second_b = _two_nearest(distance)
-    best_a, _, second_a = _two_nearest(distance.T)
-    mutual = best_a[best_b] == np.arange(len(a))
-    distinct = (nearest < config.ratio * np.minimum(second_b, second_a[best_b])) | (config.ratio == 1)
-    score = np.clip(1 - nearest / _unrelated(a), 0, 1)
-    keep = np.flatnonzero(mutual & distinct & (score >= config.min_score))
-    if config.vote_deg:
-        keep = keep[_agreeing(a, b, keep, best_b[keep], config.vote_deg)]
-    return Matches(keep.astype(np.int32), best_b[keep].astype(np.int32), score[keep].astype(np.float32))
-
-
-def _agreeing(a: Features, b: Features, i: Rows, j: Rows, degrees: float) -> Bool:
-    """Which matches turn and scale their keypoints as the largest group does (generalised Hough transform).
-
-    The group is that of the match with which most others agree, within ``degrees`` and ``VOTE_OCTAVES``.
-    Keypoints without orientation have no vote and stay.
-    """
-    turn = b.angles[j] - a.angles[i]
-    zoom = np.log2(b.scales[j] / a.scales[i])
-    voter = np.flatnonzero(np.isfinite(turn))
-    if not len(voter):
-        return np.ones(len(i), np.bool_)
-    apart = np.abs((turn[voter, None] - turn[None, voter] + np.pi) % (2 * np.pi) - np.pi)
-    agree = (apart <= np.radians(degrees)) & (np.abs(zoom[voter, None] - zoom[None, voter]) <= VOTE_OCTAVES)
-    keep = np.ones(len(i), np.bool_)
-    keep[voter] = agree[agree.sum(axis=1).argmax()]
-    return keep
-
-
-def _two_nearest(distance: Float32) -> tuple[Rows, Float32, Float32]:
-    """Of every row: the column of its least value, that value, and the second least (inf if none)."""
-    rows = np.arange(len(distance))
-    best = distance.argmin(axis=1)
-    nearest = distance[rows, best]
-    distance[rows, best] = np.inf
-    second = distance.min(axis=1)
-    distance[rows, best] = nearest
-    return best, nearest, second
-
-
-def _euclidean(a: Features, b: Features) -> Float32:
-    u, v = values(a), values(b)
-    squared = (u**2).sum(1)[:, None] + (v**2).sum(1)[None] - 2 * u @ v.T
-    return np.asarray(np.sqrt(np.maximum(squared, 0)), dtype=np.float32)
-
-
-def _hamming(a: Features, b: Features) -> Float32:
-    u = np.unpackbits(a.descriptors.view(np.uint8), axis=1).astype(np.float32)
-    v = np.unpackbits(b.descriptors.view(np.uint8), axis=1).astype(np.float32)
-    return np.asarray(u.sum(1)[:, None] + v.sum(1)[None] - 2 * u @ v.T, dtype=np.float32)
-
-
-def values(features: Features) -> Float32:
-    """Descriptors (N, D) float32 as numbers: bytes of an L2 metric unquantised, of a Hamming one as bits."""
-    if features.format.metric is Metric.HAMMING:
-        return np.unpackbits(features.descriptors.view(np.uint8), axis=1).astype(np.float32)
     f = features.format
+    if f.metric is Metric.HAMMING:
+        return np.unpackbits(features.descriptors.view(np.uint8), axis=1).astype(np.float32)
     if features.descriptors.dtype == np.uint8:
         return features.descriptors * np.float32(f.quantisation_scale) + np.float32(f.quantisation_offset)
     return np.asarray(features.descriptors, dtype=np.float32)
 
 
-def _unrelated(features: Features) -> float:
-    """Distance of two descriptors that have nothing in common."""
-    if features.format.metric is Metric.HAMMING:
-        return 4.0 * int(features.descriptors.shape[1])
-    lengths = np.linalg.norm(values(features), axis=1)
-    return float(np.sqrt(2.0) * np.mean(lengths)) if np.any(lengths) else 1.0
-
-
 def squared_distances(a: Float32, b: Float32) -> Float32:
-    """(M, N) float32 between descriptors (M, D) and (N, D)."""
+    """Squared Euclidean distances (M, N) float32 between descriptors (M, D) and (N, D); rounding errors may
+    make those of equal ones slightly negative.
+    """
     ones = np.ones((max(len(a), len(b)), 1), np.float32)
     u = np.hstack([-2 * a, np.einsum("md,md->m", a, a)[:, None], ones[: len(a)]])
     v = np.hstack([b, ones[: len(b)], np.einsum("nd,nd->n", b, b)[:, None]])
     return np.asarray(u @ v.T)
-
-
-def mutual_nearest(squared: Float32, ratio: float) -> tuple[Rows, Rows]:
-    """Rows and columns that are each other's nearest, the row clearly so.
-
-    The ratio test (Lowe, 2004) looks along rows only: one place may own several rows, never several
-    columns. Infinite entries are forbidden pairs.
-    """
-    if not squared.size:
-        return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    rows = np.arange(len(squared))
-    column = squared.argmin(axis=1)
-    nearest = squared[rows, column]
-    mutual = nearest == squared.min(axis=0)[column]
-    squared[rows, column] = np.inf
-    distinct = mutual & (nearest <= ratio**2 * squared.min(axis=1)) & (nearest < np.inf)
-    squared[rows, column] = nearest
-    return rows[distinct], column[distinct]
-
-
-def mutual_among(squared: Float32, rows: Rows, columns: Rows, shape: tuple[int, int], ratio: float) -> Rows:
-    """As :func:`mutual_nearest`, among a few pairs (K,) of a table of a shape: which of them it chooses.
-
-    A row whose two nearest are equal matches nothing.
-    """
-    of_row, second, of_column = (np.full(shape[axis], np.inf, np.float32) for axis in (0, 0, 1))
-    np.minimum.at(of_row, rows, squared)
-    np.minimum.at(of_column, columns, squared)
-    first = squared == of_row[rows]
-    np.minimum.at(second, rows[~first], squared[~first])
-    distinct = (squared <= ratio**2 * second[rows]) & (
-        np.bincount(rows[first], minlength=shape[0])[rows] == 1
-    )
-    return np.flatnonzero(first & distinct & (squared == of_column[columns]))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hybrid_features_ros.core.config import MatchingConfig
 from hybrid_features_ros.core.types import Features, Float32, Matches
 from hybrid_features_ros.features import Extractor
-from hybrid_features_ros.matching.descriptors import match
+from hybrid_features_ros.matching.mutual import match
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
-"""Windowed bundle adjustment of keyframe poses and inverse distances.
+"""Windowed bundle adjustment of keyframe poses and inverse depths, by Levenberg-Marquardt.
 
-Every landmark has one unknown, its inverse distance along the ray of the keyframe that saw it first, so
+Every landmark has one unknown, its inverse depth along the ray of the keyframe that saw it first, so
 that eliminating the landmarks (Schur complement; Triggs et al., "Bundle adjustment - a modern
 synthesis", 2000) divides by numbers, not by matrices. Points without parallax and measured depths need
 no special case: the first have a wide prior on that number, the second a narrow one.
@@ -15,9 +15,29 @@ from scipy.sparse import csr_matrix
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.types import Bool, Float64, Int32
-from hybrid_features_ros.odometry.pose_optimizer import CAUCHY, scatter, tangent_basis
+from hybrid_features_ros.geometry.robust import CAUCHY_WIDTH, cauchy_weights, robust_scale
+from hybrid_features_ros.geometry.tangent import tangent_bases
 
-_DAMPING = 1e-4
+
+@dataclass(frozen=True)
+class Damping:
+    """Levenberg-Marquardt's, and what an outlier is; the usual values, results hardly depend on them.
+
+    Attributes:
+        initial: share of the diagonal that is added to the reduced system.
+        success, failure: its factors after a step that lowers the cost, and after one that does not.
+        converged: relative decrease of the cost below which the adjustment ends.
+        outlier_sigmas: residual, over its scatter, of an outlier.
+    """
+
+    initial: float = 1e-4
+    success: float = 0.3
+    failure: float = 30.0
+    converged: float = 1e-4
+    outlier_sigmas: float = 5.0
+
+
+DAMPING = Damping()
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,98 +48,112 @@ class Problem:
         poses: (K, 4, 4) ``T_world_camera``.
         free: (K,) bool, which poses may move.
         anchors: (L,) int32, the keyframe whose ray a landmark lies on.
-        rays: (L, 3) those rays, in the anchor's frame.
-        inverse: (L,) inverse distances [1/m].
+        anchor_rays: (L, 3) those rays, in the anchor's frame.
+        inverse_depth: (L,) along those rays [1/m].
         prior: (L,) their mean before anything was triangulated [1/m].
         prior_sigmas: (L,) standard deviation of that [1/m].
-        frame, landmark: (O,) int32, who sees what; never an anchor its own landmark.
-        seen: (O, 3) unit rays in the frame of the keyframe that sees.
+        keyframe, landmark: (O,) int32, which keyframe observes which landmark; never the anchor its own.
+        rays: (O, 3) observed unit rays in the frame of that keyframe.
         sigmas: (O,) standard deviation of the rays per axis [rad].
     """
 
     poses: Float64
     free: Bool
     anchors: Int32
-    rays: Float64
-    inverse: Float64
+    anchor_rays: Float64
+    inverse_depth: Float64
     prior: Float64
     prior_sigmas: Float64
-    frame: Int32
+    keyframe: Int32
     landmark: Int32
-    seen: Float64
+    rays: Float64
     sigmas: Float64
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """Poses (K, 4, 4), inverse distances (L,) with standard deviations (L,), covariance of the poses.
+    """Poses (K, 4, 4), inverse depths (L,) with standard deviations (L,), covariance of the poses.
 
-    ``covariance`` (K, 6, 6) is of right perturbations, relative to the poses that were kept; ``outliers``
+    ``covariance`` (K, 6, 6) is of right perturbations, relative to the fixed poses; ``outliers``
     (O,) bool are the observations that nothing explains.
     """
 
     poses: Float64
-    inverse: Float64
-    inverse_sigmas: Float64
+    inverse_depth: Float64
+    inverse_depth_sigmas: Float64
     covariance: Float64
     outliers: Bool
 
 
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Poses (K, 4, 4) and inverse depths (L,), with the bases (O, 2, 3) of the rays' tangent planes."""
+
+    poses: Float64
+    inverse_depth: Float64
+    basis: Float64
+
+
 def adjust(problem: Problem, iterations: int) -> Solution:
-    """Damped Gauss-Newton with Cauchy weights that follow the scatter of the residuals."""
+    """Levenberg-Marquardt with Cauchy weights that follow the scatter of the residuals."""
     p = problem
-    poses, inverse = p.poses.copy(), p.inverse.copy()
-    damping, best = _DAMPING, np.inf
-    basis = np.ascontiguousarray(tangent_basis(p.seen).transpose(2, 0, 1))
-    noise = scatter(_errors(p, poses, inverse, basis))
+    basis = np.ascontiguousarray(tangent_bases(p.rays).transpose(2, 0, 1))
+    state = _State(p.poses.copy(), p.inverse_depth.copy(), basis)
+    damping, best = DAMPING.initial, np.inf
+    noise = robust_scale(_errors(p, state))
     for _ in range(iterations):
-        S, g, E, V, w = _normal_equations(p, poses, inverse, basis, noise)
+        S, g, E, V, w = _normal_equations(p, state, noise)
         step = np.linalg.solve(S + damping * np.diag(np.diag(S)) + 1e-12 * np.eye(len(S)), -g)
-        change = -(w + E @ step) / V
-        trial = np.array(
-            [
-                se3.orthonormal(T @ se3.exp(s))
-                for T, s in zip(poses, _spread(np.asarray(step), p.free), strict=True)
-            ]
-        )
-        trial_inverse = np.clip(inverse + change, 1e-3 * p.prior, None)
-        errors = _errors(p, trial, trial_inverse, basis)
-        cost = float(np.log1p(np.minimum(errors, 1e12) / (CAUCHY * noise) ** 2).sum())
+        trial = _moved(p, state, np.asarray(step), -(w + E @ step) / V)
+        errors = _errors(p, trial)
+        cost = float(np.log1p(np.minimum(errors, 1e12) / (CAUCHY_WIDTH * noise) ** 2).sum())
         if cost < best:
-            poses, inverse, damping = trial, trial_inverse, damping * 0.3
-            settled, best = best - cost < 1e-4 * best, cost
-            if settled:
+            state, damping = trial, damping * DAMPING.success
+            converged, best = best - cost < DAMPING.converged * best, cost
+            if converged:
                 break
         else:
-            damping *= 30
-    return _solution(p, poses, inverse, basis)
+            damping *= DAMPING.failure
+    return _solution(p, state)
 
 
-def _solution(p: Problem, poses: Float64, inverse: Float64, basis: Float64) -> Solution:
-    errors = _errors(p, poses, inverse, basis)
-    noise = scatter(errors)
-    S, _, _, V, _ = _normal_equations(p, poses, inverse, basis, noise)
+def _moved(p: Problem, state: _State, step: Float64, change: Float64) -> _State:
+    """The state after steps (6F,) of the free poses and changes (L,) of the inverse depths."""
+    full = np.zeros((len(p.free), 6))
+    full[p.free] = step.reshape(-1, 6)
+    poses = np.array([se3.orthonormal(T @ se3.exp(s)) for T, s in zip(state.poses, full, strict=True)])
+    return _State(poses, np.clip(state.inverse_depth + change, 1e-3 * p.prior, None), state.basis)
+
+
+def _solution(p: Problem, state: _State) -> Solution:
+    errors = _errors(p, state)
+    noise = robust_scale(errors)
+    S, _, _, V, _ = _normal_equations(p, state, noise)
     C = np.linalg.pinv(S, rcond=1e-12, hermitian=True)
-    covariance = np.zeros((len(poses), 6, 6))
+    covariance = np.zeros((len(state.poses), 6, 6))
     for i, k in enumerate(np.flatnonzero(p.free)):
         covariance[k] = C[6 * i : 6 * i + 6, 6 * i : 6 * i + 6]
-    return Solution(poses, inverse, 1 / np.sqrt(V), covariance, errors > 25 * noise**2)
+    outliers = errors > DAMPING.outlier_sigmas**2 * noise**2
+    return Solution(state.poses, state.inverse_depth, 1 / np.sqrt(V), covariance, outliers)
 
 
 def _normal_equations(
-    p: Problem, poses: Float64, inverse: Float64, basis: Float64, noise: float
+    p: Problem, state: _State, noise: float
 ) -> tuple[Float64, Float64, Float64, Float64, Float64]:
     """Reduced system ``S`` (6F, 6F), ``g``; the landmarks' ``E`` (L, 6F), ``V`` (L,) and ``w`` (L,)."""
-    r, J, J_anchor, A = _linearise(p, poses, inverse, basis)
+    r, J, J_anchor, A = _linearise(p, state)
     errors = (r**2).sum(axis=1) / p.sigmas**2
-    weights = (errors < np.inf) / (1 + errors / (CAUCHY * noise) ** 2) / (p.sigmas * noise) ** 2
+    weights = cauchy_weights(errors, noise) / (p.sigmas * noise) ** 2
     r = np.where(np.isfinite(r), r, 0)
     F = int(p.free.sum())
     place = np.where(p.free, np.cumsum(p.free) - 1, F)  # fixed poses share a place that is cut away
-    rows, columns = place[p.frame], place[p.anchors[p.landmark]]
-    L = len(inverse)
+    rows, columns = place[p.keyframe], place[p.anchors[p.landmark]]
+    L = len(state.inverse_depth)
     V = np.bincount(p.landmark, weights * (A**2).sum(1), L) + 1 / p.prior_sigmas**2
-    w = np.bincount(p.landmark, weights * (A * r).sum(1), L) + (inverse - p.prior) / p.prior_sigmas**2
+    w = (
+        np.bincount(p.landmark, weights * (A * r).sum(1), L)
+        + (state.inverse_depth - p.prior) / p.prior_sigmas**2
+    )
     Jw, Jw_anchor = J * weights[:, None, None], J_anchor * weights[:, None, None]
     pull = np.concatenate([np.einsum("oki,ok->oi", j, A) for j in (Jw, Jw_anchor)])
     force = np.concatenate([np.einsum("oki,ok->oi", j, r) for j in (Jw, Jw_anchor)])
@@ -142,15 +176,16 @@ def _normal_equations(
     return full - E.T @ scaled, g[:F].ravel() - scaled.T @ w, E, V, w
 
 
-def _linearise(
-    p: Problem, poses: Float64, inverse: Float64, basis: Float64
-) -> tuple[Float64, Float64, Float64, Float64]:
-    """Residuals (O, 2), Jacobians (O, 2, 6) in the seeing and the anchoring pose, (O, 2) in the inverse."""
+def _linearise(p: Problem, state: _State) -> tuple[Float64, Float64, Float64, Float64]:
+    """Residuals (O, 2), Jacobians (O, 2, 6) in the observing and the anchoring pose, (O, 2) in the inverse
+    depth.
+    """
+    poses, basis = state.poses, state.basis
     anchor = p.anchors[p.landmark]
-    R, R_a = poses[p.frame, :3, :3], poses[anchor, :3, :3]
-    away = poses[anchor, :3, 3] - poses[p.frame, :3, 3]
-    rho = inverse[p.landmark][:, None]
-    rays = p.rays[p.landmark]
+    R, R_a = poses[p.keyframe, :3, :3], poses[anchor, :3, :3]
+    away = poses[anchor, :3, 3] - poses[p.keyframe, :3, 3]
+    rho = state.inverse_depth[p.landmark][:, None]
+    rays = p.anchor_rays[p.landmark]
     into = R.transpose(0, 2, 1)
     turn = into @ R_a
     t = np.einsum("oij,oj->oi", into, away)
@@ -162,12 +197,12 @@ def _linearise(
     J = np.concatenate([-rho[..., None] * P, -np.cross(d[:, None], P)], axis=2)
     Q = P @ turn
     J_anchor = np.concatenate([rho[..., None] * Q, np.cross(rays[:, None], Q)], axis=2)
-    front = (u * p.seen).sum(axis=1) > 0.2
+    front = (u * p.rays).sum(axis=1) > 0.2
     return np.where(front[:, None], r, np.inf), J, J_anchor, np.einsum("oki,oi->ok", P, t)
 
 
-def _errors(p: Problem, poses: Float64, inverse: Float64, basis: Float64) -> Float64:
-    r = _linearise(p, poses, inverse, basis)[0]
+def _errors(p: Problem, state: _State) -> Float64:
+    r = _linearise(p, state)[0]
     return np.asarray((r**2).sum(axis=1) / p.sigmas**2)
 
 
@@ -175,9 +210,3 @@ def _total(rows: Float64, index: Int32, size: int) -> Float64:
     """Sums (size, D) of the rows (O, D) that share an index (O,)."""
     chosen = csr_matrix((np.ones(len(index)), (index, np.arange(len(index)))), (size, len(index)))
     return np.asarray(chosen @ rows)
-
-
-def _spread(step: Float64, free: Bool) -> Float64:
-    full = np.zeros((len(free), 6))
-    full[free] = step.reshape(-1, 6)
-    return full

@@ -1,87 +1,192 @@
-"""How sure a pose is: what the residuals say, what the model leaves out, and what is not known at all.
+"""Covariance of a pose: what the residuals say, what the model leaves out, and what is not known at all.
 
-The covariance of a pose is that of its error since the start. It is the sum, each part moved along to the
+The covariance of a pose is that of its error since the start. It is the sum, each part transported to the
 image (Sola et al., eq. 55), of
 
-* the covariance of the keyframe that shares most landmarks with the image: it grew hop by hop while the
-  map grew, and does not grow while the camera looks at what is mapped already;
+* the covariance of the keyframe with most covisible landmarks: it grew hop by hop while the map grew, and
+  does not grow while the camera looks at what is mapped already;
 * that of the motion since then, from the information of the landmarks, times the scatter of the
   residuals, a factor for what triangulated landmarks err in common, and what noise of depths adds in a
   single image;
 * an error of all lengths in common: calibration, or, for one camera, a scale that nobody knows;
-* what nothing measured: a position that was held, the time without any estimate, a correction that the
+* what nothing measured: a position that was held, the time without any estimate, an offset that the
   published pose has yet to follow.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.config import TrackingConfig
 from hybrid_features_ros.core.types import Float64, MotionModel, Scale
-from hybrid_features_ros.odometry.tracking_result import Tracked
-
-_LEAST = 0.2  # scatter of residuals over their sigmas below which it is no measurement
-_TOGETHER = 1.3  # factor on standard deviations: landmarks that one camera triangulated err together
-_UNKNOWN_LENGTH = 0.5  # relative standard deviation of lengths while nothing measures the scale
-_LENGTH = 0.003  # the same where depths are measured: focal length and baseline are not exact
-_STRETCH = 0.03  # relative standard deviation by which a scale differs from one keyframe to the next
-_SWAY = 0.0007  # step aside, over the scene's depth, that passes for a turn in a single image
-_TAKEN = 0.003  # rotation that a translation below notice may be taken for [rad]
-_HELD = 0.01  # standard deviation of a held position after a second, over the scene's depth
-_LOST = 0.25  # standard deviation after a second without any estimate: over the scene's depth ...
-_TURNED = 0.5  # ... and of the rotation [rad]
+from hybrid_features_ros.odometry.frame import Frame
+from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
 
-def relative(tracked: Tracked, usual: float, held_s: float, scale: Scale) -> Float64:
-    """(6, 6) covariance of an image's pose in the map, right perturbations.
+@dataclass(frozen=True)
+class ErrorModel:
+    """What residuals do not show; chosen so that NEES is honest in rendered rooms (bench consistency).
+
+    Attributes:
+        min_scatter: scatter of residuals over their sigmas below which it is no measurement.
+        common_error: factor on standard deviations: landmarks that one camera triangulated err in common.
+        unknown_scale: relative standard deviation of lengths while nothing measures the scale.
+        calibration: the same where depths are measured: focal length and baseline are not exact.
+        scale_drift: relative standard deviation by which a scale differs from one keyframe to the next.
+        rotation_translation: step aside, over the scene's depth, that passes for a turn in a single image.
+        hidden_rotation: rotation that a translation below notice may be taken for [rad].
+        held_position: standard deviation of a held position after a second, over the scene's depth.
+        lost_position: standard deviation after a second without any estimate, over the scene's depth.
+        lost_rotation: the same of the rotation [rad].
+    """
+
+    min_scatter: float = 0.2
+    common_error: float = 1.3
+    unknown_scale: float = 0.5
+    calibration: float = 0.003
+    scale_drift: float = 0.03
+    rotation_translation: float = 0.0007
+    hidden_rotation: float = 0.003
+    held_position: float = 0.01
+    lost_position: float = 0.25
+    lost_rotation: float = 0.5
+
+
+class CovarianceModel:
+    """What is known about the scale and the scene's depth, and the covariances that follow.
 
     Args:
-        usual: one over the scene's usual depth [1/m].
-        held_s: for how long the position has been held [s].
+        config: the scene's depth until something measures it, and how many depths do.
+        pose: (4, 4) where the map begins.
+        covariance: (6, 6) of that.
+
+    Attributes:
+        scale: what the estimate's unit of length means.
+        median_inverse_depth: one over the scene's median depth [1/m].
+        origin: (3,) where the map began.
+        estimate: (6, 6) of the newest pose, without what is unknown of the scale since the start.
     """
-    free = tracked.model is MotionModel.PNP or tracked.held  # else two views told their own scatter
-    together = 1.0 if scale is Scale.METRIC else _TOGETHER
-    factor = (together * (min(max(tracked.fit.scatter, _LEAST), 1.0) if free else 1.0)) ** 2
-    information = tracked.fit.information
-    if not tracked.held:
-        return se3.symmetric(np.asarray(np.linalg.pinv(information, rcond=1e-12, hermitian=True))) * factor
-    C = np.outer(tracked.doubt, tracked.doubt)
-    C[3:, 3:] += np.linalg.pinv(information[3:, 3:], hermitian=True) * factor + np.eye(3) * _TAKEN**2
-    C[:3, :3] += np.eye(3) * (1 + held_s) * (_HELD / usual) ** 2
-    return se3.symmetric(C)
+
+    def __init__(
+        self,
+        config: TrackingConfig,
+        pose: Float64,
+        covariance: Float64,
+        errors: ErrorModel = ErrorModel(),
+    ) -> None:
+        self._config, self._errors = config, errors
+        self.scale = Scale.UNKNOWN
+        self.median_inverse_depth = 1 / config.assumed_depth
+        self.origin, self.estimate = pose[:3, 3], covariance
+
+    def initialize_scene_depth(self, frame: Frame) -> None:
+        """Take the scene's depth from an image that measures enough depths."""
+        measured = frame.inverse_depth[np.isfinite(frame.inverse_depth)]
+        if len(measured) >= self._config.min_landmarks:
+            self.median_inverse_depth = float(np.median(measured))
+            self.scale = Scale.METRIC
+
+    def update_scene_depth(self, tracked: TrackingResult) -> None:
+        """Take the scene's depth and the scale from an image that was placed in the map."""
+        matches = tracked.matches
+        if np.isfinite(matches.frame.inverse_depth).sum() >= self._config.min_landmarks:
+            self.scale = Scale.METRIC
+        if tracked.model is not MotionModel.PNP:
+            return
+        self.scale = max(self.scale, Scale.ASSUMED)
+        rows = matches.landmark_idx[tracked.known_inliers]
+        if not len(rows):
+            return  # all that agree do so loosely
+        distances = np.linalg.norm(matches.local_map.points(rows) - tracked.fit.T[:3, 3], axis=1)
+        self.median_inverse_depth = float(1 / np.median(distances))
+
+    def restart(self, origin: Float64, scale: Scale) -> None:
+        """Another map was adopted, which began at ``origin`` (3,)."""
+        self.origin, self.scale = origin, scale
+
+    def update(self, tracked: TrackingResult, covariance: Float64) -> None:
+        """Take over the estimate's covariance: the reference keyframe's, and that of the motion since."""
+        T_a_b = se3.inverse(tracked.reference_keyframe.T) @ tracked.fit.T
+        before = transport_covariance(tracked.reference_keyframe.covariance, T_a_b)
+        self.estimate = before + self.add_scale_error(covariance, _translation_in_b(T_a_b))
+
+    def pose_covariance(self, tracked: TrackingResult, held_s: float) -> Float64:
+        """(6, 6) covariance of an image's pose in the map, right perturbations.
+
+        Args:
+            held_s: for how long the position has been held [s].
+        """
+        e = self._errors
+        free = tracked.model is MotionModel.PNP or tracked.position_held  # else two views scaled their own
+        common = 1.0 if self.scale is Scale.METRIC else e.common_error
+        factor = (common * (min(max(tracked.fit.scatter, e.min_scatter), 1.0) if free else 1.0)) ** 2
+        information = tracked.fit.information
+        if not tracked.position_held:
+            C = np.asarray(np.linalg.pinv(information, rcond=1e-12, hermitian=True))
+            return se3.symmetric(C) * factor
+        C = np.outer(tracked.held_offset, tracked.held_offset)
+        rotation = np.linalg.pinv(information[3:, 3:], hermitian=True) * factor
+        C[3:, 3:] += rotation + np.eye(3) * e.hidden_rotation**2
+        C[:3, :3] += np.eye(3) * (1 + held_s) * (e.held_position / self.median_inverse_depth) ** 2
+        return se3.symmetric(C)
+
+    def velocity_covariance(self, tracked: TrackingResult, seconds: float, velocity: Float64) -> Float64:
+        """(6, 6) of a velocity (6,), the difference of two poses over some time."""
+        C = self.pose_covariance(tracked, 0.0) * 2 / seconds**2
+        return self.add_unknown_scale(C, velocity[:3])
+
+    def motion_covariance(self, covariance: Float64, T_a_b: Float64) -> Float64:
+        """(6, 6) of the motion (4, 4) since a keyframe, from that of the pose in the map."""
+        C = self.add_rotation_translation_ambiguity(covariance)
+        return self.add_unknown_scale(C, _translation_in_b(T_a_b))
+
+    def covariance_since_start(self, T: Float64) -> Float64:
+        """(6, 6) of the estimate at ``T`` (4, 4), all that is unknown included."""
+        since = T[:3, :3].T @ (T[:3, 3] - self.origin)
+        return self.add_unknown_scale(self.add_rotation_translation_ambiguity(self.estimate), since)
+
+    def dead_reckoning_covariance(self, seconds: float) -> Float64:
+        """(6, 6) added in a time without estimate [s]."""
+        e = self._errors
+        position = (e.lost_position / self.median_inverse_depth) ** 2
+        return np.diag([position] * 3 + [e.lost_rotation**2] * 3) * seconds
+
+    def add_scale_error(self, C: Float64, length: Float64) -> Float64:
+        """A covariance that also admits that the scale of a length (3,) [m], in its own axes, drifts from one
+        keyframe to the next.
+        """
+        return self._stretched(C, length, self._errors.scale_drift)
+
+    def add_unknown_scale(self, C: Float64, length: Float64) -> Float64:
+        """A covariance that also admits all that may be wrong with the scale since the start."""
+        return self._stretched(C, length, self._errors.unknown_scale)
+
+    def _stretched(self, C: Float64, length: Float64, relative: float) -> Float64:
+        sigma = self._errors.calibration if self.scale is Scale.METRIC else relative
+        C = C.copy()
+        C[:3, :3] += sigma**2 * np.outer(length, length)
+        return C
+
+    def add_rotation_translation_ambiguity(self, C: Float64) -> Float64:
+        """A covariance (6, 6) that also admits a step aside that a turn makes up for.
+
+        Noise of depths blurs the difference of the two by more than a linearisation knows, most of all just
+        after a keyframe. The next image knows better: this part does not add up.
+        """
+        G = np.zeros((6, 2))
+        G[[0, 1], [0, 1]] = 1 / self.median_inverse_depth
+        G[[4, 3], [0, 1]] = -1, 1
+        return np.asarray(C + self._errors.rotation_translation**2 * G @ G.T)
 
 
-def stretched(C: Float64, length: Float64, scale: Scale, unknown: float = _STRETCH) -> Float64:
-    """A covariance that also admits how little one camera knows about a length (3,) [m], in its own axes."""
-    C = C.copy()
-    C[:3, :3] += (_LENGTH if scale is Scale.METRIC else unknown) ** 2 * np.outer(length, length)
-    return C
-
-
-def unscaled(C: Float64, length: Float64, scale: Scale) -> Float64:
-    """:func:`stretched` by all that may be wrong with the scale since the start."""
-    return stretched(C, length, scale, _UNKNOWN_LENGTH)
-
-
-def swayed(C: Float64, usual: float) -> Float64:
-    """A covariance (6, 6) that also admits a step aside that a turn makes up for.
-
-    Noise of depths blurs the difference of the two by more than a linearisation knows, most of all just
-    after a keyframe. The next image knows better: this part does not add up.
-    """
-    G = np.zeros((6, 2))
-    G[[0, 1], [0, 1]] = 1 / usual
-    G[[4, 3], [0, 1]] = -1, 1
-    return np.asarray(C + _SWAY**2 * G @ G.T)
-
-
-def moved_along(C: Float64, T_a_b: Float64) -> Float64:
+def transport_covariance(C: Float64, T_a_b: Float64) -> Float64:
     """Covariance (6, 6) of a pose b that is exactly at ``T_a_b`` from a pose a with covariance ``C``."""
     A = se3.adjoint(se3.inverse(T_a_b))
     return se3.symmetric(A @ C @ A.T)
 
 
-def drift(seconds: float, usual: float) -> Float64:
-    """Covariance (6, 6) added in a time without estimate [s]; ``usual`` is an inverse depth [1/m]."""
-    return np.diag([(_LOST / usual) ** 2] * 3 + [_TURNED**2] * 3) * seconds
+def _translation_in_b(T_a_b: Float64) -> Float64:
+    return np.asarray(T_a_b[:3, :3].T @ T_a_b[:3, 3])

@@ -1,4 +1,4 @@
-"""One image as the odometry sees it: rays with their noise, and inverse distances where measured."""
+"""One image as the odometry sees it: rays with their noise, and inverse depths where measured."""
 
 from __future__ import annotations
 
@@ -8,35 +8,39 @@ import numpy as np
 
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.types import Features, Float32, Float64
-from hybrid_features_ros.matching.descriptors import values
+from hybrid_features_ros.matching.descriptors import descriptor_vectors
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """Features turned into rays.
+class Frame:
+    """Features turned into bearing vectors.
 
     Attributes:
         stamp: of the image [ns].
-        values: (N, D) float32, descriptors as numbers.
+        number: of the image since the last reset, from 0.
+        descriptors: (N, D) float32, as numbers.
         rays: (N, 3) unit vectors in the camera's frame.
         sigmas: (N,) standard deviation of a ray per axis [rad].
-        inverse: (N,) one over the measured distance along the ray [1/m], NaN = not measured.
-        inverse_sigmas: (N,) its standard deviation [1/m].
+        inverse_depth: (N,) one over the measured distance along the ray [1/m], NaN = not measured.
+        inverse_depth_sigmas: (N,) its standard deviation [1/m].
     """
 
     stamp: int
-    values: Float32
+    number: int
+    descriptors: Float32
     rays: Float64
     sigmas: Float64
-    inverse: Float64
-    inverse_sigmas: Float64
+    inverse_depth: Float64
+    inverse_depth_sigmas: Float64
 
     def __len__(self) -> int:
         return len(self.rays)
 
     @staticmethod
-    def make(stamp: int, features: Features, camera: Camera, inverse_depth_sigma: float) -> View:
-        """Rays of all features; where the features do not tell their depth's noise, it is
+    def make(
+        stamp: int, features: Features, camera: Camera, inverse_depth_sigma: float, number: int = 0
+    ) -> Frame:
+        """Bearing vectors of all features; where the features do not tell their depth's noise, it is
         ``inverse_depth_sigma`` [1/m], which is how disparity-measuring sensors err.
         """
         rays = camera.bearings(features.points)
@@ -47,11 +51,12 @@ class View:
             if features.depth_sigmas is not None:
                 given = features.depth_sigmas / depths**2
                 spread = np.where(np.isfinite(given) & (given > 0), given, spread)
-        return View(
+        return Frame(
             stamp=stamp,
-            values=values(features),
+            number=number,
+            descriptors=descriptor_vectors(features),
             rays=rays,
             sigmas=features.sigmas.astype(float) / camera.focal,
-            inverse=rays[:, 2] / depths,
-            inverse_sigmas=spread * rays[:, 2],
+            inverse_depth=rays[:, 2] / depths,
+            inverse_depth_sigmas=spread * rays[:, 2],
         )

@@ -1,4 +1,4 @@
-"""Landmarks and keyframes around the camera.
+"""Local map: keyframes and landmarks around the camera.
 
 The map never changes in place: every change gives a new :class:`LocalMap`, so that a bundle adjustment in
 another thread can read the one it was given.
@@ -11,18 +11,32 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hybrid_features_ros.core import se3
-from hybrid_features_ros.core.types import Float32, Float64, Int32, Rows
-from hybrid_features_ros.odometry.frame import View
-from hybrid_features_ros.odometry.pose_optimizer import Sights, dot
+from hybrid_features_ros.core.types import Bool, Float32, Float64, Int32, Rows
+from hybrid_features_ros.geometry.tangent import dot
+from hybrid_features_ros.odometry.frame import Frame
+from hybrid_features_ros.odometry.pose_optimizer import Observations
 
-ALL = slice(None)
-PRIOR_SPREAD = 1.0  # standard deviation of an unknown inverse distance as a share of the scene's usual one
-_ANY = 3.0  # relative standard deviation of a distance that may be any
-_MEASURED = 0.5  # relative standard deviation of a prior distance below which something measured it
-KNOWN = 0.25  # largest relative standard deviation of a distance that counts as known
+
+@dataclass(frozen=True)
+class DepthUncertainty:
+    """Relative standard deviations of inverse depths; chosen on rendered rooms with exact truth.
+
+    Attributes:
+        prior: of an unknown inverse depth, over the scene's median one.
+        unknown: of a depth that may be any, where a single image is placed.
+        measured: below this, the prior depth came from a sensor.
+        known: largest one of a depth that counts as known.
+    """
+
+    prior: float = 1.0
+    unknown: float = 3.0
+    measured: float = 0.5
+    known: float = 0.25
+
+
+DEPTH_UNCERTAINTY = DepthUncertainty()
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,48 +45,60 @@ class Keyframe:
 
     Attributes:
         number: counts up from 0.
-        view: the image; None once it has left the map and only its pose still serves landmarks.
+        frame: the image; None once it has left the map and only its pose still anchors landmarks.
         T: (4, 4) ``T_world_camera``.
         covariance: (6, 6) of a right perturbation of ``T``.
-        ids: (O,) int32, the landmarks it sees, ascending.
-        columns: (O,) the feature that each of them is.
+        landmark_ids: (O,) int32, the landmarks it observes, ascending.
+        feature_idx: (O,) the feature that each of them is.
     """
 
     number: int
-    view: View | None
+    frame: Frame | None
     T: Float64
     covariance: Float64
-    ids: Int32
-    columns: Rows
+    landmark_ids: Int32
+    feature_idx: Rows
+
+    def with_pose(self, T: Float64) -> Keyframe:
+        """The keyframe at another pose (4, 4)."""
+        return replace(self, T=se3.orthonormal(T), covariance=se3.symmetric(self.covariance))
+
+    def with_landmarks(self, keep: Bool) -> Keyframe:
+        """The keyframe with some of its observations (O,)."""
+        return replace(self, landmark_ids=self.landmark_ids[keep], feature_idx=self.feature_idx[keep])
+
+    def without_image(self) -> Keyframe:
+        """The keyframe as an anchor of landmarks only."""
+        return replace(self, frame=None, landmark_ids=self.landmark_ids[:0], feature_idx=self.feature_idx[:0])
 
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
-    """L points, each on a ray of the keyframe that saw it first.
+    """L points in inverse-depth parametrization, each on a ray of the keyframe that saw it first.
 
     Attributes:
         ids: (L,) int32, ascending, never reused.
         anchors: (L,) int32, number of that keyframe.
         rays: (L, 3) unit vectors in its frame.
         ray_sigmas: (L,) standard deviation of the rays per axis [rad].
-        inverse, inverse_sigmas: (L,) one over the distance along the ray, as known now [1/m].
-        prior, prior_sigmas: (L,) the same before any triangulation [1/m].
-        values: (L, D) float32, newest descriptors.
-        views: (L,) int32, how many keyframes have found it, without those where that was wrong.
-        last: (L,) int32, number of the newest of them.
+        inverse_depth, inverse_depth_sigmas: (L,) one over the distance along the ray, as known now [1/m].
+        prior_inverse_depth, prior_inverse_depth_sigmas: (L,) the same before any triangulation [1/m].
+        descriptors: (L, D) float32, newest ones.
+        n_observations: (L,) int32, how many keyframes observe it, without outliers.
+        last_seen: (L,) int32, number of the newest of them.
     """
 
     ids: Int32
     anchors: Int32
     rays: Float64
     ray_sigmas: Float64
-    inverse: Float64
-    inverse_sigmas: Float64
-    prior: Float64
-    prior_sigmas: Float64
-    values: Float32
-    views: Int32
-    last: Int32
+    inverse_depth: Float64
+    inverse_depth_sigmas: Float64
+    prior_inverse_depth: Float64
+    prior_inverse_depth_sigmas: Float64
+    descriptors: Float32
+    n_observations: Int32
+    last_seen: Int32
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -86,21 +112,21 @@ class Landmarks:
         return Landmarks(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in names))
 
     @cached_property
-    def known(self) -> NDArray[np.bool_]:
-        """(L,) bool, whose distance is determined."""
-        return np.asarray(self.inverse_sigmas < KNOWN * self.inverse)
+    def depth_known(self) -> Bool:
+        """(L,) bool, whose depth is measured or triangulated."""
+        return np.asarray(self.inverse_depth_sigmas < DEPTH_UNCERTAINTY.known * self.inverse_depth)
 
     @cached_property
-    def measured(self) -> NDArray[np.bool_]:
+    def measured(self) -> Bool:
         """(L,) bool, see :func:`is_measured`."""
-        return is_measured(self.prior, self.prior_sigmas)
+        return is_measured(self.prior_inverse_depth, self.prior_inverse_depth_sigmas)
 
     @cached_property
-    def tested(self) -> NDArray[np.bool_]:
-        """(L,) bool, whether a keyframe more than a depth needs has found the landmark where it should be:
-        in its direction, and, where the camera had moved, at its depth.
+    def verified(self) -> Bool:
+        """(L,) bool, whether a keyframe more than a depth needs has observed the landmark where it should
+        be: in its direction, and, where the camera had moved, at its depth.
         """
-        return np.asarray(self.views > np.where(self.measured, 1, 2))
+        return np.asarray(self.n_observations > np.where(self.measured, 1, 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +144,7 @@ class LocalMap:
     next_id: int
 
     @staticmethod
-    def made_of(keyframes: Sequence[Keyframe], landmarks: Landmarks, next_id: int) -> LocalMap:
+    def build(keyframes: Sequence[Keyframe], landmarks: Landmarks, next_id: int) -> LocalMap:
         """Compute the landmarks' places."""
         numbers = np.array([k.number for k in keyframes])
         poses = np.array([k.T for k in keyframes]).reshape(-1, 4, 4)
@@ -132,165 +158,236 @@ class LocalMap:
         return np.ascontiguousarray(self.origins.T), np.ascontiguousarray(self.directions.T)
 
     @cached_property
-    def sightings(self) -> tuple[Int32, Rows]:
-        """Ids of the landmarks that keyframes see (O,), and which of the keyframes do (O,): of those with an
-        image, the others see none any more.
+    def covisibility(self) -> tuple[Int32, Rows]:
+        """All observations: ids of the landmarks (O,) and the index (O,) of the keyframe that observes
+        each; keyframes without an image have none.
         """
-        counts = [len(k.ids) for k in self.keyframes]
-        return np.concatenate([k.ids for k in self.keyframes]), np.repeat(np.arange(len(counts)), counts)
+        counts = [len(k.landmark_ids) for k in self.keyframes]
+        ids = np.concatenate([k.landmark_ids for k in self.keyframes])
+        return ids, np.repeat(np.arange(len(counts)), counts)
 
     @property
-    def reference(self) -> Keyframe:
+    def last_keyframe(self) -> Keyframe:
         """The newest keyframe."""
         return self.keyframes[-1]
 
-    def places(self, T_world_camera: Float64, rows: Rows | slice = ALL) -> tuple[Float64, Float64]:
-        """Unit rays (L, 3) of the landmarks in a camera, and by how far [rad] (L,) their unknown
-        distances may move them.
+    def points(self, landmark_idx: Rows) -> Float64:
+        """Positions (M, 3) of landmarks in the world [m]."""
+        inverse_depth = self.landmarks.inverse_depth[landmark_idx][:, None]
+        return np.asarray(self.origins[landmark_idx] + self.directions[landmark_idx] / inverse_depth)
+
+    def predict_rays(
+        self, T_world_camera: Float64, landmark_idx: Rows | None = None
+    ) -> tuple[Float64, Float64]:
+        """Unit rays (L, 3) of the landmarks in a camera, and by how far [rad] (L,) their unknown depths
+        may move them.
         """
+        rows = slice(None) if landmark_idx is None else landmark_idx
         marks = self.landmarks
         origins, directions = (np.ascontiguousarray(column[:, rows]) for column in self.columns)
         away = origins - T_world_camera[:3, 3:]
-        d = T_world_camera[:3, :3].T @ (directions + marks.inverse[rows] * away)
+        d = T_world_camera[:3, :3].T @ (directions + marks.inverse_depth[rows] * away)
         length = np.maximum(np.sqrt(dot(d, d)), 1e-12)
-        blur = marks.inverse_sigmas[rows] * np.sqrt(dot(away, away)) / length
+        blur = marks.inverse_depth_sigmas[rows] * np.sqrt(dot(away, away)) / length
         return (d / length).T, np.minimum(blur, 1.0)
 
-    def in_view(self, T_world_camera: Float64, half_angle: float, limit: int) -> Rows:
-        """Rows of at most ``limit`` landmarks within ``half_angle`` [rad] of the optical axis.
+    def landmarks_in_view(self, T_world_camera: Float64, half_angle: float, limit: int) -> Rows:
+        """Indices of at most ``limit`` landmarks within ``half_angle`` [rad] of the optical axis.
 
-        Where there are more, the known ones that most keyframes saw come first: they keep the pose from
-        drifting where the camera comes back. Then come those of unknown depth, the newest first.
+        Where there are more, those of known depth that most keyframes observe come first: they keep the
+        pose from drifting where the camera comes back. Then come those of unknown depth, the newest first.
         """
-        rays, blur = self.places(T_world_camera)
+        rays, blur = self.predict_rays(T_world_camera)
         rows = np.flatnonzero(rays[:, 2] > np.cos(np.minimum(half_angle + blur, np.pi)))
         if len(rows) > limit:
             marks = self.landmarks
-            rank = (marks.views * marks.known)[rows] * (marks.last.max() + 1.0) + marks.last[rows]
+            support = (marks.n_observations * marks.depth_known)[rows]
+            rank = support * (marks.last_seen.max() + 1.0) + marks.last_seen[rows]
             order = np.arange(len(rows)) - rank * len(rows)  # of equals the first, which scored highest
             rows = np.sort(rows[np.argpartition(order, limit)[:limit]])
         return rows
 
-    def seen_by(self, keyframe: Keyframe) -> Rows:
-        """Rows of the landmarks that a keyframe sees."""
-        return np.flatnonzero(np.isin(self.landmarks.ids, keyframe.ids, assume_unique=True))
+    def landmarks_of(self, keyframe: Keyframe) -> Rows:
+        """Indices of the landmarks that a keyframe observes."""
+        return np.flatnonzero(np.isin(self.landmarks.ids, keyframe.landmark_ids, assume_unique=True))
 
-    def sights(self, rows: Rows, view: View, columns: Rows) -> Sights:
-        """Landmarks as an image sees them.
+    def observe(self, landmark_idx: Rows, frame: Frame, feature_idx: Rows) -> Observations:
+        """Landmarks as an image observes them.
 
-        Of those whose distance is not known the usual one says nothing about a translation's length: the
-        scene is no Gaussian around it.
+        Where the depth is unknown, the scene's median one does not constrain a translation's length: the
+        depths of a scene are not Gaussian around it.
         """
         marks = self.landmarks
-        inverse, spread = marks.inverse[rows], marks.inverse_sigmas[rows]
-        return Sights(
-            self.origins[rows],
-            self.directions[rows],
-            inverse,
-            np.where(spread < KNOWN * inverse, spread, _ANY * inverse),
-            view.rays[columns],
-            np.hypot(view.sigmas[columns], marks.ray_sigmas[rows]),
+        inverse_depth, spread = marks.inverse_depth[landmark_idx], marks.inverse_depth_sigmas[landmark_idx]
+        known = spread < DEPTH_UNCERTAINTY.known * inverse_depth
+        return Observations(
+            self.origins[landmark_idx],
+            self.directions[landmark_idx],
+            inverse_depth,
+            np.where(known, spread, DEPTH_UNCERTAINTY.unknown * inverse_depth),
+            frame.rays[feature_idx],
+            np.hypot(frame.sigmas[feature_idx], marks.ray_sigmas[landmark_idx]),
         )
 
-    def grown(
-        self, view: View, T: Float64, covariance: Float64, rows: Rows, columns: Rows, usual: float
+    def with_keyframe(
+        self, matches: MapMatches, T: Float64, covariance: Float64, median_inverse_depth: float
     ) -> LocalMap:
-        """With a keyframe more, which sees the landmarks ``rows`` as its features ``columns``.
+        """The map with one more keyframe, at ``T`` (4, 4), that observes landmarks as its features.
 
-        Its other features become landmarks at their measured distance, or at the scene's usual one
-        (1 / ``usual`` [1/m]) with a standard deviation as large.
+        Its other features become landmarks at their measured depth, or at the scene's median one
+        (1 / ``median_inverse_depth`` [1/m]) with a standard deviation as large.
         """
-        number = self.reference.number + 1 if self.keyframes else 0
+        frame, rows, features = matches.frame, matches.landmark_idx, matches.feature_idx
+        number = self.last_keyframe.number + 1 if self.keyframes else 0
         old = self.landmarks
-        values, views, last = old.values.copy(), old.views.copy(), old.last.copy()
-        values[rows], last[rows] = view.values[columns], number
-        views[rows] += 1
-        rest = np.setdiff1d(np.arange(len(view)), columns)
-        new = _new_landmarks(view, rest, number, self.next_id, usual)
+        descriptors, n_observations = old.descriptors.copy(), old.n_observations.copy()
+        last_seen = old.last_seen.copy()
+        descriptors[rows], last_seen[rows] = frame.descriptors[features], number
+        n_observations[rows] += 1
+        rest = np.setdiff1d(np.arange(len(frame)), features)
+        new = _new_landmarks(frame, rest, number, self.next_id, median_inverse_depth)
         ids = np.concatenate([old.ids[rows], new.ids])
         order = np.argsort(ids)
-        keyframe = Keyframe(number, view, T, covariance, ids[order], np.concatenate([columns, rest])[order])
-        landmarks = replace(old, values=values, views=views, last=last).joined(new)
-        return LocalMap.made_of((*self.keyframes, keyframe), landmarks, self.next_id + len(rest))
+        keyframe = Keyframe(number, frame, T, covariance, ids[order], np.concatenate([features, rest])[order])
+        old = replace(old, descriptors=descriptors, n_observations=n_observations, last_seen=last_seen)
+        return LocalMap.build((*self.keyframes, keyframe), old.joined(new), self.next_id + len(rest))
 
-    def culled(self, keep: int, patience: int, usual_distance: float) -> LocalMap:
-        """With at most ``keep`` keyframes with images, and without landmarks that proved useless.
+    def culled(self, max_keyframes: int, cull_after: int, median_depth: float) -> LocalMap:
+        """The map with at most ``max_keyframes`` with images, and without landmarks that proved useless.
 
-        The keyframe most like another one goes first; the ``patience`` newest stay. A landmark goes when
-        ``patience`` keyframes have passed and only one had seen it, or when none sees it any more.
+        The most redundant keyframe goes first; the ``cull_after`` newest stay. A landmark goes when
+        ``cull_after`` keyframes have passed and only one has observed it, or when none does any more.
         """
         keyframes = list(self.keyframes)
-        while sum(k.view is not None for k in keyframes) > keep:
-            i = _most_redundant(keyframes, patience, usual_distance)
-            keyframes[i] = replace(
-                keyframes[i], view=None, ids=keyframes[i].ids[:0], columns=keyframes[i].columns[:0]
-            )
-        marks, newest = self.landmarks, self.reference.number
-        alive = (marks.views > 1) | (marks.last > newest - patience)
-        if len(keyframes) and any(k.view is None for k in keyframes):
-            seen = np.unique(np.concatenate([k.ids for k in keyframes]))
-            alive &= np.isin(marks.ids, seen, assume_unique=True)
+        while sum(k.frame is not None for k in keyframes) > max_keyframes:
+            i = _most_redundant(keyframes, cull_after, median_depth)
+            keyframes[i] = keyframes[i].without_image()
+        marks, newest = self.landmarks, self.last_keyframe.number
+        alive = (marks.n_observations > 1) | (marks.last_seen > newest - cull_after)
+        if len(keyframes) and any(k.frame is None for k in keyframes):
+            observed = np.unique(np.concatenate([k.landmark_ids for k in keyframes]))
+            alive &= np.isin(marks.ids, observed, assume_unique=True)
         marks = marks[alive]
         keyframes = [
-            _without(k, marks.ids)
+            k.with_landmarks(np.isin(k.landmark_ids, marks.ids, assume_unique=True))
             for k in keyframes
-            if k.view is not None or (marks.anchors == k.number).any()
+            if k.frame is not None or (marks.anchors == k.number).any()
         ]
-        return LocalMap.made_of(keyframes, marks, self.next_id)
+        return LocalMap.build(keyframes, marks, self.next_id)
 
 
-def is_measured(prior: Float64, sigmas: Float64) -> NDArray[np.bool_]:
-    """(L,) bool, whose distance was measured, not triangulated: from the inverse distances (L,) before any
+@dataclass(frozen=True, eq=False)
+class MapMatches:
+    """Features of an image matched to landmarks of the map: M correspondences.
+
+    Attributes:
+        landmark_idx: (M,) rows of ``local_map.landmarks``.
+        feature_idx: (M,) rows of ``frame``.
+    """
+
+    local_map: LocalMap
+    frame: Frame
+    landmark_idx: Rows
+    feature_idx: Rows
+
+    def __len__(self) -> int:
+        return len(self.landmark_idx)
+
+    def __getitem__(self, rows: Rows | Bool) -> MapMatches:
+        return replace(self, landmark_idx=self.landmark_idx[rows], feature_idx=self.feature_idx[rows])
+
+    @cached_property
+    def observations(self) -> Observations:
+        """The landmarks as the image observes them."""
+        return self.local_map.observe(self.landmark_idx, self.frame, self.feature_idx)
+
+    @property
+    def depth_known(self) -> Bool:
+        """(M,) bool, which landmarks have a known depth."""
+        return self.local_map.landmarks.depth_known[self.landmark_idx]
+
+    @property
+    def verified(self) -> Bool:
+        """(M,) bool, which landmarks are verified."""
+        return self.local_map.landmarks.verified[self.landmark_idx]
+
+
+def is_measured(inverse_depth: Float64, sigmas: Float64) -> Bool:
+    """(L,) bool, whose depth was measured, not triangulated: from the inverse depths (L,) before any
     triangulation and their standard deviations.
     """
-    return np.asarray(sigmas < _MEASURED * prior)
+    return np.asarray(sigmas < DEPTH_UNCERTAINTY.measured * inverse_depth)
 
 
 def empty_map(dimension: int, next_id: int = 0) -> LocalMap:
     """A map without anything, for descriptors of a dimension."""
     none, whole = np.zeros(0), np.zeros(0, np.int32)
     rays = np.zeros((0, 3))
-    values = np.zeros((0, dimension), np.float32)
-    marks = Landmarks(whole, whole, rays, none, none, none, none, none, values, whole, whole)
+    descriptors = np.zeros((0, dimension), np.float32)
+    marks = Landmarks(whole, whole, rays, none, none, none, none, none, descriptors, whole, whole)
     return LocalMap((), marks, rays, rays, next_id)
 
 
-def _new_landmarks(view: View, rest: Rows, number: int, next_id: int, usual: float) -> Landmarks:
-    measured = np.isfinite(view.inverse[rest])
-    inverse = np.where(measured, view.inverse[rest], usual)
-    spread = np.where(measured, view.inverse_sigmas[rest], PRIOR_SPREAD * usual)
-    n = len(rest)
+def map_of(
+    frame: Frame, T: Float64, covariance: Float64, median_inverse_depth: float, next_id: int
+) -> LocalMap:
+    """A map that begins with one image at ``T`` (4, 4), see :meth:`LocalMap.with_keyframe`."""
+    none = np.zeros(0, np.intp)
+    start = empty_map(frame.descriptors.shape[1], next_id)
+    return start.with_keyframe(MapMatches(start, frame, none, none), T, covariance, median_inverse_depth)
+
+
+def select_reference_keyframe(
+    local_map: LocalMap, landmark_idx: Rows, inliers: Bool
+) -> tuple[Keyframe, Rows, Rows]:
+    """The keyframe with most covisible landmarks among the inliers; of equals the newest.
+
+    Returns:
+        The keyframe; which of the matches ``landmark_idx`` (M,) it observes too, and as what features:
+        (S,) each.
+    """
+    ids = local_map.landmarks.ids[landmark_idx]
+    first = local_map.landmarks.ids[0]
+    agrees = np.zeros(local_map.next_id - first, np.bool_)
+    agrees[ids[inliers] - first] = True
+    observed, observers = local_map.covisibility
+    counts = np.bincount(observers[agrees[observed - first]], minlength=len(local_map.keyframes))
+    best = local_map.keyframes[int(np.flatnonzero(counts == counts.max())[-1])]
+    agrees[:] = False
+    agrees[best.landmark_ids - first] = True
+    common = np.flatnonzero(agrees[ids - first])
+    return best, common, best.feature_idx[np.searchsorted(best.landmark_ids, ids[common])]
+
+
+def _new_landmarks(
+    frame: Frame, feature_idx: Rows, number: int, next_id: int, median_inverse_depth: float
+) -> Landmarks:
+    measured = np.isfinite(frame.inverse_depth[feature_idx])
+    inverse_depth = np.where(measured, frame.inverse_depth[feature_idx], median_inverse_depth)
+    unknown = DEPTH_UNCERTAINTY.prior * median_inverse_depth
+    spread = np.where(measured, frame.inverse_depth_sigmas[feature_idx], unknown)
+    n = len(feature_idx)
     return Landmarks(
         ids=np.arange(next_id, next_id + n, dtype=np.int32),
         anchors=np.full(n, number, np.int32),
-        rays=view.rays[rest],
-        ray_sigmas=view.sigmas[rest],
-        inverse=inverse,
-        inverse_sigmas=spread,
-        prior=inverse,
-        prior_sigmas=spread,
-        values=view.values[rest],
-        views=np.ones(n, np.int32),
-        last=np.full(n, number, np.int32),
+        rays=frame.rays[feature_idx],
+        ray_sigmas=frame.sigmas[feature_idx],
+        inverse_depth=inverse_depth,
+        inverse_depth_sigmas=spread,
+        prior_inverse_depth=inverse_depth,
+        prior_inverse_depth_sigmas=spread,
+        descriptors=frame.descriptors[feature_idx],
+        n_observations=np.ones(n, np.int32),
+        last_seen=np.full(n, number, np.int32),
     )
 
 
-def _most_redundant(keyframes: Sequence[Keyframe], patience: int, usual_distance: float) -> int:
-    """Index of the keyframe nearest to another in angle and in position over the scene's distance."""
-    candidates = [i for i, k in enumerate(keyframes) if k.view is not None]
-    old = candidates[: max(len(candidates) - patience, 1)]
+def _most_redundant(keyframes: Sequence[Keyframe], keep_newest: int, median_depth: float) -> int:
+    """Index of the keyframe nearest to another in angle and in position over the scene's depth."""
+    candidates = [i for i, k in enumerate(keyframes) if k.frame is not None]
+    old = candidates[: max(len(candidates) - keep_newest, 1)]
     poses = np.array([keyframes[i].T for i in candidates])
     cos = (np.einsum("aij,bij->ab", poses[:, :3, :3], poses[:, :3, :3]) - 1) / 2
-    away = np.linalg.norm(poses[:, None, :3, 3] - poses[None, :, :3, 3], axis=2) / usual_distance
+    away = np.linalg.norm(poses[:, None, :3, 3] - poses[None, :, :3, 3], axis=2) / median_depth
     gap = np.hypot(np.arccos(np.clip(cos, -1, 1)), away) + np.diag(np.full(len(poses), np.inf))
     return old[int(gap[: len(old)].min(axis=1).argmin())]
-
-
-def _without(keyframe: Keyframe, alive: Int32) -> Keyframe:
-    stay = np.isin(keyframe.ids, alive, assume_unique=True)
-    return replace(keyframe, ids=keyframe.ids[stay], columns=keyframe.columns[stay])
-
-
-def moved(keyframe: Keyframe, T: Float64, covariance: Float64) -> Keyframe:
-    """The keyframe at another pose (4, 4) with its covariance (6, 6)."""
-    return replace(keyframe, T=se3.orthonormal(T), covariance=se3.symmetric(covariance))

@@ -1,10 +1,11 @@
-"""Where the camera is expected: at constant velocity, turned as a gyroscope says where there is one."""
+"""Constant-velocity motion model, with the rotation of a gyroscope where there is one."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
 from itertools import takewhile
+from typing import Protocol
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -12,10 +13,21 @@ from scipy.spatial.transform import Rotation
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import GyroConfig, TrackingConfig
 from hybrid_features_ros.core.types import Float64
-from hybrid_features_ros.odometry.tracking_result import Guess
+from hybrid_features_ros.odometry.pose_optimizer import PosePrior
+from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
 _REACH_NS = 100_000_000  # measurements after an interval that help to interpolate its end
-_MOST = 100_000  # measurements of the gyroscope that are remembered, should no image come
+_MAX_MEASUREMENTS = 100_000  # of the gyroscope that are remembered, should no image come
+
+
+class RotationPrior(Protocol):
+    """A source of rotations between images, such as a gyroscope."""
+
+    def rotation(self, begin: int, end: int) -> tuple[Float64, float] | None:
+        """Rotation ``R_begin_end`` (3, 3) of the camera between two stamps [ns], and its standard deviation
+        per axis [rad]; None if it is not known.
+        """
+        ...
 
 
 class Gyro:
@@ -23,7 +35,7 @@ class Gyro:
 
     def __init__(self, config: GyroConfig) -> None:
         self._config = config
-        self._measured: deque[tuple[int, Float64]] = deque(maxlen=_MOST)
+        self._measured: deque[tuple[int, Float64]] = deque(maxlen=_MAX_MEASUREMENTS)
 
     def add(self, stamp: int, angular_velocity: Float64) -> None:
         """Remember a measurement [ns], (3,) [rad/s]; stale or not finite ones are ignored."""
@@ -68,26 +80,107 @@ class Gyro:
         return R, float(np.hypot(self._config.noise * np.sqrt(seconds), self._config.bias_sigma * seconds))
 
 
-def predict(T: Float64, twist: Float64, seconds: float, usual: float, config: TrackingConfig) -> Guess:
+class ConstantVelocityModel:
+    """The estimated pose and velocity, and the pose to expect next.
+
+    Attributes:
+        pose: (4, 4) ``T_world_camera``, the newest estimate.
+        velocity: (6,) in the camera's axes [m/s, rad/s].
+        stamp: of the newest image [ns]; None before the first.
+        last_tracked_stamp: of the newest image that was placed in the map [ns].
+        last_tracked_pose: (4, 4) there.
+        position_held: whether the position was held there, see :class:`TrackingResult`.
+        held_s: for how long it has been held [s].
+        candidate_translation: that image showed, see :class:`TrackingResult`.
+    """
+
+    def __init__(self, config: TrackingConfig, pose: Float64, rotations: RotationPrior) -> None:
+        self._config, self._rotations = config, rotations
+        self.pose = self.last_tracked_pose = pose
+        self.velocity = np.zeros(6)
+        self.stamp: int | None = None
+        self.last_tracked_stamp = 0
+        self.position_held, self.held_s = False, 0.0
+        self.candidate_translation: Float64 | None = None
+
+    def start(self, stamp: int) -> None:
+        """The first image came, at a stamp [ns]; the pose is what it was made with."""
+        self.stamp = self.last_tracked_stamp = stamp
+
+    def predict(self, stamp: int, median_inverse_depth: float, motion: Float64 | None = None) -> PosePrior:
+        """The pose to expect at a stamp [ns], with the uncertainty of a usual acceleration.
+
+        Args:
+            median_inverse_depth: one over the scene's median depth [1/m].
+            motion: (4, 4) since the newest image that another source expects.
+        """
+        assert self.stamp is not None
+        seconds = (stamp - self.stamp) * 1e-9
+        prior = predict(self.pose, self.velocity, seconds, median_inverse_depth, self._config)
+        if self.last_tracked_stamp == self.stamp:
+            prior = replace(prior, candidate_translation=self.candidate_translation)
+        else:
+            prior = replace(prior, information=None)
+        if motion is not None:
+            prior = replace(prior, T=self.pose @ motion)
+        measured = self._rotations.rotation(self.stamp, stamp)
+        return prior if measured is None else with_rotation(prior, self.pose, measured)
+
+    def update(self, stamp: int, tracked: TrackingResult, *, is_moving: bool = True) -> None:
+        """Take over the pose of an image that was placed in the map, and the velocity since the one before.
+
+        Args:
+            is_moving: False leaves the velocity at 0, as after a loss.
+        """
+        seconds, T = (stamp - self.last_tracked_stamp) * 1e-9, tracked.fit.T
+        self.velocity = se3.log(se3.inverse(self.last_tracked_pose) @ T) / seconds * is_moving
+        self.held_s = (self.held_s + seconds) * tracked.position_held
+        self.pose = self.last_tracked_pose = T
+        self.stamp = self.last_tracked_stamp = stamp
+        self.position_held, self.candidate_translation = tracked.position_held, tracked.candidate_translation
+
+    def dead_reckon(self, stamp: int) -> None:
+        """Without an estimate the position is held; the rotation follows the gyroscope, or its last rate
+        until the camera counts as lost.
+        """
+        assert self.stamp is not None
+        seconds = (stamp - self.stamp) * 1e-9
+        measured = self._rotations.rotation(self.stamp, stamp)
+        is_turning = (stamp - self.last_tracked_stamp) * 1e-9 <= self._config.max_lost_s
+        turn = self.velocity[3:] * is_turning * seconds
+        R = se3.exp([0, 0, 0, *turn])[:3, :3] if measured is None else measured[0]
+        self.pose = se3.make(self.pose[:3, :3] @ R, self.pose[:3, 3])
+        self.velocity = np.concatenate([np.zeros(3), se3.rotation_vector(R) / seconds])
+        self.stamp = stamp
+
+    def apply_correction(self, correction: Float64) -> None:
+        """Move the estimate along with the map: by ``correction`` (4, 4) in the world, on the left."""
+        self.pose = se3.orthonormal(correction @ self.pose)
+        self.last_tracked_pose = se3.orthonormal(correction @ self.last_tracked_pose)
+
+
+def predict(
+    T: Float64, velocity: Float64, seconds: float, median_inverse_depth: float, config: TrackingConfig
+) -> PosePrior:
     """The pose after some time at constant velocity, uncertain by half an acceleration.
 
     Args:
         T: (4, 4) the last pose.
-        twist: (6,) the last velocity in the camera's axes [m/s, rad/s].
-        usual: one over the scene's usual depth [1/m].
+        velocity: (6,) in the camera's axes [m/s, rad/s].
+        median_inverse_depth: one over the scene's median depth [1/m].
     """
-    drift = 0.5 * config.max_acceleration * seconds**2 / usual
+    drift = 0.5 * config.max_acceleration * seconds**2 / median_inverse_depth
     turn = 0.5 * config.max_angular_acceleration * seconds**2
     variances = [drift**2 + 1e-12] * 3 + [turn**2 + 1e-12] * 3
-    return Guess(T @ se3.exp(twist * seconds), T[:3, 3], np.diag(1 / np.array(variances)))
+    return PosePrior(T @ se3.exp(velocity * seconds), T[:3, 3], np.diag(1 / np.array(variances)))
 
 
-def with_gyro(guess: Guess, T: Float64, measured: tuple[Float64, float]) -> Guess:
-    """A guess whose rotation since ``T`` (4, 4) is the measured one (3, 3), with its deviation [rad]."""
+def with_rotation(prior: PosePrior, T: Float64, measured: tuple[Float64, float]) -> PosePrior:
+    """A prior whose rotation since ``T`` (4, 4) is the measured one (3, 3), with its deviation [rad]."""
     R, sigma = measured
-    turned = se3.make(T[:3, :3] @ R, guess.T[:3, 3])
-    if guess.information is None:
-        return replace(guess, T=turned)
-    information = guess.information.copy()
+    turned = se3.make(T[:3, :3] @ R, prior.T[:3, 3])
+    if prior.information is None:
+        return replace(prior, T=turned)
+    information = prior.information.copy()
     information[3:, 3:] = np.eye(3) / (sigma**2 + 1e-12)
-    return replace(guess, T=turned, information=information)
+    return replace(prior, T=turned, information=information)

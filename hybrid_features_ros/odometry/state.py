@@ -1,4 +1,4 @@
-"""The states of the odometry: a pure function of what one image showed."""
+"""State machine of the odometry: a pure function of what one image showed."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ class Evidence:
 
     Attributes:
         model: what explains it; NONE = nothing does.
-        held: its position is the last known one, not an estimate.
+        position_held: its position is the last known one, not an estimate.
         mapped: the scene's depths are known: measured, or triangulated.
-        keypoints: their number; below ``least_keypoints`` the image itself is to blame.
-        unseen_s: time since the last image with an estimate [s]; 0 if this one has one.
-        settled: the pose published is the one estimated (after a loss it returns there smoothly).
+        keypoints: their number; below ``min_keypoints`` the image itself is to blame.
+        lost_s: time since the last image with an estimate [s]; 0 if this one has one.
+        converged: the pose published is the one estimated (after a loss it returns there smoothly).
     """
 
     model: MotionModel
-    held: bool
+    position_held: bool
     mapped: bool
     keypoints: int
-    least_keypoints: int
-    unseen_s: float
-    settled: bool = True
+    min_keypoints: int
+    lost_s: float
+    converged: bool = True
 
 
 def next_state(previous: State, seen: Evidence, max_lost_s: float) -> tuple[State, str]:
@@ -35,23 +35,23 @@ def next_state(previous: State, seen: Evidence, max_lost_s: float) -> tuple[Stat
     WAITING is followed by INITIALIZING with the first image. LOST is left through RECOVERING only.
     """
     if seen.model is MotionModel.NONE:
-        return _unseen(previous, seen, max_lost_s)
-    if previous is State.LOST or (previous is State.RECOVERING and not seen.settled):
+        return _untracked(previous, seen, max_lost_s)
+    if previous is State.LOST or (previous is State.RECOVERING and not seen.converged):
         return State.RECOVERING, "found again: the published pose returns to the estimated one"
     if seen.model is MotionModel.ROTATION_ONLY:
         return State.ROTATION_ONLY, "the camera turns without moving: position is held"
     if not seen.mapped:
         return State.INITIALIZING, "the camera has not moved enough to know depths"
-    if seen.held:
+    if seen.position_held:
         return State.DEGRADED, "the translation cannot be told from noise: position is held"
     return State.TRACKING, ""
 
 
-def _unseen(previous: State, seen: Evidence, max_lost_s: float) -> tuple[State, str]:
-    if previous in (State.WAITING, State.INITIALIZING) and not seen.unseen_s:
+def _untracked(previous: State, seen: Evidence, max_lost_s: float) -> tuple[State, str]:
+    if previous in (State.WAITING, State.INITIALIZING) and not seen.lost_s:
         return State.INITIALIZING, "first image"
     reason = "no motion explains the matches with the map"
-    if seen.keypoints < seen.least_keypoints:
+    if seen.keypoints < seen.min_keypoints:
         reason = f"only {seen.keypoints} keypoints: the image is dark, blurred or bare"
-    lost = previous is State.LOST or seen.unseen_s > max_lost_s
+    lost = previous is State.LOST or seen.lost_s > max_lost_s
     return (State.LOST if lost else State.DEGRADED), reason

@@ -1,195 +1,251 @@
-"""An image against the map: which landmarks it sees, from where, and by which model of motion.
+"""Tracking an image against the local map: matching, robust pose, and the choice of a motion model.
 
 The rival models are, in this order:
 
 * PNP, where landmarks of known depth alone determine the position to a small share of the scene's depth;
-* otherwise the two-view models between the image and the keyframe that shares most landmarks with it
-  (rotation only, homography, essential), see :mod:`unmapped`.
+* otherwise the two-view models between the image and the keyframe with most covisible landmarks
+  (rotation only, homography, essential), see :mod:`initializer`.
 
-Whichever wins, the pose comes from the same least-squares problem over all landmarks, known or not
-(:mod:`resection`): free, or with the position held when the camera only turned.
+Whichever wins, the pose comes from the same least-squares problem over all landmarks, of known depth or
+not (:mod:`pose_optimizer`): free, or with the position held when the camera only turned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import OdometryConfig
 from hybrid_features_ros.core.types import Bool, Float32, Float64, MotionModel, Rows
 from hybrid_features_ros.geometry.pnp import estimate_pnp
-from hybrid_features_ros.geometry.two_view import Pairs, fit_rotation
-from hybrid_features_ros.matching.descriptors import mutual_among, mutual_nearest, squared_distances
-from hybrid_features_ros.odometry.frame import View
-from hybrid_features_ros.odometry.initializer import place_by_two_views
-from hybrid_features_ros.odometry.local_map import Keyframe, LocalMap
+from hybrid_features_ros.geometry.ray_pairs import RayPairs
+from hybrid_features_ros.geometry.robust import robust_scale, upper_median
+from hybrid_features_ros.geometry.rotation import fit_rotation
+from hybrid_features_ros.matching.descriptors import squared_distances
+from hybrid_features_ros.matching.mutual import mutual_among, mutual_nearest
+from hybrid_features_ros.odometry.frame import Frame
+from hybrid_features_ros.odometry.initializer import track_two_view
+from hybrid_features_ros.odometry.local_map import LocalMap, MapMatches
 from hybrid_features_ros.odometry.pose_optimizer import (
-    Fit,
-    Sights,
-    approach,
-    judge,
-    middle,
-    scatter,
+    GaussNewton,
+    Observations,
+    PoseFit,
+    PosePrior,
+    evaluate_pose,
+    optimize_pose,
     squared_errors,
 )
-from hybrid_features_ros.odometry.tracking_result import LENIENT, Guess, Lens, Tracked, agreeing
-
-_SEARCH_PX = 9.0  # how far from its predicted place a landmark is looked for once the pose is known
-_GUIDED_RATIO = 0.9  # a landmark's place tells it from others, so its descriptor need not
-_MARGIN = np.radians(12.0)  # landmarks this far outside the image are compared as well
-_WIDE = np.radians(3.0)  # threshold of a rotation that stands for a motion with parallax
-_ROUGH = 5e-4  # steps below which a first pose counts as found [rad]
-_ENOUGH = 250  # matches that a first pose is fitted to
-_TRUST = 3.0  # a position may be this much less sure where the last velocity helps it
-_AGREE = 0.5  # share of inliers below which another start is tried
+from hybrid_features_ros.odometry.tracking_result import LENIENT, TrackingResult, inlier_mask
 
 
-def track(
-    local_map: LocalMap, view: View, guess: Guess, lens: Lens, config: OdometryConfig, usual: float
-) -> Tracked | None:
-    """Place an image near where it is expected; None if too few landmarks agree.
+@dataclass(frozen=True)
+class Search:
+    """Search for landmarks and for a first pose; chosen on rendered rooms with exact truth.
 
-    Args:
-        usual: one over the scene's usual depth [1/m].
+    Attributes:
+        view_margin: landmarks this far outside the image are compared as well [rad].
+        radius_px: how far from its projection a landmark is searched once the pose is known [px].
+        ratio: Lowe's ratio there: the place tells landmarks apart, so the descriptor need not.
+        first_matches: matches that a first pose is fitted to; more make it slower, hardly better.
+        first_tolerance: step of the optimizer below which a first pose counts as found [rad].
+        rotation_threshold: largest residual of a rotation that stands for a motion with parallax [rad].
+        enough_inliers: share of inliers below which another start is tried.
+        prior_trust: by how much less certain than usual a position may be where the constant-velocity
+            model supports it.
     """
-    rows = local_map.in_view(guess.T, lens.half_angle + _MARGIN, config.tracking.max_landmarks)
-    return _place(local_map, rows, view, guess, lens, config, usual)
+
+    view_margin: float = float(np.radians(12.0))
+    radius_px: float = 9.0
+    ratio: float = 0.9
+    first_matches: int = 250
+    first_tolerance: float = 5e-4
+    rotation_threshold: float = float(np.radians(3.0))
+    enough_inliers: float = 0.5
+    prior_trust: float = 3.0
 
 
-def find(
-    local_map: LocalMap, keyframe: Keyframe, view: View, lens: Lens, config: OdometryConfig, usual: float
-) -> Tracked | None:
-    """Place an image among the landmarks of one keyframe, wherever it may be."""
-    rows = local_map.seen_by(keyframe)
-    return _place(local_map, rows, view, Guess(keyframe.T, keyframe.T[:3, 3]), lens, config, usual)
+SEARCH = Search()
 
 
-def _place(
-    local_map: LocalMap,
-    candidates: Rows,
-    view: View,
-    guess: Guess,
-    lens: Lens,
-    config: OdometryConfig,
-    usual: float,
-) -> Tracked | None:
-    squared = squared_distances(local_map.landmarks.values[candidates], view.values)
-    at, columns = mutual_nearest(squared, config.matching.ratio)
-    if len(at) < config.two_view.min_inliers:
+@dataclass(frozen=True, eq=False)
+class Tracker:
+    """Places images of a camera in a map.
+
+    Attributes:
+        config: of the odometry.
+        camera: of the images.
+        median_inverse_depth: one over the scene's median depth [1/m].
+    """
+
+    config: OdometryConfig
+    camera: Camera
+    median_inverse_depth: float
+
+    @property
+    def threshold(self) -> float:
+        """Largest reprojection error of an inlier [rad]."""
+        return self.config.tracking.threshold_px / self.camera.focal
+
+    def track_local_map(self, local_map: LocalMap, frame: Frame, prior: PosePrior) -> TrackingResult | None:
+        """Place an image near where it is expected; None if too few landmarks agree."""
+        half_angle = self.camera.half_angle + SEARCH.view_margin
+        candidates = local_map.landmarks_in_view(prior.T, half_angle, self.config.tracking.max_landmarks)
+        return self._track(local_map, candidates, frame, prior)
+
+    def relocalize(self, local_map: LocalMap, frame: Frame, max_keyframes: int) -> TrackingResult | None:
+        """Place an image among the landmarks of one keyframe, wherever it may be.
+
+        Tried are the newest keyframes and, as the last of ``max_keyframes``, another one with every image.
+        """
+        keyframes = [k for k in reversed(local_map.keyframes) if k.frame is not None]
+        for i in range(min(max_keyframes, len(keyframes))):
+            rotating = max_keyframes > 1 and i == max_keyframes - 1
+            keyframe = keyframes[(frame.number + i) % len(keyframes) if rotating else i]
+            prior = PosePrior(keyframe.T, keyframe.T[:3, 3])
+            tracked = self._track(local_map, local_map.landmarks_of(keyframe), frame, prior)
+            if tracked is not None:
+                return tracked
         return None
-    threshold = config.tracking.threshold_px / lens.focal
-    T, agree = _fit_known(local_map, candidates[at], view, columns, guess, threshold, config)
-    if T is not None:
-        more, others = _guided(squared, local_map, candidates, view, T, lens, at[agree], columns[agree])
-        rows, seen = candidates[np.concatenate([at[agree], more])], np.concatenate([columns[agree], others])
-        sights = local_map.sights(rows, view, seen)
-        heard = _heard(local_map, rows, squared_errors(sights, T), sights, threshold, config)
-        T = approach(sights[heard], T, prior=guess.information, mean=guess.T, widest=2 * threshold)
-        fit = judge(sights, T, heard)
-        blur = 3 * fit.noise * middle(sights.sigmas)
-        loose = agreeing(fit.errors, sights, min(max(threshold, blur), LENIENT * threshold))
-        known = loose & heard & local_map.landmarks.known[rows]
-        sure = config.tracking.max_position_sigma * (1.0 if guess.information is None else _TRUST)
-        if determined(fit, known, config, sure / usual):
-            inliers = agreeing(fit.errors, sights, threshold)
-            return Tracked.made_of(MotionModel.PNP, local_map, view, fit, rows, seen, inliers)
-    return place_by_two_views(local_map, candidates[at], view, columns, guess, lens, config, usual)
+
+    def _track(
+        self, local_map: LocalMap, candidates: Rows, frame: Frame, prior: PosePrior
+    ) -> TrackingResult | None:
+        """Match, find a pose robustly, search by projection, refine; else the two-view models."""
+        config = self.config
+        squared = squared_distances(local_map.landmarks.descriptors[candidates], frame.descriptors)
+        at, features = mutual_nearest(squared, config.matching.lowe_ratio)
+        if len(at) < config.two_view.min_inliers:
+            return None
+        matches = MapMatches(local_map, frame, candidates[at], features)
+        T, agree = self._find_pose(matches, prior)
+        if T is not None:
+            more, others = self._search_by_projection(squared, candidates, T, (at[agree], matches[agree]))
+            refined = MapMatches(
+                local_map,
+                frame,
+                candidates[np.concatenate([at[agree], more])],
+                np.concatenate([features[agree], others]),
+            )
+            tracked = self._refine(refined, T, prior)
+            if tracked is not None:
+                return tracked
+        return track_two_view(matches, prior, config, self.camera, self.median_inverse_depth)
+
+    def _refine(self, matches: MapMatches, T: Float64, prior: PosePrior) -> TrackingResult | None:
+        """The pose from all matches; None if those of known depth do not determine the position."""
+        observations, threshold = matches.observations, self.threshold
+        chosen = self._select_for_refinement(matches, squared_errors(observations, T))
+        solver = GaussNewton(max_scatter=2 * threshold)
+        T = optimize_pose(observations[chosen], T, prior=prior, solver=solver)
+        fit = evaluate_pose(observations, T, chosen)
+        blur = 3 * fit.noise * upper_median(observations.sigmas)
+        limit = min(max(threshold, blur), LENIENT * threshold)
+        known = inlier_mask(fit.errors, observations, limit) & chosen & matches.depth_known
+        trust = 1.0 if prior.information is None else SEARCH.prior_trust
+        sigma = self.config.tracking.max_position_sigma * trust / self.median_inverse_depth
+        if not is_well_constrained(fit, known, self.config.tracking.min_landmarks, sigma):
+            return None
+        inliers = inlier_mask(fit.errors, observations, threshold)
+        return TrackingResult.make(MotionModel.PNP, matches, fit, inliers)
+
+    def _find_pose(self, matches: MapMatches, prior: PosePrior) -> tuple[Float64 | None, Bool]:
+        """A pose that most landmarks of known depth agree with, and which of all matches agree with it.
+
+        Verified landmarks decide: what only the newest keyframes observed may lie on something that moves.
+        Where those are few or a minority, and agree on nothing, all of known depth are asked.
+        """
+        known = np.flatnonzero(matches.depth_known)
+        verified = known[matches.verified[known]]
+        T, agree = self._robust_pose(matches, verified, prior)
+        if T is None and len(verified) < max(self.config.tracking.min_landmarks, len(known) / 2):
+            return self._robust_pose(matches, known, prior)
+        return T, agree
+
+    def _robust_pose(self, matches: MapMatches, known: Rows, prior: PosePrior) -> tuple[Float64 | None, Bool]:
+        """From the prior, from a rotation, and by RANSAC, until enough of the known landmarks agree."""
+        observations, threshold, config = matches.observations, self.threshold, self.config
+        nobody = np.zeros(len(matches), np.bool_)
+        if len(known) < config.tracking.min_landmarks:
+            return None, nobody
+        few = observations[known[:: max(1, len(known) // SEARCH.first_matches)]]
+        required = max(config.tracking.min_landmarks, config.two_view.min_inlier_share * len(known))
+        best, agreed, count = None, nobody, 0
+        for start in self._initial_poses(few, prior.T):
+            T = optimize_pose(few, start, solver=_first(8 * threshold))
+            if robust_scale(squared_errors(few, T)) * upper_median(few.sigmas) > 2 * threshold:
+                T = optimize_pose(few, T, solver=_first(2 * threshold))
+            agree = inlier_mask(squared_errors(observations, T), observations, LENIENT * threshold)
+            if agree[known].sum() > count:
+                best, agreed, count = T, agree, int(agree[known].sum())
+            if count >= SEARCH.enough_inliers * len(known):
+                break
+        if best is None or count < required:
+            return None, nobody
+        return best, agreed
+
+    def _initial_poses(self, observations: Observations, T: Float64) -> Iterator[Float64]:
+        """Poses to start from, cheap ones first: the prior, a rotation, PnP with RANSAC."""
+        yield T
+        config, inverse_depth = self.config, observations.inverse_depth[:, None]
+        d = observations.directions + inverse_depth * (observations.origins - T[:3, 3])
+        d /= np.maximum(np.linalg.norm(d, axis=1, keepdims=True), 1e-12)
+        pairs = RayPairs(d, observations.rays, observations.sigmas)
+        rotation = fit_rotation(pairs, SEARCH.rotation_threshold, config.two_view, config.seed)
+        yield se3.make(rotation.R, T[:3, 3])
+        points = observations.origins + observations.directions / inverse_depth
+        found = estimate_pnp(points, observations.rays, self.threshold, config.two_view)
+        if found is not None:
+            yield found[0]
+
+    def _select_for_refinement(self, matches: MapMatches, errors: Float64) -> Bool:
+        """Which matches refine a pose (M,): all that roughly agree, but of the unverified, while there are
+        enough others, only those that agree well.
+        """
+        rough = inlier_mask(errors, matches.observations, LENIENT * self.threshold)
+        verified = matches.verified
+        if (rough & verified & matches.depth_known).sum() < self.config.tracking.min_landmarks:
+            return rough
+        return rough & (verified | inlier_mask(errors, matches.observations, self.threshold))
+
+    def _search_by_projection(
+        self, squared: Float32, candidates: Rows, T: Float64, taken: tuple[Rows, MapMatches]
+    ) -> tuple[Rows, Rows]:
+        """More matches, among what is left, near where the pose projects the landmarks.
+
+        Args:
+            squared: (C, N) squared distances of descriptors, candidates to features.
+            taken: candidates (M,) that are matched already, and their matches.
+        """
+        rows, matches = taken
+        frame = matches.frame
+        rows, features = _others(len(candidates), rows), _others(len(frame), matches.feature_idx)
+        rays, blur = matches.local_map.predict_rays(T, candidates[rows])
+        inside = rays[:, 2] > np.cos(self.camera.half_angle)
+        rows, rays, blur = rows[inside], rays[inside], blur[inside]
+        apart = rays.astype(np.float32) @ frame.rays[features].T.astype(np.float32)
+        radius = np.minimum(SEARCH.radius_px / self.camera.focal + 2 * blur, 1.0)
+        limit = np.cos(radius).astype(np.float32)
+        i, j = np.divmod(np.flatnonzero(apart >= limit[:, None]), max(len(features), 1))
+        best = mutual_among(squared[rows[i], features[j]], i, j, apart.shape, SEARCH.ratio)
+        return rows[i[best]], features[j[best]]
 
 
-def _fit_known(
-    local_map: LocalMap,
-    rows: Rows,
-    view: View,
-    columns: Rows,
-    guess: Guess,
-    threshold: float,
-    config: OdometryConfig,
-) -> tuple[Float64 | None, Bool]:
-    """A pose that most landmarks of known depth agree with, and who of all agrees with it.
-
-    Those whose depth has stood a test decide: what only the newest keyframes saw may lie on something that
-    moves. Where they are few or a minority, and agree on nothing, all are asked.
-    """
-    marks, sights = local_map.landmarks, local_map.sights(rows, view, columns)
-    known = np.flatnonzero(marks.known[rows])
-    proven = known[marks.tested[rows[known]]]
-    T, agree = _search(sights, proven, guess, threshold, config)
-    if T is None and len(proven) < max(config.tracking.min_landmarks, len(known) / 2):
-        return _search(sights, known, guess, threshold, config)
-    return T, agree
+def is_well_constrained(fit: PoseFit, known: Bool, min_landmarks: int, sigma: float) -> bool:
+    """Whether landmarks of known depth (N,) alone determine the position, to ``sigma`` [m]."""
+    if known.sum() < min_landmarks:
+        return False
+    information = fit.information_of(known)
+    if np.linalg.matrix_rank(information) < 6:
+        return False
+    return bool(np.linalg.eigvalsh(np.linalg.inv(information)[:3, :3])[-1] < sigma**2)
 
 
-def _search(
-    sights: Sights, known: Rows, guess: Guess, threshold: float, config: OdometryConfig
-) -> tuple[Float64 | None, Bool]:
-    """From the guess, from a rotation, and by random samples, until one satisfies."""
-    if len(known) < config.tracking.min_landmarks:
-        return None, np.zeros(len(sights), np.bool_)
-    few = sights[known[:: max(1, len(known) // _ENOUGH)]]
-    enough = max(config.tracking.min_landmarks, config.two_view.min_inlier_share * len(known))
-    best, agreed, count = None, np.zeros(len(sights), np.bool_), 0
-    for start in _starts(few, guess.T, threshold, config):
-        T = approach(few, start, steps=6, widest=8 * threshold, settled=_ROUGH)
-        if scatter(squared_errors(few, T)) * middle(few.sigmas) > 2 * threshold:
-            T = approach(few, T, steps=6, widest=2 * threshold, settled=_ROUGH)
-        agree = agreeing(squared_errors(sights, T), sights, LENIENT * threshold)
-        if agree[known].sum() > count:
-            best, agreed, count = T, agree, int(agree[known].sum())
-        if count >= _AGREE * len(known):
-            break
-    if best is None or count < enough:
-        return None, np.zeros(len(sights), np.bool_)
-    return best, agreed
-
-
-def _heard(
-    local_map: LocalMap, rows: Rows, errors: Float64, sights: Sights, threshold: float, config: OdometryConfig
-) -> Bool:
-    """Which landmarks refine a pose (M,): all that roughly agree, but of the untested, while there are
-    enough others, only those that agree well.
-    """
-    rough = agreeing(errors, sights, LENIENT * threshold)
-    proven = local_map.landmarks.tested[rows]
-    if (rough & proven & local_map.landmarks.known[rows]).sum() < config.tracking.min_landmarks:
-        return rough
-    return rough & (proven | agreeing(errors, sights, threshold))
-
-
-def _starts(sights: Sights, T: Float64, threshold: float, config: OdometryConfig) -> Iterator[Float64]:
-    """Poses to start from, cheap ones first."""
-    yield T
-    d = sights.directions + sights.inverse[:, None] * (sights.origins - T[:3, 3])
-    d /= np.maximum(np.linalg.norm(d, axis=1, keepdims=True), 1e-12)
-    pairs = Pairs(d, sights.rays, sights.sigmas)
-    yield se3.make(fit_rotation(pairs, _WIDE, config.two_view, config.seed).R, T[:3, 3])
-    points = sights.origins + sights.directions / sights.inverse[:, None]
-    found = estimate_pnp(points, sights.rays, sights.sigmas, threshold, config.two_view)
-    if found is not None:
-        yield found[0]
-
-
-def _guided(
-    squared: Float32,
-    local_map: LocalMap,
-    candidates: Rows,
-    view: View,
-    T: Float64,
-    lens: Lens,
-    taken_rows: Rows,
-    taken_columns: Rows,
-) -> tuple[Rows, Rows]:
-    """More matches, among what is left, where the pose says that the landmarks are to be seen."""
-    rows, columns = _others(len(candidates), taken_rows), _others(len(view), taken_columns)
-    rays, blur = local_map.places(T, candidates[rows])
-    inside = rays[:, 2] > np.cos(lens.half_angle)
-    rows, rays, blur = rows[inside], rays[inside], blur[inside]
-    apart = rays.astype(np.float32) @ view.rays[columns].T.astype(np.float32)
-    limit = np.cos(np.minimum(_SEARCH_PX / lens.focal + 2 * blur, 1.0)).astype(np.float32)
-    i, j = np.divmod(np.flatnonzero(apart >= limit[:, None]), max(len(columns), 1))
-    best = mutual_among(squared[rows[i], columns[j]], i, j, apart.shape, _GUIDED_RATIO)
-    return rows[i[best]], columns[j[best]]
+def _first(max_scatter: float) -> GaussNewton:
+    return GaussNewton(max_steps=6, tolerance=SEARCH.first_tolerance, max_scatter=max_scatter)
 
 
 def _others(count: int, taken: Rows) -> Rows:
@@ -197,13 +253,3 @@ def _others(count: int, taken: Rows) -> Rows:
     free = np.ones(count, np.bool_)
     free[taken] = False
     return np.flatnonzero(free)
-
-
-def determined(fit: Fit, known: Bool, config: OdometryConfig, sigma: float) -> bool:
-    """Whether points of known depth (N,) alone tell the position, to ``sigma`` [m]."""
-    if known.sum() < config.tracking.min_landmarks:
-        return False
-    information = fit.told_by(known)
-    if np.linalg.matrix_rank(information) < 6:
-        return False
-    return bool(np.linalg.eigvalsh(np.linalg.inv(information)[:3, :3])[-1] < sigma**2)

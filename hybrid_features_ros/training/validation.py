@@ -15,7 +15,8 @@ from hybrid_features_ros.core.types import DescriptorFormat, Features, Float32, 
 from hybrid_features_ros.features.detector import Heat, select
 from hybrid_features_ros.features.pyramid import pyramid
 from hybrid_features_ros.features.strek import StrekDetector
-from hybrid_features_ros.matching.descriptors import mutual_nearest, squared_distances
+from hybrid_features_ros.matching.descriptors import squared_distances
+from hybrid_features_ros.matching.mutual import mutual_nearest
 from hybrid_features_ros.training.correspondences import describable
 from hybrid_features_ros.training.fusion import HybridDescriptor, handcrafted
 from hybrid_features_ros.training.network import Detector

@@ -15,11 +15,11 @@ def test_every_option_explains_itself(option):
 
 
 def test_a_changed_leaf_changes_nothing_else():
-    changed = with_options(Config(), {"odometry.matching.ratio": 0.5, "features.max_keypoints": 7})
-    assert changed.odometry.matching == MatchingConfig(ratio=0.5)
+    changed = with_options(Config(), {"odometry.matching.lowe_ratio": 0.5, "features.max_keypoints": 7})
+    assert changed.odometry.matching == MatchingConfig(lowe_ratio=0.5)
     assert changed.odometry.mapping == MappingConfig()
     differing = {a.name for a, b in zip(options(changed), options(Config()), strict=True) if a != b}
-    assert differing == {"odometry.matching.ratio", "features.max_keypoints"}
+    assert differing == {"odometry.matching.lowe_ratio", "features.max_keypoints"}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_changed_leaf_changes_nothing_else():
         ({"features.max_keypoints": "many"}, "max_keypoints = 'many': give a int"),
         ({"features.max_keypoints": True}, "max_keypoints = True: give a int"),
         ({"features.extractor": "surf"}, "extractor = 'surf': choose one of sift"),
-        ({"odometry.matching.ratio": float("nan")}, "ratio = nan: must lie in"),
+        ({"odometry.matching.lowe_ratio": float("nan")}, "lowe_ratio = nan: must lie in"),
     ],
 )
 def test_refused(values, message):

@@ -10,7 +10,8 @@ from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.features.detector import APART
 from hybrid_features_ros.features.hybrid import HybridExtractor, to_bytes
 from hybrid_features_ros.features.pyramid import pyramid
-from hybrid_features_ros.matching.descriptors import match, values
+from hybrid_features_ros.matching.descriptors import descriptor_vectors
+from hybrid_features_ros.matching.mutual import match
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +128,15 @@ def test_bytes_say_the_same(scene):
         )
         a, b = extractor.extract(scene), extractor.extract(turned)
         assert a.descriptors.dtype == kind
-        found = match(a, b, MatchingConfig(ratio=1.0))
+        found = match(a, b, MatchingConfig(lowe_ratio=1.0))
         off = a.points[found.index_a] @ M[:, :2].T + M[:, 2] - b.points[found.index_b]
         correct[kind] = (np.linalg.norm(off, axis=1) < 3).sum()
         if kind == "uint8":
             exact = make_extractor(FeatureConfig(extractor="hybrid", max_keypoints=300)).extract(scene)
-            assert np.abs(values(a) - exact.descriptors).max() <= 0.5 * a.format.quantisation_scale + 1e-6
+            assert (
+                np.abs(descriptor_vectors(a) - exact.descriptors).max()
+                <= 0.5 * a.format.quantisation_scale + 1e-6
+            )
     assert correct["uint8"] >= 0.99 * correct["float32"] > 100
 
 

@@ -7,12 +7,13 @@ from synthetic import CAMERA, World, turn
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import OdometryConfig, TwoViewConfig
 from hybrid_features_ros.core.types import MotionModel, State
-from hybrid_features_ros.geometry.homography import fit_plane
-from hybrid_features_ros.geometry.two_view import Pairs, estimate_motion
+from hybrid_features_ros.geometry.homography import fit_homography
+from hybrid_features_ros.geometry.model_selection import estimate_motion
+from hybrid_features_ros.geometry.ray_pairs import RayPairs
 from hybrid_features_ros.odometry import Odometry
 
 CONFIG = TwoViewConfig()
-THRESHOLD = CONFIG.threshold_px / CAMERA.focal
+THRESHOLD = CONFIG.inlier_threshold_px / CAMERA.focal
 FACING, TILTED, FLOOR = [0, 0, 1.0], [0.4, 0.2, 1], [0, 1, 0.35]
 SIDEWAYS, AHEAD, OBLIQUE = [0.4, 0, 0], [0.05, 0, 0.5], [0.1, 0, 0.5]
 
@@ -31,7 +32,7 @@ def seen_twice(T_a_b, normal, *, off=0.0, outliers=0.3, noise_px=0.5, count=300,
         views.append(local / np.linalg.norm(local, axis=1, keepdims=True))
     wrong = rng.permutation(count)[: int(outliers * count)]
     views[1][wrong] = views[1][rng.permutation(wrong)]
-    return Pairs(views[0], views[1], np.full(count, np.sqrt(2) * noise_px / CAMERA.focal))
+    return RayPairs(views[0], views[1], np.full(count, np.sqrt(2) * noise_px / CAMERA.focal))
 
 
 def moved(translation):
@@ -98,7 +99,7 @@ def test_without_noise_the_decomposition_is_exact():
     T = moved(SIDEWAYS)
     pairs = seen_twice(T, TILTED, noise_px=1e-6, outliers=0)
     best = min(
-        fit_plane(pairs.rays_a, pairs.rays_b, pairs.sigmas, THRESHOLD, CONFIG),
+        fit_homography(pairs, THRESHOLD, CONFIG),
         key=lambda p: np.linalg.norm(p.R - T[:3, :3]),
     )
     normal = T[:3, :3].T @ TILTED / np.linalg.norm(TILTED)

@@ -24,26 +24,15 @@ def scene(seed, outliers=0.0, count=120):
 
 def test_finds_the_motion_among_outliers():
     points, rays, wrong = scene(0, outliers=0.4)
-    T, _, inliers = estimate_pnp(points, rays, np.full(120, SIGMA), THRESHOLD, TwoViewConfig())
+    T, inliers = estimate_pnp(points, rays, THRESHOLD, TwoViewConfig())
     assert np.linalg.norm(se3.log(se3.inverse(T) @ T_A_B)) < 0.02
     assert inliers.sum() > 0.5 * 120
     assert inliers[wrong].mean() < 0.1
 
 
-def test_covariance_is_consistent():
-    """The normalised squared error of all six coordinates averages to about six (NEES)."""
-    nees = []
-    for seed in range(80):
-        points, rays, _ = scene(seed)
-        T, C, _ = estimate_pnp(points, rays, np.full(120, SIGMA), 4 * THRESHOLD, TwoViewConfig())
-        error = se3.log(se3.inverse(T) @ T_A_B)
-        nees.append(error @ np.linalg.solve(C, error))
-    assert 6 * 0.7 < np.mean(nees) < 6 * 1.5
-
-
 def test_no_consensus_no_motion():
     points, rays, _ = scene(1)
     shuffled = np.random.default_rng(0).permutation(120)
-    found = estimate_pnp(points[shuffled], rays, np.full(120, SIGMA), THRESHOLD, TwoViewConfig())
-    assert found is None or found[2].sum() < 12
-    assert estimate_pnp(points[:5], rays[:5], np.full(5, SIGMA), THRESHOLD, TwoViewConfig()) is None
+    found = estimate_pnp(points[shuffled], rays, THRESHOLD, TwoViewConfig())
+    assert found is None or found[1].sum() < 12
+    assert estimate_pnp(points[:5], rays[:5], THRESHOLD, TwoViewConfig()) is None

@@ -20,7 +20,7 @@ def test_the_points_of_a_turned_image_are_turned(photograph):
 
 
 def test_the_configuration_is_that_of_the_matching(photograph):
-    strict = match_images(SIFT, photograph, np.rot90(photograph), MatchingConfig(ratio=0.3))
+    strict = match_images(SIFT, photograph, np.rot90(photograph), MatchingConfig(lowe_ratio=0.3))
     assert 0 < len(strict) < len(match_images(SIFT, photograph, np.rot90(photograph)))
 
 

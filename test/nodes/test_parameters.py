@@ -39,10 +39,10 @@ def test_defaults_are_those_of_the_configuration(graph):
 
 def test_overrides_reach_the_configuration(graph):
     config = declare(
-        node_with(graph, features__max_keypoints=7, odometry__matching__ratio=1), "features", "odometry"
+        node_with(graph, features__max_keypoints=7, odometry__matching__lowe_ratio=1), "features", "odometry"
     )
     assert config.features.max_keypoints == 7
-    assert config.odometry.matching.ratio == 1.0
+    assert config.odometry.matching.lowe_ratio == 1.0
 
 
 @pytest.mark.parametrize("value", [0, -3, "many", 2.5])
@@ -74,9 +74,9 @@ def test_run_time_changes_take_effect(graph, photograph):
     assert before.keypoints > 50
     assert set_together(graph, "feature_node", features__max_keypoints=50).successful
     assert robot.show(rolled(photograph, 9)).keypoints == 50
-    changed = {"odometry__two_view__threshold_px": 2.5, "frames__publish_tf": False}
+    changed = {"odometry__two_view__inlier_threshold_px": 2.5, "frames__publish_tf": False}
     assert set_together(graph, "odometry_node", **changed).successful
-    assert odometry.config.odometry.two_view.threshold_px == 2.5
+    assert odometry.config.odometry.two_view.inlier_threshold_px == 2.5
     assert not odometry.config.frames.publish_tf
     after = robot.show(rolled(photograph, 12))
     assert after.reset_counter == 1, "another configuration begins a new map from the last pose"

@@ -33,13 +33,13 @@ def problem(seed=0, landmarks=150, disturb=0.0, measured=False, noise=1.0):
         poses=poses,
         free=np.arange(len(truth)) > 0,
         anchors=np.zeros(landmarks, np.int32),
-        rays=rays,
-        inverse=prior,
+        anchor_rays=rays,
+        inverse_depth=prior,
         prior=prior,
         prior_sigmas=np.full(landmarks, 0.003 if measured else 1.0),
-        frame=frame.astype(np.int32),
+        keyframe=frame.astype(np.int32),
         landmark=landmark.astype(np.int32),
-        seen=seen / np.linalg.norm(seen, axis=1, keepdims=True),
+        rays=seen / np.linalg.norm(seen, axis=1, keepdims=True),
         sigmas=np.full(len(frame), SIGMA),
     )  # fmt: skip
 
@@ -49,13 +49,13 @@ def test_measured_depths_give_metric_poses():
     solution = adjust(given, 10)
     for T, estimate in zip(truth, solution.poses, strict=True):
         assert np.linalg.norm(se3.log(se3.inverse(estimate) @ T)) < 0.01
-    assert np.median(np.abs(solution.inverse * distance - 1)) < 0.01
+    assert np.median(np.abs(solution.inverse_depth * distance - 1)) < 0.01
 
 
 def test_without_depths_the_shape_is_found_up_to_scale():
     truth, distance, given = problem(disturb=0.005)
     solution = adjust(given, 30)
-    ratio = solution.inverse * distance
+    ratio = solution.inverse_depth * distance
     assert np.std(ratio / np.median(ratio)) < 0.1
     angle = [se3.rotation_angle(a[:3, :3].T @ b[:3, :3]) for a, b in zip(truth, solution.poses, strict=True)]
     assert np.degrees(max(angle)) < 0.3
@@ -78,9 +78,9 @@ def test_the_covariance_is_consistent():
 
 def test_outliers_are_named():
     _, _, given = problem(measured=True)
-    seen = given.seen.copy()
+    seen = given.rays.copy()
     seen[:20] = np.roll(seen[:20], 7, axis=0)
-    solution = adjust(Problem(**{**vars(given), "seen": seen}), 10)
+    solution = adjust(Problem(**{**vars(given), "rays": seen}), 10)
     assert solution.outliers[:20].mean() > 0.8
     assert solution.outliers[20:].mean() < 0.02
 
@@ -88,4 +88,4 @@ def test_outliers_are_named():
 @pytest.mark.parametrize("disturb", [0.0, 0.02])
 def test_it_repeats_itself(disturb):
     a, b = (adjust(problem(disturb=disturb)[2], 6) for _ in range(2))
-    assert np.array_equal(a.poses, b.poses) and np.array_equal(a.inverse, b.inverse)
+    assert np.array_equal(a.poses, b.poses) and np.array_equal(a.inverse_depth, b.inverse_depth)

@@ -6,7 +6,7 @@ from synthetic import turn
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import GyroConfig, TrackingConfig
-from hybrid_features_ros.odometry.motion_model import Gyro, predict, with_gyro
+from hybrid_features_ros.odometry.motion_model import Gyro, predict, with_rotation
 
 STEP_NS = 5_000_000
 
@@ -22,10 +22,10 @@ def filled(config=None, rate=(0.0, 0.0, 2.0), begin=0, count=41, noise=0.0, seed
 def test_constant_velocity():
     twist = np.array([1.0, 0, 0, 0, 0.5, 0])
     T = turn(x=10)
-    guess = predict(T, twist, 0.1, 0.5, TrackingConfig())
-    assert np.allclose(guess.T, T @ se3.exp(0.1 * twist))
-    assert np.array_equal(guess.held, T[:3, 3])
-    assert (np.linalg.eigvalsh(guess.information) > 0).all()
+    prior = predict(T, twist, 0.1, 0.5, TrackingConfig())
+    assert np.allclose(prior.T, T @ se3.exp(0.1 * twist))
+    assert np.array_equal(prior.last_position, T[:3, 3])
+    assert (np.linalg.eigvalsh(prior.information) > 0).all()
 
 
 def test_longer_waits_are_less_sure():
@@ -76,8 +76,8 @@ def test_forgetting_keeps_what_is_still_needed():
     assert gyro.rotation(0, 50_000_000) is None
 
 
-def test_gyro_turns_the_guess():
-    guess = predict(np.eye(4), np.zeros(6), 0.1, 0.5, TrackingConfig())
-    turned = with_gyro(guess, np.eye(4), (turn(z=15)[:3, :3], 0.001))
+def test_gyro_turns_the_prior():
+    prior = predict(np.eye(4), np.zeros(6), 0.1, 0.5, TrackingConfig())
+    turned = with_rotation(prior, np.eye(4), (turn(z=15)[:3, :3], 0.001))
     assert np.allclose(turned.T[:3, :3], turn(z=15)[:3, :3])
-    assert turned.information[5, 5] > guess.information[5, 5]
+    assert turned.information[5, 5] > prior.information[5, 5]

@@ -1,7 +1,6 @@
 """The chain of keyframes, on scenes with exact truth."""
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -261,15 +260,3 @@ def test_stale_stamp_is_refused_and_changes_nothing():
 def test_image_of_another_size_is_refused():
     with pytest.raises(InputError, match="image is 640x480 but the calibration is for 320x240"):
         Odometry(OdometryConfig()).process(1, WORLD.seen_from(np.eye(4)), CAMERA.scaled(0.5))
-
-
-def test_a_pose_with_which_nothing_agrees_closely_spoils_nothing():
-    """The scene's depth stays what it was when no known landmark is a strict inlier."""
-    odometry = Odometry(OdometryConfig())
-    along(sideways(10), odometry=odometry)
-    tracked = odometry._passed[1] if odometry._passed else None
-    usual = odometry._usual
-    assert tracked is not None and usual > 0
-    view = odometry._passed[0]
-    odometry._learn_depth(view, replace(tracked, known=np.zeros(len(tracked.rows), np.bool_)))
-    assert odometry._usual == usual

@@ -26,7 +26,7 @@ CAMERA = Camera(240, 180, 197.0, 197.0, 119.5, 89.5)
 FRAME_NS = 50_000_000
 FRAMES = 56
 # An inlier may be off by 3 of 640 pixels by default; these images are smaller.
-CONFIG = with_options(OdometryConfig(), {"tracking.threshold_px": 1.2, "two_view.threshold_px": 0.6})
+CONFIG = with_options(OdometryConfig(), {"tracking.threshold_px": 1.2, "two_view.inlier_threshold_px": 0.6})
 LOOKING = (State.TRACKING, State.ROTATION_ONLY, State.DEGRADED, State.INITIALIZING)
 
 

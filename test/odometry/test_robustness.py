@@ -126,7 +126,7 @@ def test_the_map_stays_small():
         replay(path(laps * lap), with_depth=True, config=with_options(OdometryConfig(), options))
         for laps, options in (
             (3, {"mapping.max_keyframes": 8}),
-            (2, {"mapping.max_keyframes": 1000, "mapping.patience": 100}),
+            (2, {"mapping.max_keyframes": 1000, "mapping.cull_after_keyframes": 100}),
         )
     )
     assert sum(r.is_keyframe for r in few) == few[-1].keyframes > 8

@@ -13,12 +13,17 @@ FRAME_S, MAX_LOST_S = 0.05, 0.3
 
 
 def seen(model=MotionModel.PNP, **changes):
-    usual = {"held": model is MotionModel.ROTATION_ONLY, "mapped": True, "keypoints": 500, "unseen_s": 0.0}
-    return Evidence(model=model, least_keypoints=20, **{**usual, **changes})
+    usual = {
+        "position_held": model is MotionModel.ROTATION_ONLY,
+        "mapped": True,
+        "keypoints": 500,
+        "lost_s": 0.0,
+    }
+    return Evidence(model=model, min_keypoints=20, **{**usual, **changes})
 
 
 def unseen(frames, keypoints=500):
-    return seen(MotionModel.NONE, held=True, unseen_s=frames * FRAME_S, keypoints=keypoints)
+    return seen(MotionModel.NONE, position_held=True, lost_s=frames * FRAME_S, keypoints=keypoints)
 
 
 def states(script, begin=State.WAITING):
@@ -36,7 +41,7 @@ def test_a_start_on_the_spot_then_a_walk():
     script = [
         unseen(0),
         seen(MotionModel.ROTATION_ONLY, mapped=False),
-        seen(MotionModel.ESSENTIAL, held=True, mapped=False),
+        seen(MotionModel.ESSENTIAL, position_held=True, mapped=False),
         seen(MotionModel.PNP),
         seen(MotionModel.ROTATION_ONLY),
         seen(MotionModel.PNP),
@@ -47,7 +52,7 @@ def test_a_start_on_the_spot_then_a_walk():
 
 def test_lost_is_declared_in_time_and_left_by_recovering():
     dark = [unseen(i) for i in range(1, 9)]
-    found = states([seen(), *dark, seen(settled=False), seen(settled=False), seen()])
+    found = states([seen(), *dark, seen(converged=False), seen(converged=False), seen()])
     assert found[1:6] == ["DEGRADED"] * 5
     assert found[7:9] == ["LOST"] * 2
     assert found[9:] == ["RECOVERING", "RECOVERING", "TRACKING"]
@@ -63,7 +68,7 @@ def test_one_unseen_image_while_lost_stays_lost():
         (unseen(1, keypoints=3), "only 3 keypoints"),
         (unseen(1), "no motion explains"),
         (seen(MotionModel.ROTATION_ONLY), "turns without moving"),
-        (seen(MotionModel.ESSENTIAL, held=True), "cannot be told from noise"),
+        (seen(MotionModel.ESSENTIAL, position_held=True), "cannot be told from noise"),
         (seen(mapped=False), "not moved enough"),
     ],
 )
@@ -74,12 +79,12 @@ def test_every_state_but_tracking_has_its_reason(evidence, words):
 evidences = st.builds(
     Evidence,
     model=st.sampled_from(MotionModel),
-    held=st.booleans(),
+    position_held=st.booleans(),
     mapped=st.booleans(),
     keypoints=st.integers(0, 1000),
-    least_keypoints=st.just(20),
-    unseen_s=st.floats(0, 2),
-    settled=st.booleans(),
+    min_keypoints=st.just(20),
+    lost_s=st.floats(0, 2),
+    converged=st.booleans(),
 )
 
 

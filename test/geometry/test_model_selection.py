@@ -7,10 +7,13 @@ from synthetic import CAMERA, World, turn
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import TwoViewConfig
 from hybrid_features_ros.core.types import MotionModel, Scale
-from hybrid_features_ros.geometry.two_view import Pairs, estimate_motion, fit_rotation, sampson
+from hybrid_features_ros.geometry.essential import sampson_errors
+from hybrid_features_ros.geometry.model_selection import estimate_motion
+from hybrid_features_ros.geometry.ray_pairs import RayPairs
+from hybrid_features_ros.geometry.rotation import fit_rotation
 
 CONFIG = TwoViewConfig()
-THRESHOLD = CONFIG.threshold_px / CAMERA.focal
+THRESHOLD = CONFIG.inlier_threshold_px / CAMERA.focal
 
 
 def seen_twice(T_a_b, *, noise_px=0.5, outliers=0.3, count=300, seed=0):
@@ -27,7 +30,7 @@ def seen_twice(T_a_b, *, noise_px=0.5, outliers=0.3, count=300, seed=0):
     wrong = rng.permutation(count)[: int(outliers * count)]
     rays[1][wrong] = rays[1][rng.permutation(wrong)]
     sigma = np.sqrt(2) * noise_px / CAMERA.focal
-    return Pairs(rays[0], rays[1], np.full(count, sigma)), wrong
+    return RayPairs(rays[0], rays[1], np.full(count, sigma)), wrong
 
 
 def angle_between(R, S):
@@ -55,7 +58,7 @@ def test_rays_of_a_flat_fan_give_a_rotation_and_no_reflection(seed):
     T = se3.exp(np.array([0, 0, 0, 0.1, -0.15, 0.8]))
     angles = np.random.default_rng(seed).uniform(-0.5, 0.5, 50)
     fan = np.stack([np.sin(angles), np.zeros(50), np.cos(angles)], axis=1)
-    R = fit_rotation(Pairs(fan @ T[:3, :3].T, fan, np.full(50, 1e-3)), THRESHOLD, CONFIG, seed).R
+    R = fit_rotation(RayPairs(fan @ T[:3, :3].T, fan, np.full(50, 1e-3)), THRESHOLD, CONFIG, seed).R
     assert np.linalg.det(R) > 0.99
     assert angle_between(R, T[:3, :3]) < 0.05
 
@@ -84,7 +87,7 @@ def test_cautious_sigmas_do_not_flatten_a_corner(seed):
         rays.append(
             np.column_stack([seen, np.ones(n)]) / np.linalg.norm([*seen.T, np.ones(n)], axis=0)[:, None]
         )
-    motion = estimate_motion(Pairs(*rays, np.full(n, np.sqrt(2) * 0.5 / f)), 3 / f, CONFIG, seed=0)
+    motion = estimate_motion(RayPairs(*rays, np.full(n, np.sqrt(2) * 0.5 / f)), 3 / f, CONFIG, seed=0)
     assert motion.model is MotionModel.ESSENTIAL
     assert angle_between(motion.T_a_b[:3, :3], T[:3, :3]) < 0.4
 
@@ -118,16 +121,16 @@ def test_covariance_is_consistent(baseline, model):
 def test_sampson_error_vanishes_for_the_true_motion():
     T = se3.exp(np.array([0.3, 0.1, -0.2, 0.1, -0.15, 0.8]))
     pairs, _ = seen_twice(T, noise_px=0.0, outliers=0.0)
-    pairs = Pairs(pairs.rays_a, pairs.rays_b, np.ones(len(pairs.rays_a)))
+    pairs = RayPairs(pairs.rays_a, pairs.rays_b, np.ones(len(pairs.rays_a)))
     t = T[:3, 3] / np.linalg.norm(T[:3, 3])
-    assert sampson(T[:3, :3], t, pairs).max() < 1e-25
-    assert sampson(T[:3, :3], np.roll(t, 1), pairs).max() > 1e-4
+    assert sampson_errors(T[:3, :3], t, pairs).max() < 1e-25
+    assert sampson_errors(T[:3, :3], np.roll(t, 1), pairs).max() > 1e-4
 
 
 def test_chance_is_no_motion():
     rng = np.random.default_rng(0)
     rays = [CAMERA.bearings(rng.uniform([0, 0], [640, 480], (200, 2))) for _ in range(2)]
-    motion = estimate_motion(Pairs(*rays, np.full(200, 1e-3)), THRESHOLD, CONFIG, seed=1)
+    motion = estimate_motion(RayPairs(*rays, np.full(200, 1e-3)), THRESHOLD, CONFIG, seed=1)
     assert motion.model is MotionModel.NONE
     assert not motion.inliers.any()
     assert np.linalg.eigvalsh(motion.covariance).min() > 0.5

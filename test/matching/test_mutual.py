@@ -10,10 +10,10 @@ from synthetic import World
 
 from hybrid_features_ros.core.config import MatchingConfig
 from hybrid_features_ros.core.types import DescriptorFormat, Metric
-from hybrid_features_ros.matching.descriptors import match, mutual_among, mutual_nearest
+from hybrid_features_ros.matching.mutual import match, mutual_among, mutual_nearest
 
 FEATURES = World.random(count=600).seen_from(np.eye(4))
-ANY = MatchingConfig(ratio=1.0)
+ANY = MatchingConfig(lowe_ratio=1.0)
 
 
 def chosen(features, index):
@@ -51,7 +51,7 @@ def test_equals_brute_force_and_is_symmetric(n, m):
 
 def test_ratio_removes_ambiguous_matches():
     twice = chosen(FEATURES, [0, 1, 2, 2])
-    matches = match(chosen(FEATURES, [0, 1, 2]), twice, MatchingConfig(ratio=0.8))
+    matches = match(chosen(FEATURES, [0, 1, 2]), twice, MatchingConfig(lowe_ratio=0.8))
     assert matches.index_a.tolist() == [0, 1]
 
 
@@ -59,7 +59,7 @@ def test_least_score():
     noise = np.random.default_rng(1).uniform(0, 0.1, FEATURES.descriptors.shape).astype(np.float32)
     noisy = replace(FEATURES, descriptors=FEATURES.descriptors + noise)
     scores = match(FEATURES, noisy, ANY).scores
-    strict = match(FEATURES, noisy, MatchingConfig(ratio=1.0, min_score=float(np.median(scores))))
+    strict = match(FEATURES, noisy, MatchingConfig(lowe_ratio=1.0, min_score=float(np.median(scores))))
     assert 0.4 < len(strict) / len(scores) < 0.6
 
 
@@ -103,9 +103,9 @@ def test_the_vote_keeps_those_that_turn_together():
     scales[-2:] = 4.0  # these two grow, nobody else does
     turned[-3] = np.nan  # no orientation, no vote
     b = replace(a, angles=turned, scales=scales)
-    found = match(replace(a, angles=angles), b, MatchingConfig(ratio=1.0, vote_deg=20.0))
+    found = match(replace(a, angles=angles), b, MatchingConfig(lowe_ratio=1.0, vote_deg=20.0))
     assert found.index_a.tolist() == [*range(n // 3, n - 2)]
-    assert len(match(replace(a, angles=angles), b, MatchingConfig(ratio=1.0))) == n
+    assert len(match(replace(a, angles=angles), b, MatchingConfig(lowe_ratio=1.0))) == n
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.floats(0, 1))

@@ -1,0 +1,44 @@
+"""Robust statistics of residuals: scale from the median, Cauchy's M-estimator, information matrices.
+
+Source: Zhang, "Parameter estimation techniques: a tutorial with application to conic fitting" (1997).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hybrid_features_ros.core.types import Float64
+
+CAUCHY_WIDTH = 2.385  # of Cauchy's weights, in standard deviations: 95 % efficient for Gaussian errors
+CHI2_MEDIAN = {1: 0.4549, 2: 1.3863}  # median of a chi-square variable, by its degrees of freedom
+
+
+def upper_median(values: Float64) -> float:
+    """Median of at least one value (N,), the upper one of two: several times as fast as numpy's."""
+    at = len(values) // 2
+    return float(np.partition(values, at)[at])
+
+
+def median_scale(errors: Float64) -> float:
+    """Scale of residuals from the median of their squares over the variance (N,), two degrees of freedom."""
+    return float(np.sqrt(min(upper_median(errors), 1e12) / CHI2_MEDIAN[2]))
+
+
+def robust_scale(errors: Float64) -> float:
+    """:func:`median_scale`, never below 1: by how much residuals scatter beyond their sigmas."""
+    return max(1.0, median_scale(errors)) if len(errors) else 1.0
+
+
+def cauchy_weights(errors: Float64, scale: float) -> Float64:
+    """Weights (N,) of Cauchy's M-estimator for squared residuals over their variance; 1 where they are 0."""
+    return np.asarray(1 / (1 + errors / (CAUCHY_WIDTH * scale) ** 2))
+
+
+def gated_cauchy_weights(squared: Float64, sigmas: Float64, gate: float) -> Float64:
+    """Cauchy's weights (N,) over the variance, for squared residuals [rad^2]; 0 from ``gate`` [rad] on."""
+    return np.asarray((squared < gate**2) / (CAUCHY_WIDTH**2 * sigmas**2 + squared))
+
+
+def information(weighted: Float64, J: Float64) -> Float64:
+    """Information matrix (D, D) of Jacobians (2, D, M) and the same times the weights of the residuals."""
+    return np.asarray((weighted @ J.transpose(0, 2, 1)).sum(axis=0))

@@ -1,0 +1,38 @@
+"""Covariances of poses, and what an image says about the scene's depth."""
+
+from dataclasses import replace
+
+import numpy as np
+from synthetic import CAMERA, World
+
+from hybrid_features_ros.core.config import TrackingConfig
+from hybrid_features_ros.core.types import MotionModel
+from hybrid_features_ros.odometry.covariance import CovarianceModel
+from hybrid_features_ros.odometry.frame import Frame
+from hybrid_features_ros.odometry.local_map import MapMatches, map_of
+from hybrid_features_ros.odometry.pose_optimizer import evaluate_pose
+from hybrid_features_ros.odometry.tracking_result import TrackingResult
+
+
+def tracked_at_the_start():
+    """An image tracked in the map that it began, all depths measured."""
+    frame = Frame.make(1, World.random().seen_from(np.eye(4), with_depth=True), CAMERA, 0.003)
+    local_map = map_of(frame, np.eye(4), np.zeros((6, 6)), 0.25, 0)
+    matches = MapMatches(local_map, frame, np.arange(len(frame)), np.arange(len(frame)))
+    fit = evaluate_pose(matches.observations, np.eye(4))
+    return TrackingResult.make(MotionModel.PNP, matches, fit, np.ones(len(frame), np.bool_))
+
+
+def test_the_scenes_depth_is_the_median_of_the_known_inliers():
+    tracked, model = tracked_at_the_start(), CovarianceModel(TrackingConfig(), np.eye(4), np.zeros((6, 6)))
+    model.update_scene_depth(tracked)
+    distances = 1 / tracked.matches.frame.inverse_depth
+    assert model.median_inverse_depth == np.float64(1 / np.median(distances[np.isfinite(distances)]))
+
+
+def test_a_pose_with_which_nothing_agrees_closely_spoils_nothing():
+    """The scene's depth stays what it was when no landmark of known depth is a strict inlier."""
+    tracked, model = tracked_at_the_start(), CovarianceModel(TrackingConfig(), np.eye(4), np.zeros((6, 6)))
+    before = model.median_inverse_depth
+    model.update_scene_depth(replace(tracked, known_inliers=np.zeros(len(tracked.inliers), np.bool_)))
+    assert model.median_inverse_depth == before > 0
