@@ -6,7 +6,7 @@ lines and Python callers build them directly. A value outside its range is refus
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -341,6 +341,26 @@ def options(config: Any, prefix: str = "") -> Iterator[Option]:
             )
 
 
+# Parameters of version 0.1 that have another name now: the message about an unknown one tells it until 0.3.
+RENAMED = {
+    "matching.ratio": "matching.lowe_ratio",
+    "two_view.threshold_px": "two_view.inlier_threshold_px",
+    "two_view.confidence": "two_view.ransac_confidence",
+    "two_view.max_iterations": "two_view.ransac_iterations",
+    "mapping.patience": "mapping.cull_after_keyframes",
+    "mapping.delay": "mapping.adjustment_delay",
+}
+
+
+def unknown_option(name: str, known: Iterable[str]) -> str:
+    """What to say about a name that no option has."""
+    old = name.removeprefix("odometry.")
+    if old in RENAMED:
+        new = name.removesuffix(old) + RENAMED[old]
+        return f"unknown parameter {name!r}: it is {new!r} since version 0.2"
+    return f"unknown parameter {name!r}; known are {', '.join(known)}"
+
+
 def with_options(config: Any, values: Mapping[str, Any]) -> Any:
     """A copy of ``config`` with the leaves named by dotted names replaced.
 
@@ -352,7 +372,7 @@ def with_options(config: Any, values: Mapping[str, Any]) -> Any:
     nested: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
         if name not in known:
-            raise InputError(f"unknown parameter {name!r}; known are {', '.join(known)}")
+            raise InputError(unknown_option(name, known))
         head, _, rest = name.partition(".")
         if rest:
             nested.setdefault(head, {})[rest] = value

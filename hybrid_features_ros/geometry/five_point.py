@@ -19,9 +19,7 @@ _SCORED = 200  # of the rays, to choose among the samples
 _STARTS = 8
 
 
-def five_point(
-    pairs: RayPairs, R0: Float64, threshold: float, seed: int
-) -> list[tuple[Float64, Float64]]:
+def five_point(pairs: RayPairs, R0: Float64, threshold: float, seed: int) -> list[tuple[Float64, Float64]]:
     """The few motions, of random samples of five, that the most rays support.
 
     Args:

@@ -10,7 +10,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from hybrid_features_ros.core.config import Config, Option, options, with_options
+from hybrid_features_ros.core.config import Config, Option, options, unknown_option, with_options
 from hybrid_features_ros.core.errors import InputError
 
 _FOREIGN = ("use_sim_time", "qos_overrides.", "start_type_description_service")
@@ -108,7 +108,7 @@ def descriptor(o: Option) -> ParameterDescriptor:
 def _report_misspelt(node: Node, known: list[str]) -> None:
     for name in _overrides(node):
         if name not in known and not name.startswith(_FOREIGN):
-            node.get_logger().error(f"unknown parameter {name!r} is ignored; known: {', '.join(known)}")
+            node.get_logger().error(f"{unknown_option(name, known)} (ignored)")
 
 
 def _accept_whole_numbers(node: Node, mine: list[Option]) -> None:

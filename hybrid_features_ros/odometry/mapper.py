@@ -70,8 +70,9 @@ class Mapper:
     def start_candidate_map(
         self, frame: Frame, T: Float64, covariance: Float64, median_inverse_depth: float
     ) -> None:
-        """Begin another map where the camera was lost, at ``T`` (4, 4); it may be adopted ``CANDIDATE_DELAY_S``
-        after the first one since the loss.
+        """Begin another map where the camera was lost, at ``T`` (4, 4).
+
+        It may be adopted ``CANDIDATE_DELAY_S`` after the first one since the loss.
         """
         if self.candidate_map is None:
             self._candidate_stamp = frame.stamp + round(CANDIDATE_DELAY_S * 1e9)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from hybrid_features_ros.core.config import Config, MappingConfig, MatchingConfig, options, with_options
+from hybrid_features_ros.core.config import (
+    RENAMED,
+    Config,
+    MappingConfig,
+    MatchingConfig,
+    OdometryConfig,
+    options,
+    with_options,
+)
 from hybrid_features_ros.core.errors import InputError
 
 
@@ -28,6 +36,7 @@ def test_a_changed_leaf_changes_nothing_else():
         ({"features.max_keypoint": 1}, "unknown parameter 'features.max_keypoint'"),
         ({"max_keypoints": 1}, "unknown parameter 'max_keypoints'"),
         ({"features": 1}, "unknown parameter 'features'"),
+        ({"odometry.matching.ratio": 1}, "it is 'odometry.matching.lowe_ratio' since version 0.2"),
         ({"features.max_keypoints": 0}, r"max_keypoints = 0: must lie in \[1, 20000\]"),
         ({"features.max_keypoints": "many"}, "max_keypoints = 'many': give a int"),
         ({"features.max_keypoints": True}, "max_keypoints = True: give a int"),
@@ -38,3 +47,9 @@ def test_a_changed_leaf_changes_nothing_else():
 def test_refused(values, message):
     with pytest.raises(InputError, match=message):
         with_options(Config(), values)
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_every_renamed_option_exists(old):
+    known = {o.name for o in options(OdometryConfig())}
+    assert RENAMED[old] in known and old not in known
