@@ -19,7 +19,7 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Bool, Features, Float64
 from hybrid_features_ros.features import Extractor
 from hybrid_features_ros.io.pairs import PosedPair
-from hybrid_features_ros.matching.descriptors import match
+from hybrid_features_ros.matching.mutual import match
 from hybrid_features_ros.simulation.roll import rotation_about_z
 
 RATIO = 0.9
@@ -159,7 +159,7 @@ def best(features: Features, budget: int) -> Features:
 
 def judge(a: Features, b: Features, pair: PosedPair, ratio: float = RATIO) -> PairMatches:
     """The matches of a pair's two images, and how far they are from the truth."""
-    found = match(a, b, MatchingConfig(ratio=ratio))
+    found = match(a, b, MatchingConfig(lowe_ratio=ratio))
     p, q = a.points[found.index_a].astype(float), b.points[found.index_b].astype(float)
     scale = float(np.median(a.scales)) if len(a) else np.nan
     return PairMatches(p, q, np.linalg.norm(_transferred(p, pair) - q, axis=1), scale)
