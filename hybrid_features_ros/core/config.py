@@ -45,8 +45,8 @@ class FeatureConfig(_Checked):
 
     extractor: str = option(
         "hybrid",
-        "Local feature to extract: SIFT, S-TREK keypoints with RootSIFT (strek), or S-TREK keypoints with "
-        "RootSIFT and what a network adds to it (hybrid).",
+        "Local features: S-TREK keypoints with RootSIFT and a learned residue (hybrid), S-TREK "
+        "keypoints with RootSIFT (strek), or OpenCV's SIFT keypoints with RootSIFT (sift).",
         choices=("sift", "strek", "hybrid"),
     )
     engine: str = option(
@@ -57,22 +57,28 @@ class FeatureConfig(_Checked):
     )
     grid: int = option(
         0,
-        "Cells along each side of the image that share the keypoints evenly, 0 = the best anywhere (strek "
-        "and hybrid only).",
+        "Grid for an even spread of keypoints (bucketing): cells along each side of the image; 0 = "
+        "the best keypoints anywhere (strek and hybrid only).",
         low=0,
         high=32,
     )
     descriptor_type: str = option(
         "float32",
-        "Elements of descriptors: bytes weigh a quarter in messages (strek and hybrid only).",
+        "Element type of descriptors: uint8 takes a quarter of the bandwidth of float32 (strek and "
+        "hybrid only).",
         choices=("float32", "uint8"),
     )
-    max_keypoints: int = option(1000, "Most keypoints kept per image, best first.", low=1, high=20000)
+    max_keypoints: int = option(
+        1000, "Maximum number of keypoints per image, best scores first.", low=1, high=20000
+    )
     contrast_threshold: float = option(
-        0.01, "SIFT: least contrast of a keypoint, grey values in [0, 1].", low=0.0, high=1.0
+        0.01, "SIFT: contrast threshold of a keypoint, grey values in [0, 1].", low=0.0, high=1.0
     )
     edge_threshold: float = option(
-        10.0, "SIFT: most elongated keypoint kept (ratio of principal curvatures).", low=1.0, high=100.0
+        10.0,
+        "SIFT: edge threshold, largest ratio of the principal curvatures of a keypoint.",
+        low=1.0,
+        high=100.0,
     )
     threads: int = option(
         0, "Threads of the image library; 0 leaves its own choice (all cores).", low=0, high=256
@@ -85,14 +91,18 @@ class MatchingConfig(_Checked):
 
     lowe_ratio: float = option(
         0.9,
-        "Lowe's ratio test: most distance to the best match as a share of the second best; 1 = off.",
+        "Lowe's ratio test: largest ratio of the distances to the nearest and to the second nearest "
+        "descriptor; 1 = off.",
         low=0.1,
         high=1.0,
     )
-    min_score: float = option(0.0, "Least similarity of two matched descriptors.", low=0.0, high=1.0)
+    min_score: float = option(
+        0.0, "Minimum similarity of two matched descriptors; 0 = off.", low=0.0, high=1.0
+    )
     vote_deg: float = option(
         0.0,
-        "Matches that turn their keypoints otherwise than most by more than this are dropped [deg]; 0 = off.",
+        "Hough vote on relative orientation: matches whose keypoints turn by more than this away from "
+        "the largest consistent group are outliers [deg]; 0 = off.",
         low=0.0,
         high=180.0,
     )
@@ -103,7 +113,11 @@ class TwoViewConfig(_Checked):
     """Correspondences to a motion."""
 
     inlier_threshold_px: float = option(
-        1.5, "RANSAC: largest error of an inlier, in pixels of the image as it came.", low=0.1, high=20.0
+        1.5,
+        "RANSAC: inlier threshold of the epipolar, homography or rotation error, in pixels of the "
+        "incoming image.",
+        low=0.1,
+        high=20.0,
     )
     ransac_confidence: float = option(
         0.9999,
@@ -111,9 +125,11 @@ class TwoViewConfig(_Checked):
         low=0.5,
         high=0.999999,
     )
-    ransac_iterations: int = option(1000, "RANSAC: most random samples drawn.", low=10, high=100000)
-    min_inliers: int = option(20, "Fewest inliers that make a motion.", low=8, high=10000)
-    min_inlier_share: float = option(0.2, "Least share of matches that must agree.", low=0.0, high=1.0)
+    ransac_iterations: int = option(
+        1000, "RANSAC: maximum number of iterations (random samples).", low=10, high=100000
+    )
+    min_inliers: int = option(20, "Minimum number of inliers of a motion model.", low=8, high=10000)
+    min_inlier_share: float = option(0.2, "Minimum inlier ratio of a motion model.", low=0.0, high=1.0)
 
 
 @dataclass(frozen=True)
@@ -121,45 +137,71 @@ class TrackingConfig(_Checked):
     """Landmarks to a pose."""
 
     threshold_px: float = option(
-        3.0, "Largest reprojection error of an inlier, in pixels of the image as it came.", low=0.1, high=30.0
+        3.0,
+        "Tracking: inlier threshold of the reprojection error of a landmark, in pixels of the "
+        "incoming image.",
+        low=0.1,
+        high=30.0,
     )
-    max_landmarks: int = option(1200, "Most landmarks compared with an image.", low=50, high=100000)
+    max_landmarks: int = option(
+        1200,
+        "Maximum number of landmarks of the local map that are matched with an image.",
+        low=50,
+        high=100000,
+    )
     min_landmarks: int = option(
-        15, "Fewest points of known depth that determine the camera's position.", low=6, high=10000
+        15,
+        "Minimum number of landmarks of known depth from which PnP may determine the position.",
+        low=6,
+        high=10000,
     )
     max_position_sigma: float = option(
         0.03,
-        "Position counts as determined up to this uncertainty, over the scene's depth.",
+        "PnP: largest standard deviation of the position, over the scene's depth, at which it counts "
+        "as determined; above it the two-view models decide.",
         low=1e-4,
         high=1.0,
     )
     min_agreement: float = option(
-        0.7, "Least share of matches that agree when a map is begun.", low=0.0, high=1.0
+        0.7, "Initialisation: minimum inlier ratio of the two-view model.", low=0.0, high=1.0
     )
     min_parallax_deg: float = option(
         0.5,
-        "Least median parallax from which a map is begun, unless less is beyond doubt [deg].",
+        "Initialisation: minimum median parallax, unless the translation is far above the noise with "
+        "less [deg].",
         low=0.05,
         high=30.0,
     )
     assumed_depth: float = option(
-        2.0, "Median depth of the scene taken for granted where nothing measures it [m].", low=0.01, high=1e4
+        2.0,
+        "Median depth of the scene that sets the scale of a single camera [m]; measured depths replace it.",
+        low=0.01,
+        high=1e4,
     )
     inverse_depth_sigma: float = option(
         0.003,
-        "Noise of measured depth where features do not tell theirs: of its inverse [1/m].",
+        "Standard deviation of the inverse of measured depths, where the features bring none of their "
+        "own [1/m].",
         low=1e-6,
         high=1.0,
     )
     max_acceleration: float = option(
         4.0,
-        "Usual acceleration over the scene's depth [1/s^2]: how far motion is predictable.",
+        "Constant-velocity model: process noise, the usual acceleration over the scene's depth [1/s^2].",
         low=0.0,
         high=1e3,
     )
-    max_angular_acceleration: float = option(30.0, "Usual angular acceleration [rad/s^2].", low=0.0, high=1e4)
+    max_angular_acceleration: float = option(
+        30.0,
+        "Constant-velocity model: process noise, the usual angular acceleration [rad/s^2].",
+        low=0.0,
+        high=1e4,
+    )
     max_lost_s: float = option(
-        0.3, "Longest time without an estimate before the state is LOST [s].", low=0.0, high=10.0
+        0.3,
+        "Time without an estimate after which the state is LOST [s].",
+        low=0.0,
+        high=10.0,
     )
 
 
@@ -168,26 +210,57 @@ class MappingConfig(_Checked):
     """Keyframes, landmarks and bundle adjustment."""
 
     min_inlier_share: float = option(
-        0.55, "New keyframe below this share of the inliers that the keyframe began with.", low=0.0, high=1.0
+        0.55,
+        "Keyframe rule: new keyframe when the inliers fall below this share of the most inliers since "
+        "the last keyframe.",
+        low=0.0,
+        high=1.0,
     )
     max_rotation_deg: float = option(
-        20.0, "New keyframe beyond this rotation out of the optical axis [deg].", low=1.0, high=180.0
+        20.0,
+        "Keyframe rule: new keyframe when the optical axis has turned by more than this since the "
+        "last one [deg].",
+        low=1.0,
+        high=180.0,
     )
     min_new_depths: int = option(
-        40, "New keyframe once it determines the depths of this many points.", low=1, high=10000
+        40,
+        "Keyframe rule: new keyframe when it triangulates the depths of at least this many landmarks.",
+        low=1,
+        high=10000,
     )
     max_parallax_deg: float = option(
-        4.0, "New keyframe beyond this median parallax [deg].", low=0.1, high=90.0
+        4.0,
+        "Keyframe rule: new keyframe when the median parallax since the last one exceeds this [deg].",
+        low=0.1,
+        high=90.0,
     )
-    max_keyframes: int = option(40, "Most keyframes kept; the most redundant go first.", low=4, high=1000)
+    max_keyframes: int = option(
+        40,
+        "Maximum number of keyframes in the local map; the most redundant are removed first.",
+        low=4,
+        high=1000,
+    )
     cull_after_keyframes: int = option(
-        3, "Keyframes after which a landmark that only one has observed is dropped.", low=1, high=100
+        3,
+        "Landmark culling: number of keyframes after which a landmark with a single observation is removed.",
+        low=1,
+        high=100,
     )
-    window: int = option(6, "Keyframes that bundle adjustment moves.", low=2, high=100)
-    iterations: int = option(6, "Iterations of each bundle adjustment; 0 = none.", low=0, high=100)
+    window: int = option(
+        6,
+        "Bundle adjustment: number of keyframes in the window that are optimised; as many covisible "
+        "ones stay fixed.",
+        low=2,
+        high=100,
+    )
+    iterations: int = option(
+        6, "Bundle adjustment: maximum number of Levenberg-Marquardt iterations; 0 = off.", low=0, high=100
+    )
     adjustment_delay: int = option(
         3,
-        "Images after which the adjusted map is taken over, so that a replay repeats itself; 0 = at once.",
+        "Bundle adjustment: its result is applied this many images after its start, so that replays "
+        "are repeatable; 0 = with the next image.",
         low=0,
         high=1000,
     )
@@ -197,12 +270,15 @@ class MappingConfig(_Checked):
 class GyroConfig(_Checked):
     """Gyroscope as a prior of the rotation."""
 
-    noise: float = option(
-        0.002, "Noise density of the angular velocity [rad/s/sqrt(Hz)].", low=1e-7, high=1.0
+    noise: float = option(0.002, "Noise density of the gyroscope [rad/s/sqrt(Hz)].", low=1e-7, high=1.0)
+    bias_sigma: float = option(
+        0.02, "Standard deviation of the gyroscope's bias [rad/s].", low=0.0, high=10.0
     )
-    bias_sigma: float = option(0.02, "Standard deviation of its constant error [rad/s].", low=0.0, high=10.0)
     time_offset_s: float = option(
-        0.0, "Add to the stamps of the gyroscope to get those of the camera [s].", low=-10.0, high=10.0
+        0.0,
+        "Time offset added to the gyroscope's stamps to get the camera's clock [s].",
+        low=-10.0,
+        high=10.0,
     )
 
 
@@ -216,7 +292,7 @@ class OdometryConfig(_Checked):
     mapping: MappingConfig = field(default_factory=MappingConfig)
     gyro: GyroConfig = field(default_factory=GyroConfig)
     seed: int = option(
-        0, "Seed of every random draw, so that a replay repeats itself.", low=0, high=2**31 - 1
+        0, "Seed of all random sampling (RANSAC), so that replays are repeatable.", low=0, high=2**31 - 1
     )
 
 
@@ -224,7 +300,7 @@ class OdometryConfig(_Checked):
 class FrameConfig(_Checked):
     """Names of coordinate frames (REP-105) and what is broadcast."""
 
-    odom: str = option("odom", "Frame of the odometry: continuous, drifts.", live=False)
+    odom: str = option("odom", "World frame of the odometry (REP-105): continuous, drifts.", live=False)
     base: str = option(
         "",
         "Frame of the robot whose pose is published, e.g. base_link; empty: the camera's own frame.",
@@ -233,8 +309,8 @@ class FrameConfig(_Checked):
     camera: str = option("", "Optical frame of the camera; empty: the frame_id of the images.", live=False)
     guess: str = option(
         "",
-        "Frame of another odometry on TF (wheels, inertial) whose motion is taken as the first guess; then "
-        "odom -> this frame is broadcast instead of odom -> base; empty: none.",
+        "Motion prior: frame of another odometry on TF (wheels, inertial) whose motion predicts the "
+        "camera's; then odom -> this frame is broadcast instead of odom -> base; empty: none.",
         live=False,
     )
     publish_tf: bool = option(True, "Broadcast odom -> base on /tf.")
@@ -273,7 +349,7 @@ class InputConfig(_Checked):
         "Subscribe to `left/image_rect`, `right/image_rect` and both `camera_info` instead of `image`.",
         live=False,
     )
-    imu: bool = option(False, "Subscribe to `imu` and use its gyro as a guess of the rotation.", live=False)
+    imu: bool = option(False, "Subscribe to `imu`; its gyroscope is the prior of the rotation.", live=False)
     sync: str = option(
         "approximate",
         "Pairs of images: approximate = within max_interval_s, exact = of equal stamps.",
@@ -289,7 +365,7 @@ class InputConfig(_Checked):
     )
     queue: int = option(
         1,
-        "Images that may wait; the oldest is dropped first. 1 = always the newest.",
+        "Queue length of images; the oldest is dropped first. 1 = always the newest image.",
         low=1,
         high=1000,
         live=False,
