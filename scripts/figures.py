@@ -74,17 +74,15 @@ def _run(source: Source, work: Path, mode: Mode) -> Run:
 
 
 def draw_film(path: Path, source: Source) -> None:
-    """The moving picture at the top of README, at the speed of the recording."""
+    """The moving picture at the top of README, at the speed of the recording; leaves the run beside it."""
     film = TrackFilm()
-    results = evaluate(source, Config(), "mono", watchers=[film]).trajectory
-    truth = source.ground_truth
-    positions = None
-    if truth is not None:
-        found, true = associate(results, truth)
-        positions = align(true.poses[:, :3, 3], found.poses[:, :3, 3], True).apply(true).poses[:, :3, 3]
+    run = evaluate(source, Config(), "mono", watchers=[film])
+    write_results(path.parent / "mono", run)
+    assert run.truth is not None
+    found, true = associate(run.trajectory, run.truth)
+    positions = align(true.poses[:, :3, 3], found.poses[:, :3, 3], True).apply(true).poses[:, :3, 3]
     pictures = [Image.fromarray(frame) for frame in film.frames(FILM_STRIDE, positions)]
-    milliseconds = round(FILM_STRIDE * float(np.median(np.diff(results.stamps))) * 1e-6)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    milliseconds = round(FILM_STRIDE * float(np.median(np.diff(source.stamps))) * 1e-6)
     pictures[0].save(
         path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, quality=FILM_QUALITY,
         method=4,
