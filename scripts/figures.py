@@ -24,7 +24,6 @@ from PIL import Image
 from hybrid_features_ros.core.config import Config, FeatureConfig
 from hybrid_features_ros.core.types import State
 from hybrid_features_ros.evaluation.evaluate import Mode, evaluate
-from hybrid_features_ros.evaluation.results import write_results
 from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.features.detector import SCALE
 from hybrid_features_ros.features.patches import SIDE, SPACING
@@ -35,8 +34,9 @@ from hybrid_features_ros.matching.pair import match_images
 from hybrid_features_ros.simulation.render import render_sequence
 from hybrid_features_ros.visualization.animation import TrackFilm
 from hybrid_features_ros.visualization.draw import draw_features, draw_matches
-from hybrid_features_ros.visualization.figures import BLUE, GREEN, GREY, INK, ORANGE, STATE_COLOURS
-from hybrid_features_ros.visualization.report import Run, read_page
+from hybrid_features_ros.visualization.gallery import FrameGallery
+from hybrid_features_ros.visualization.palette import BLUE, GREEN, GREY, INK, ORANGE, STATE_COLOURS
+from hybrid_features_ros.visualization.report import Run, read_page, write_report
 
 TURN_DEG = 70
 PATCHES = 12
@@ -69,7 +69,10 @@ def main() -> None:
 
 def _run(source: Source, work: Path, mode: Mode) -> Run:
     if not (work / mode / "report.html").exists():
-        write_results(work / mode, evaluate(source, Config(), mode, every=2 if mode == "rgbd" else 1))
+        every = 2 if mode == "rgbd" else 1
+        gallery = FrameGallery(source.stamps[::every])
+        evaluation = evaluate(source, Config(), mode, every=every, watchers=[gallery])
+        write_report(work / mode, evaluation, gallery.snapshots)
     return read_page(work / mode)[0]
 
 

@@ -17,7 +17,7 @@ from hybrid_features_ros.core.types import (
     Trajectory,
 )
 from hybrid_features_ros.evaluation.evaluate import Evaluation
-from hybrid_features_ros.visualization.gallery import Shot
+from hybrid_features_ros.visualization.gallery import Snapshot
 
 STEP = 33_000_000
 
@@ -32,9 +32,7 @@ def circle(frames: int, error: float = 0.0) -> Trajectory:
     return Trajectory(1_000_000_000 + STEP * np.arange(frames), poses)
 
 
-def evaluation(
-    name: str = "a run", frames: int = 60, error: float = 0.01, truth: bool = True, shots: int = 3
-) -> Evaluation:
+def evaluation(name: str = "a run", frames: int = 60, error: float = 0.01, truth: bool = True) -> Evaluation:
     """A run in which every state occurs."""
     path = circle(frames, error)
     index = np.arange(40, dtype=np.int32)
@@ -49,9 +47,6 @@ def evaluation(
         )
         for i, (stamp, T) in enumerate(zip(path.stamps, path.poses, strict=True))
     ]  # fmt: skip
-    picture = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
-    jpeg = cv2.imencode(".jpg", cv2.GaussianBlur(picture, (0, 0), 2))[1].tobytes()
-    stamps = path.stamps[np.linspace(0, frames - 1, shots).astype(int)]
     report = {
         "protocol": {"sequence": "circle", "mode": "rgbd", "every": 1,
                      "config": {"features.extractor": "sift", "odometry.seed": 0}},
@@ -62,5 +57,12 @@ def evaluation(
     }  # fmt: skip
     return Evaluation(
         name, "rgbd", Config(), results, [7.0] * frames, circle(frames) if truth else None, report,
-        [Shot(int(s), jpeg, 100, 30) for s in stamps],
     )  # fmt: skip
+
+
+def snapshots(run: Evaluation, count: int = 3) -> list[Snapshot]:
+    """Pictures of noise."""
+    picture = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    jpeg = cv2.imencode(".jpg", cv2.GaussianBlur(picture, (0, 0), 2))[1].tobytes()
+    stamps = run.trajectory.stamps[np.linspace(0, len(run.results) - 1, count).astype(int)]
+    return [Snapshot(int(s), jpeg, 100, 30) for s in stamps]

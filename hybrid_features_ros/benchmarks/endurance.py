@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from time import thread_time
 
 import numpy as np
@@ -12,7 +11,6 @@ from tqdm import tqdm
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import OdometryConfig
-from hybrid_features_ros.core.errors import extra
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float64, State
 from hybrid_features_ros.odometry import Odometry
 
@@ -88,26 +86,3 @@ def endure(minutes: int, config: OdometryConfig, points: int = 3000, seed: int =
             lost += seen.state is State.LOST
         result.append(Minute(float(np.median(costs)), seen.landmarks, lost))
     return result
-
-
-def draw_endurance(path: Path, minutes: list[Minute]) -> None:
-    """Cost of a frame and size of the map over time, as PNG."""
-    with extra("eval"):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    from hybrid_features_ros.visualization.figures import BLUE, GREY, ORANGE
-
-    figure = Figure(figsize=(8, 3.2), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    cost = figure.add_subplot()
-    size = cost.twinx()
-    time = np.arange(1, len(minutes) + 1)
-    cost.plot(time, [m.milliseconds for m in minutes], color=BLUE)
-    size.plot(time, [m.landmarks for m in minutes], color=ORANGE)
-    cost.set_ylabel("median frame [ms of one core]", color=BLUE)
-    size.set_ylabel("landmarks of known depth", color=ORANGE)
-    cost.set_xlabel("minutes of a walk in circles, ten frames a second", color=GREY)
-    for ax in (cost, size):
-        ax.set_ylim(0, 1.15 * ax.dataLim.y1)
-        ax.spines["top"].set_visible(False)
-    figure.savefig(path)

@@ -23,12 +23,12 @@ from hybrid_features_ros.benchmarks.bench import (
 )
 from hybrid_features_ros.benchmarks.blur import bench_blur
 from hybrid_features_ros.benchmarks.consistency import bench_consistency
-from hybrid_features_ros.benchmarks.endurance import RATE_HZ, draw_endurance, endure
+from hybrid_features_ros.benchmarks.endurance import RATE_HZ, endure
 from hybrid_features_ros.benchmarks.pose import bench_pose
 from hybrid_features_ros.benchmarks.rotation import photographs as image_files
 from hybrid_features_ros.benchmarks.zoom import bench_zoom
 from hybrid_features_ros.core.config import Config, with_options
-from hybrid_features_ros.core.errors import InputError, extra
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import UInt8
 from hybrid_features_ros.features import Extractor
 from hybrid_features_ros.features.image import read_image
@@ -107,12 +107,13 @@ def _bench_consistency(given: argparse.Namespace) -> Report:
 
 
 def _bench_endurance(given: argparse.Namespace) -> Report:
-    if given.picture:
-        with extra("eval"):  # before the hour, not after it
-            import matplotlib  # noqa: F401
+    if given.picture:  # needs Matplotlib: said before the hour, not after it
+        import hybrid_features_ros.visualization.figures  # noqa: F401
     minutes = endure(given.minutes, Config().odometry)
     if given.picture:
-        draw_endurance(given.picture, minutes)
+        from hybrid_features_ros.visualization.figures import draw_endurance
+
+        draw_endurance(given.picture, [m.milliseconds for m in minutes], [m.landmarks for m in minutes])
     return {"protocol": {"rate_hz": RATE_HZ}, "minutes": [asdict(m) for m in minutes]}
 
 

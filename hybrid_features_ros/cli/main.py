@@ -57,22 +57,25 @@ def _match(given: argparse.Namespace) -> None:
 
 def _evaluate(given: argparse.Namespace) -> None:
     from hybrid_features_ros.evaluation.evaluate import evaluate
-    from hybrid_features_ros.evaluation.results import make_folder, write_results
+    from hybrid_features_ros.evaluation.results import make_folder
     from hybrid_features_ros.io.sources import open_source
     from hybrid_features_ros.io.trajectory import write_tum
+    from hybrid_features_ros.visualization.gallery import FrameGallery
+    from hybrid_features_ros.visualization.report import write_report
     from hybrid_features_ros.visualization.rerun import RerunView
 
     source = open_source(given.sequence)
     out = given.out or Path("results") / f"{source.name}_{given.mode}"
     make_folder(out)
     view = [RerunView(given.rerun, out.name, source.camera, source.ground_truth)] if given.rerun else []
+    gallery = FrameGallery(source.stamps[given.start :: given.every])
     evaluation = evaluate(
         source, _config(given), given.mode, start=given.start, every=given.every, gyro=given.gyro,
-        exact=given.exact, name=out.name, watchers=view,
+        exact=given.exact, name=out.name, watchers=[gallery, *view],
     )  # fmt: skip
     for viewer in view:
         viewer.close()
-    write_results(out, evaluation)
+    write_report(out, evaluation, gallery.snapshots)
     if given.json:
         given.json.write_text((out / "metrics.json").read_text())
     if given.tum:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -132,6 +132,24 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.points)
+
+
+class Extractor(Protocol):
+    """What every local feature offers."""
+
+    def extract(self, image: NDArray[Any]) -> Features:
+        """Find and describe keypoints.
+
+        Args:
+            image: (H, W) or (H, W, 3) uint8, grey or BGR.
+
+        Returns:
+            At most ``max_keypoints`` features, best first; none for an image without texture.
+
+        Raises:
+            InputError: the image is empty or of another shape or type.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,16 +18,14 @@ from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory
 from hybrid_features_ros.evaluation.run import Step, run, trajectory
 from hybrid_features_ros.io.source import Source
 from hybrid_features_ros.io.trajectory import interpolate
-from hybrid_features_ros.visualization.gallery import Shot, Strip
 
 Mode = Literal["mono", "rgbd", "stereo"]
 TRANSLATING = (MotionModel.PNP, MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY)
-SHOTS = 12  # frames shown in the report
 MAX_GAP_NS = 100_000_000
 
 
 class Watcher(Protocol):
-    """Somebody who sees every step while it is made, such as a live view."""
+    """A callback that gets every step while it is made, such as a live view or a gallery of pictures."""
 
     def see(self, step: Step) -> None:
         """Look at one frame; steps come in the order of their stamps."""
@@ -46,7 +44,6 @@ class Evaluation:
         extract_ms: wall-clock time of each frame's features [ms].
         truth: of the sequence; None if not known.
         report: every figure with its protocol, as written to ``metrics.json``.
-        shots: pictures of some frames.
     """
 
     name: str
@@ -56,7 +53,6 @@ class Evaluation:
     extract_ms: Sequence[float]
     truth: Trajectory | None
     report: dict[str, Any]
-    shots: Sequence[Shot]
 
     @property
     def trajectory(self) -> Trajectory:
@@ -99,7 +95,6 @@ def evaluate(
         )
     stamps = source.stamps[start::every]
     _check_truth(source, stamps)
-    strip = Strip(stamps, SHOTS)
     results: list[OdometryResult] = []
     extract_ms: list[float] = []
     steps = run(source, config, every, start=start, stereo=mode == "stereo", gyro=gyro)
@@ -108,11 +103,11 @@ def evaluate(
             results.append(step.result)
             extract_ms.append(step.extract_ms)
             bar.set_postfix_str(step.result.state.name.lower(), refresh=False)
-            for watcher in (strip, *watchers):
+            for watcher in watchers:
                 watcher.see(step)
     report = _report(source, config, mode, start, every, results, extract_ms, exact)
     run_name = name or f"{source.name}_{mode}"
-    return Evaluation(run_name, mode, config, results, extract_ms, source.ground_truth, report, strip.shots)
+    return Evaluation(run_name, mode, config, results, extract_ms, source.ground_truth, report)
 
 
 def _check_truth(source: Source, stamps: Any) -> None:

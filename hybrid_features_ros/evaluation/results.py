@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: a folder that tells the whole story of one run."""
+"""Files of an evaluation: trajectory, metrics and configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hybrid_features_ros.core.config import Config, options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.evaluation.evaluate import Evaluation
 from hybrid_features_ros.io.trajectory import write_tum
-from hybrid_features_ros.visualization.report import run_data, write_page
 
 
 def make_folder(out: Path) -> None:
@@ -28,7 +27,7 @@ def make_folder(out: Path) -> None:
 
 
 def write_results(out: Path, evaluation: Evaluation) -> None:
-    """Write ``trajectory.tum``, ``metrics.json``, ``config.yaml`` and ``report.html`` into a folder.
+    """Write ``trajectory.tum``, ``metrics.json`` and ``config.yaml`` into a folder.
 
     Raises:
         InputError: the folder cannot be made, or the sequence had no frame.
@@ -39,7 +38,6 @@ def write_results(out: Path, evaluation: Evaluation) -> None:
     write_tum(out / "trajectory.tum", evaluation.trajectory)
     (out / "metrics.json").write_text(json.dumps(evaluation.report, indent=1) + "\n")
     (out / "config.yaml").write_text(parameter_file(evaluation.config))
-    write_page(out / "report.html", [run_data(evaluation)])
 
 
 def parameter_file(config: Config) -> str:

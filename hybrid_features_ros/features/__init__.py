@@ -1,5 +1,6 @@
 """Image to features: ``make_extractor(config).extract(image)``."""
 
-from hybrid_features_ros.features.extractor import Extractor, load_extractor, make_extractor
+from hybrid_features_ros.core.types import Extractor
+from hybrid_features_ros.features.extractor import load_extractor, make_extractor
 
 __all__ = ["Extractor", "load_extractor", "make_extractor"]

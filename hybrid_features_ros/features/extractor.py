@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Protocol
 
 import cv2
-from numpy.typing import NDArray
 
 from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.core.types import Features
+from hybrid_features_ros.core.types import Extractor
 from hybrid_features_ros.features.sift import SiftExtractor
-
-
-class Extractor(Protocol):
-    """What every local feature offers."""
-
-    def extract(self, image: NDArray[Any]) -> Features:
-        """Find and describe keypoints.
-
-        Args:
-            image: (H, W) or (H, W, 3) uint8, grey or BGR.
-
-        Returns:
-            At most ``max_keypoints`` features, best first; none for an image without texture.
-
-        Raises:
-            InputError: the image is empty or of another shape or type.
-        """
-        ...
 
 
 def load_extractor(name: str, max_keypoints: int) -> Extractor:

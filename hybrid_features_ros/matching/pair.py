@@ -8,8 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hybrid_features_ros.core.config import MatchingConfig
-from hybrid_features_ros.core.types import Features, Float32, Matches
-from hybrid_features_ros.features import Extractor
+from hybrid_features_ros.core.types import Extractor, Features, Float32, Matches
 from hybrid_features_ros.matching.mutual import match
 
 

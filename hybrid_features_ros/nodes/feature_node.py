@@ -18,9 +18,8 @@ from std_msgs.msg import Header
 
 from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.core.types import Features, UInt8
-from hybrid_features_ros.features import make_extractor
+from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
-from hybrid_features_ros.features.extractor import Extractor
 from hybrid_features_ros.features.stereo import StereoDepth
 from hybrid_features_ros.io.images import depth_of
 from hybrid_features_ros.msg import FeatureArray

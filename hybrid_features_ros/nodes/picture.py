@@ -16,10 +16,11 @@ from visualization_msgs.msg import Marker
 
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.core.types import Features, Float32, Float64, OdometryResult
+from hybrid_features_ros.core.types import Features, Float64, OdometryResult
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
 from hybrid_features_ros.visualization.draw import draw_horizon, draw_status, draw_tracks
+from hybrid_features_ros.visualization.tracks import PointHistory
 
 KEPT_IMAGES = 20  # images that wait for their odometry
 KEPT_POINTS = 300  # images whose keypoints are remembered, since one of them may be the keyframe
@@ -40,7 +41,7 @@ class Picture:
         self._kind = CompressedImage if compressed else Image
         self._topic = f"{name}/compressed" if compressed else name
         self._images: OrderedDict[int, Any] = OrderedDict()
-        self._points: OrderedDict[int, Any] = OrderedDict()
+        self._history = PointHistory(KEPT_POINTS)
         self._subscription: Any = None
         self._picture = node.create_lifecycle_publisher(
             Image, "image_features", 1, qos_overriding_options=OVERRIDABLE
@@ -66,16 +67,11 @@ class Picture:
             header: of the image.
             R_odom_camera: (3, 3) orientation of the camera in the odometry's frame, whose z is up.
         """
-        self._points[result.stamp] = features.points
-        if result.reference_stamp in self._points:
-            self._points.move_to_end(result.reference_stamp)
-        while len(self._points) > KEPT_POINTS:
-            self._points.popitem(last=False)
+        starts, ends = self._history.add(result, features)
         watched = self._subscription is not None
         marked = self._markers.get_subscription_count() > 0
         if not watched and not marked:
             return
-        starts, ends = self._tracks(result, features)
         if marked:
             self._markers.publish(_lines(header, camera.normalise(starts), camera.normalise(ends)))
         msg = self._images.pop(result.stamp, None)
@@ -87,14 +83,6 @@ class Picture:
             draw_horizon(canvas, camera, R_odom_camera)
             draw_status(canvas, f"{result.state.name} {result.reason}".rstrip())
             self._picture.publish(conversions.image_to_msg(canvas, header))
-
-    def _tracks(self, result: OdometryResult, features: Features) -> tuple[Float32, Float32]:
-        """Where the inliers were in the keyframe, and where they are, (M, 2) each [px]."""
-        reference = self._points.get(result.reference_stamp)
-        matches, good = result.matches, result.motion.inliers
-        if reference is None or (good.any() and matches.index_a[good].max() >= len(reference)):
-            return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
-        return reference[matches.index_a[good]], features.points[matches.index_b[good]]
 
     def _look(self) -> None:
         wanted = self._picture.get_subscription_count() > 0

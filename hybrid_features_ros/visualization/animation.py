@@ -13,7 +13,7 @@ from hybrid_features_ros.core.errors import extra
 from hybrid_features_ros.core.types import Float64, State, UInt8
 from hybrid_features_ros.evaluation.metrics import rotation_errors_deg
 from hybrid_features_ros.evaluation.run import Step
-from hybrid_features_ros.visualization.figures import BLUE, GREEN, GREY, INK, STATE_COLOURS
+from hybrid_features_ros.visualization.palette import BLUE, GREEN, GREY, INK, STATE_COLOURS, rgb
 
 with extra("eval"):
     from matplotlib.axes import Axes
@@ -94,11 +94,10 @@ def _with_trails(image: Any, scale: float, trails: list[list[tuple[float, float]
     grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     canvas = cv2.cvtColor((40 + 0.65 * small).astype(np.uint8), cv2.COLOR_GRAY2RGB)
-    colour = tuple(int(GREEN[i : i + 2], 16) for i in (1, 3, 5))
     for trail in trails:
         fixed = np.rint(np.array(trail) * 2**_SHIFT).astype(np.int32)
-        cv2.polylines(canvas, [fixed[:, None]], False, colour, 1, cv2.LINE_AA, _SHIFT)
-        cv2.circle(canvas, tuple(map(int, fixed[-1])), 2 << _SHIFT, colour, -1, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(canvas, [fixed[:, None]], False, rgb(GREEN), 1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(canvas, tuple(map(int, fixed[-1])), 2 << _SHIFT, rgb(GREEN), -1, cv2.LINE_AA, _SHIFT)
     return np.asarray(canvas, dtype=np.uint8)
 
 

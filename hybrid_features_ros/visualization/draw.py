@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.types import Features, Matches, UInt8
+from hybrid_features_ros.visualization.palette import HORIZON, INLIER, bgr
 
 _SHIFT = 4  # OpenCV draws at 1/16 pixel
-_TRACK = (60, 220, 60)
-_HORIZON = (0, 160, 255)
 _GAP = 8  # white pixels between two images
 
 
@@ -78,8 +77,8 @@ def draw_tracks(image: NDArray[Any], features: Features, starts: NDArray[Any], e
     """
     canvas = draw_features(image, features)
     for p, q in zip(starts, ends, strict=True):
-        cv2.line(canvas, _fixed(p), _fixed(q), _TRACK, 1, cv2.LINE_AA, _SHIFT)
-        cv2.circle(canvas, _fixed(q), 2 << _SHIFT, _TRACK, -1, cv2.LINE_AA, _SHIFT)
+        cv2.line(canvas, _fixed(p), _fixed(q), bgr(INLIER), 1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(canvas, _fixed(q), 2 << _SHIFT, bgr(INLIER), -1, cv2.LINE_AA, _SHIFT)
     return canvas
 
 
@@ -102,7 +101,7 @@ def draw_horizon(canvas: UInt8, camera: Camera, R_odom_camera: NDArray[Any]) -> 
     known = near[:, 0] & near[:, 1]
     for p, q, both in zip(pixels, pixels[1:], known[:-1] & known[1:], strict=False):
         if both:
-            cv2.line(canvas, _fixed(p), _fixed(q), _HORIZON, 1, cv2.LINE_AA, _SHIFT)
+            cv2.line(canvas, _fixed(p), _fixed(q), bgr(HORIZON), 1, cv2.LINE_AA, _SHIFT)
 
 
 def draw_status(canvas: UInt8, text: str) -> None:

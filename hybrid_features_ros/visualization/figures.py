@@ -14,6 +14,7 @@ from hybrid_features_ros.core.errors import extra
 from hybrid_features_ros.core.types import Features, Float64, State, Trajectory
 from hybrid_features_ros.evaluation.metrics import rotation_errors_deg
 from hybrid_features_ros.io.trajectory import align, associate
+from hybrid_features_ros.visualization.palette import BLUE, GREEN, GREY, INK, ORANGE, RED, STATE_COLOURS
 
 with extra("eval"):
     from matplotlib.axes import Axes
@@ -21,20 +22,6 @@ with extra("eval"):
     from matplotlib.collections import LineCollection, PatchCollection
     from matplotlib.figure import Figure
     from matplotlib.patches import Circle, Patch
-
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
-INK, GREY, BLUE, ORANGE, GREEN, YELLOW, RED = (
-    "#222222", "#8c8c8c", "#0072b2", "#e69f00", "#009e73", "#f0e442", "#d55e00",
-)  # fmt: skip
-STATE_COLOURS = {
-    State.WAITING: "#d9d9d9",
-    State.INITIALIZING: "#56b4e9",
-    State.TRACKING: GREEN,
-    State.ROTATION_ONLY: ORANGE,
-    State.DEGRADED: YELLOW,
-    State.LOST: RED,
-    State.RECOVERING: "#cc79a7",
-}
 
 
 def draw_summary(
@@ -190,3 +177,21 @@ def _calm(ax: Axes) -> None:
         ax.spines[name].set_visible(False)
     ax.grid(color="#e8e8e8", lw=0.6)
     ax.set_axisbelow(True)
+
+
+def draw_endurance(path: Path, milliseconds: Sequence[float], landmarks: Sequence[int]) -> None:
+    """Cost of a frame [ms] and size of the map for every minute of a walk, as PNG."""
+    figure = Figure(figsize=(8, 3.2), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    cost = figure.add_subplot()
+    size = cost.twinx()
+    time = np.arange(1, len(milliseconds) + 1)
+    cost.plot(time, milliseconds, color=BLUE)
+    size.plot(time, landmarks, color=ORANGE)
+    cost.set_ylabel("median frame [ms of one core]", color=BLUE)
+    size.set_ylabel("landmarks of known depth", color=ORANGE)
+    cost.set_xlabel("minutes of a walk in circles, ten frames a second", color=GREY)
+    for ax in (cost, size):
+        ax.set_ylim(0, 1.15 * ax.dataLim.y1)
+        ax.spines["top"].set_visible(False)
+    figure.savefig(path)

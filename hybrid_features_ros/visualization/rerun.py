@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,11 @@ import numpy as np
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.errors import InputError, extra
-from hybrid_features_ros.core.types import Float32, Float64, State, Trajectory
+from hybrid_features_ros.core.types import Float64, Trajectory
 from hybrid_features_ros.evaluation.run import Step
+from hybrid_features_ros.visualization.palette import GREEN, GREY, INLIER, OUTLIER, STATE_COLOURS, rgb
+from hybrid_features_ros.visualization.tracks import PointHistory
 
-STATE_COLOURS = {
-    State.WAITING: (195, 202, 211), State.INITIALIZING: (86, 180, 233), State.TRACKING: (0, 158, 115),
-    State.ROTATION_ONLY: (230, 159, 0), State.DEGRADED: (217, 196, 0), State.LOST: (213, 94, 0),
-    State.RECOVERING: (204, 121, 167),
-}  # fmt: skip
-INLIER, OTHER, TRUTH, PATH = (60, 220, 90), (250, 150, 40), (154, 165, 177), (0, 114, 178)
 QUALITY = 80  # of the JPEG images
 
 
@@ -46,7 +43,7 @@ class RerunView:
         self._to.save(str(path), default_blueprint=_layout())
         self._camera = camera
         self._truth = truth
-        self._points: dict[int, Float32] = {}  # of every frame so far: each may be a keyframe
+        self._history = PointHistory(sys.maxsize)
         self._path: list[Float64] = []
         # The first camera's axes: x right, y down, z forward.
         self._to.log("world", rerun.ViewCoordinates.RDF, static=True)
@@ -58,7 +55,7 @@ class RerunView:
         if not self._path:
             self._log_truth(step)
         T = result.T_world_camera
-        colour = STATE_COLOURS[result.state]
+        colour = rgb(STATE_COLOURS[result.state])
         self._path.append(T[:3, 3].copy())
         to.log("world/camera", rr.Transform3D(translation=T[:3, 3], mat3x3=T[:3, :3]))
         to.log(
@@ -71,9 +68,7 @@ class RerunView:
         to.log("world/camera/image", rr.EncodedImage(contents=encoded.tobytes(), media_type="image/jpeg"))
         self._log_features(step)
         if len(self._path) > 1:
-            to.log(
-                "world/path", rr.LineStrips3D([np.array(self._path)], colors=[STATE_COLOURS[State.TRACKING]])
-            )
+            to.log("world/path", rr.LineStrips3D([np.array(self._path)], colors=[rgb(GREEN)]))
         to.log("world/uncertainty", self._ellipsoid(T, result.covariance, colour))
         to.log("state", rr.TextLog(f"{result.state.name} {result.reason}".strip(), color=colour))
         to.log("counts/keypoints", rr.Scalars(float(len(features))))
@@ -87,18 +82,15 @@ class RerunView:
 
     def _log_features(self, step: Step) -> None:
         features, result = step.features, step.result
-        self._points[step.frame.stamp] = features.points
-        good = result.motion.inliers
-        rows = result.matches.index_b[good]
-        colours = np.tile(np.array([OTHER], np.uint8), (len(features), 1))
-        colours[rows] = INLIER
+        tracks = np.stack(self._history.add(result, features), axis=1)
+        colours = np.tile(np.array([rgb(OUTLIER)], np.uint8), (len(features), 1))
+        colours[result.matches.index_b[result.motion.inliers]] = rgb(INLIER)
         radii = np.maximum(0.3 * features.scales, 1.0)
         circles = self._rr.Points2D(features.points, colors=colours, radii=radii)
         self._to.log("world/camera/image/features", circles)
-        reference = self._points.get(result.reference_stamp)
-        if reference is not None:
-            lines = np.stack([reference[result.matches.index_a[good]], features.points[rows]], axis=1)
-            self._to.log("world/camera/image/matches", self._rr.LineStrips2D(lines, colors=[INLIER]))
+        if len(tracks):
+            strips = self._rr.LineStrips2D(tracks, colors=[rgb(INLIER)])
+            self._to.log("world/camera/image/matches", strips)
 
     def _log_truth(self, step: Step) -> None:
         """The true path, moved to begin where the estimate begins; its scale stays as it is."""
@@ -107,7 +99,7 @@ class RerunView:
         first = int(np.abs(self._truth.stamps - step.frame.stamp).argmin())
         move = step.result.T_world_camera @ se3.inverse(self._truth.poses[first])
         points = (move @ self._truth.poses)[:, :3, 3]
-        self._to.log("world/truth", self._rr.LineStrips3D([points], colors=[TRUTH]), static=True)
+        self._to.log("world/truth", self._rr.LineStrips3D([points], colors=[rgb(GREY)]), static=True)
 
     def _ellipsoid(self, T: Float64, covariance: Float64, colour: tuple[int, int, int]) -> Any:
         """Where the camera is with one standard deviation, in the world's axes."""

@@ -9,7 +9,7 @@ from hybrid_features_ros.benchmarks.consistency import (
     rendered_features,
     run_nees,
 )
-from hybrid_features_ros.benchmarks.endurance import draw_endurance, endure
+from hybrid_features_ros.benchmarks.endurance import endure
 from hybrid_features_ros.core.config import Config, OdometryConfig, with_options
 
 FRAMES, ROOMS = 60, (100, 101)
@@ -36,11 +36,9 @@ def test_bounds_are_those_of_chi_square():
     assert bounds.mean == 6.0 and consistency([6.0], "mono").high < consistency([6.0], "rgbd").high
 
 
-def test_laps_do_not_fill_the_map(tmp_path):
+def test_laps_do_not_fill_the_map():
     """Keyframes and what they see are bounded, however many were made."""
     config = with_options(OdometryConfig(), {"mapping.max_keyframes": 10})
     (minute,) = endure(1, config, points=1500)
     assert minute.lost == 0
     assert 0 < minute.landmarks < 10 * 150  # that many features an image has at most
-    draw_endurance(tmp_path / "curve.png", [minute, minute])
-    assert (tmp_path / "curve.png").stat().st_size > 1000

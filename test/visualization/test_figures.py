@@ -10,7 +10,8 @@ from synthetic import World
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.types import Matches, State, Trajectory
 from hybrid_features_ros.visualization.draw import draw_features, draw_matches
-from hybrid_features_ros.visualization.figures import STATE_COLOURS, draw_summary
+from hybrid_features_ros.visualization.figures import draw_endurance, draw_summary
+from hybrid_features_ros.visualization.palette import STATE_COLOURS
 
 GRAY = np.full((480, 640), 128, np.uint8)
 
@@ -90,3 +91,8 @@ def test_summary_without_truth_or_features(tmp_path):
         features=None, inliers=None, title="", lines=[],
     )  # fmt: skip
     assert cv2.imread(str(tmp_path / "s.png")) is not None
+
+
+def test_the_endurance_picture_is_drawn(tmp_path):
+    draw_endurance(tmp_path / "curve.png", [1.0, 2.0], [10, 20])
+    assert (tmp_path / "curve.png").stat().st_size > 1000

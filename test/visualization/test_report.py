@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from runs import circle, evaluation
+from runs import circle, evaluation, snapshots
 
 from hybrid_features_ros.core.config import Config, options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.evaluation.results import write_results
 from hybrid_features_ros.io.trajectory import read_tum
-from hybrid_features_ros.visualization.report import read_page, run_data, write_page
+from hybrid_features_ros.visualization.report import read_page, run_data, write_page, write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -57,10 +57,10 @@ def test_the_page_is_one_file_without_a_network(tmp_path):
 
 def test_a_page_is_read_back_and_pages_are_put_side_by_side(tmp_path):
     for name in ("a", "b"):
-        write_results(tmp_path / name, evaluation(name))
+        write_report(tmp_path / name, evaluation(name), snapshots(evaluation(name)))
     runs = [*read_page(tmp_path / "a"), *read_page(tmp_path / "b" / "report.html")]
     assert [r["name"] for r in runs] == ["a", "b"]
-    assert runs[0] == run_data(evaluation("a"))
+    assert runs[0] == run_data(evaluation("a"), snapshots(evaluation("a")))
     write_page(tmp_path / "both.html", runs)
     assert read_page(tmp_path / "both.html") == runs
 
@@ -89,7 +89,8 @@ def test_the_folder_holds_trajectory_figures_and_configuration(tmp_path):
 
 
 def test_seven_hundred_frames_weigh_less_than_ten_megabytes(tmp_path):
-    write_page(tmp_path / "r.html", [run_data(evaluation(frames=700, shots=12))])
+    run = evaluation(frames=700)
+    write_page(tmp_path / "r.html", [run_data(run, snapshots(run, 12))])
     assert (tmp_path / "r.html").stat().st_size < 10e6
 
 

@@ -19,14 +19,27 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Bool, Float64, State
 from hybrid_features_ros.evaluation.evaluate import MAX_GAP_NS, Evaluation, stages
 from hybrid_features_ros.evaluation.metrics import rotation_errors_deg
+from hybrid_features_ros.evaluation.results import write_results
 from hybrid_features_ros.io.trajectory import align, interpolate
+from hybrid_features_ros.visualization.gallery import Snapshot
+from hybrid_features_ros.visualization.palette import STATE_COLOURS
 
 Run = Mapping[str, Any]
 FORMAT = 1  # of the data inside a page
 _DATA = re.compile(r'<script id="data" type="application/json">(.*?)</script>', re.DOTALL)
 
 
-def run_data(evaluation: Evaluation) -> Run:
+def write_report(out: Path, evaluation: Evaluation, snapshots: Sequence[Snapshot]) -> None:
+    """Write everything about one run into a folder: :func:`.write_results` and ``report.html``.
+
+    Raises:
+        InputError: the folder cannot be made, or the sequence had no frame.
+    """
+    write_results(out, evaluation)
+    write_page(out / "report.html", [run_data(evaluation, snapshots)])
+
+
+def run_data(evaluation: Evaluation, snapshots: Sequence[Snapshot] = ()) -> Run:
     """Everything that a page shows of one run, as JSON; numbers are rounded to what a screen can show.
 
     Positions are those of the camera, aligned to the truth where there is one, in axes whose z is up [m];
@@ -76,7 +89,7 @@ def run_data(evaluation: Evaluation) -> Run:
                 "inliers": s.inliers,
                 "jpeg": base64.b64encode(s.jpeg).decode(),
             }
-            for s in evaluation.shots
+            for s in snapshots
         ],
     }  # fmt: skip
 
@@ -100,6 +113,7 @@ def write_page(path: Path, runs: Sequence[Run]) -> None:
     for mark, text in (
         ("{{title}}", title),
         ("{{style}}", (parts / "page.css").read_text(encoding="utf-8")),
+        ("{{states}}", " ".join(f"--s{int(state)}: {colour};" for state, colour in STATE_COLOURS.items())),
         ("{{script}}", (parts / "page.js").read_text(encoding="utf-8")),
         ("{{data}}", data),
     ):
