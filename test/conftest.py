@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the nodes; read when numpy is imported
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray

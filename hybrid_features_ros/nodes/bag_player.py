@@ -60,6 +60,9 @@ class BagPlayer(Node):
         self.image = image or pictures[0]
         self._calibrations = {name for name, kind in names.items() if kind == CAMERA_INFO_TYPE}
         self._newest_calibrations: dict[str, BagMessage] = {}
+        self._pictures = {name for name, kind in names.items() if kind in IMAGE_TYPES}
+        self._awaited: BagMessage | None = None  # the image whose answer comes next
+        self._shown: list[BagMessage] = []  # images of all topics since the one before it
         self._clock_publisher = self.create_publisher(Clock, "/clock", 10) if clock else None
         self._answers: dict[int, int] = {}
         self.unanswered = 0
@@ -70,7 +73,8 @@ class BagPlayer(Node):
 
         Args:
             rate: speed as a multiple of real time; ignored in lock-step.
-            lock_step: after each image wait for the odometry's status of it instead of the time.
+            lock_step: instead of the time wait for the odometry's status of each image, once all that belongs
+                to it was published: before the next image of its topic.
         """
         from hybrid_features_ros.io.bags import read_messages
 
@@ -80,10 +84,12 @@ class BagPlayer(Node):
             first = message.stamp if first is None else first
             if not lock_step:
                 self._pause_until(begin + (message.stamp - first) * 1e-9 / rate)
-            self._publish(message)
             if lock_step and message.topic == self.image:
-                self._await_answer(message)
+                self._await_answer()
+                self._awaited = message
+            self._publish(message)
         if lock_step:
+            self._await_answer()
             self._await(lambda: False, LAST_WORDS_S)
 
     def _publisher_for(self, topic: str, kind: str) -> Publisher | None:
@@ -124,9 +130,15 @@ class BagPlayer(Node):
             self._outputs[message.topic].publish(message.data)
         if message.topic in self._calibrations:
             self._newest_calibrations[message.topic] = message
+        if self._awaited and message.topic in self._pictures:
+            self._shown.append(message)
 
-    def _await_answer(self, message: BagMessage) -> None:
-        """Wait for an image's status; while the odometry waits, show calibration and image again."""
+    def _await_answer(self) -> None:
+        """Wait for the newest image's status; while the odometry waits, show it again with what it needs."""
+        message, self._awaited = self._awaited, None
+        if message is None:
+            return
+        shown, self._shown = self._shown, []
         kind = self._outputs[message.topic].msg_type
         stamp = conversions.to_ns(deserialize_message(message.data, kind).header.stamp)
         for _ in range(WAITING_TRIES):
@@ -139,7 +151,8 @@ class BagPlayer(Node):
             for calibration in self._newest_calibrations.values():
                 self._outputs[calibration.topic].publish(calibration.data)
             self._await(lambda: False, WAITING_S)
-            self._outputs[message.topic].publish(message.data)
+            for picture in shown:
+                self._outputs[picture.topic].publish(picture.data)
 
     def _await(self, ready: Callable[[], bool], seconds: float) -> bool:
         deadline = monotonic() + seconds

@@ -60,6 +60,37 @@ def test_lock_step_answers_every_image(graph, player):
     assert [conversions.to_ns(m.header.stamp) for m in odom] == STAMPS.tolist()
 
 
+@pytest.mark.parametrize("partner", ["depth", "stereo"])
+def test_lock_step_waits_for_an_image_once_its_partner_is_there(graph, tmp_path, photograph, partner):
+    """In a bag the image comes first: waiting for it alone would be in vain."""
+    images, partners = ([tmp_path / f"{kind}{i}.png" for i in range(4)] for kind in "ab")
+    depth = np.full((240, 320), 2.5 * 5000, np.uint16)
+    for image, other in zip(images, partners, strict=True):
+        cv2.imwrite(str(image), photograph)
+        cv2.imwrite(str(other), depth if partner == "depth" else np.roll(photograph, -12, axis=1))
+    camera, stamps = Camera(320, 240, 300, 300, 159.5, 119.5), STAMPS[:4]
+    extra = {"depths": partners}
+    if partner == "stereo":
+        extra = {"right": FolderSource("right", camera, stamps, partners), "baseline": 0.1}
+    make_bag(FolderSource("pair", camera, stamps, images, **extra), tmp_path / "bag")
+    player = graph.add(BagPlayer(tmp_path / "bag", image="/camera/image_raw"))
+    player.spin_once = lambda: graph.executor.spin_once(timeout_sec=0.02)
+    names = {"image": "/camera/image_raw", "camera_info": "/camera/camera_info"}
+    names |= {"depth/image": "/camera/depth/image_raw"}
+    names |= {"left/image_rect": "/camera/image_raw", "left/camera_info": "/camera/camera_info"}
+    names |= {"right/image_rect": "/right/image_raw", "right/camera_info": "/right/camera_info"}
+    remap = ["--ros-args", *(word for a, b in names.items() for word in ("-r", f"{a}:={b}"))]
+    for topic in ("/camera/image_raw", "/camera/depth/image_raw", "/right/image_raw"):
+        remap += ["-p", f"qos_overrides.{topic}.subscription.reliability:=reliable"]
+    remap += ["-p", f"input.{partner}:=true", "-p", "input.queue:=10"]
+    odometry = graph.add(OdometryNode(composed=True, cli_args=remap))
+    graph.add(FeatureNode(sink=odometry.submit, cli_args=remap))
+    odom = graph.listen(OdometryMsg, "odom")
+    player.play(lock_step=True)
+    assert player.unanswered == 0
+    assert graph.spin_until(lambda: len(odom) == 4)
+
+
 def test_nothing_is_played_before_the_last_listener_has_joined(graph, player):
     graph.listen(Image, "/camera/image_raw")
     infos = []

@@ -1,6 +1,8 @@
 """Executables end with one line at most, whatever ends them."""
 
 import itertools
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -92,3 +94,23 @@ def test_a_bag_that_is_not_there_ends_with_one_line(executable, tmp_path, module
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 1
     assert output == f"error: {tmp_path / 'none'}: no such file or folder\n"
+
+
+POOLS = """
+import json, hybrid_features_ros.nodes.vo_node, scipy.linalg
+from threadpoolctl import threadpool_info
+print(json.dumps([p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]))
+"""
+
+
+@pytest.mark.parametrize(("asked", "threads"), [(None, 1), ("2", 2)])
+def test_linear_algebra_has_one_thread_in_a_node_unless_the_environment_says_otherwise(asked, threads):
+    pytest.importorskip("threadpoolctl", reason="threadpoolctl comes with scikit-learn: pip install .[demo]")
+    if threads > (os.cpu_count() or 1):
+        pytest.skip("this machine has one core")
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    environment |= {"OPENBLAS_NUM_THREADS": asked} if asked else {}
+    command = [sys.executable, "-c", POOLS]
+    found = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    assert json.loads(found)
+    assert set(json.loads(found)) == {threads}
