@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import yaml
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
@@ -13,6 +17,7 @@ from rclpy.parameter import Parameter
 from hybrid_features_ros.core.config import Config, Option, options, unknown_option, with_options
 from hybrid_features_ros.core.errors import InputError
 
+NODES = ("feature_node", "odometry_node")
 _FOREIGN = ("use_sim_time", "qos_overrides.", "start_type_description_service")
 
 
@@ -67,6 +72,30 @@ def is_given(node: Node, name: str) -> bool:
     return name in _overrides(node)
 
 
+def report_unused_sections(nodes: Sequence[Node], arguments: Sequence[str]) -> None:
+    """Log as an error what a parameter file says under a name that no node has, such as the executable's.
+
+    Args:
+        nodes: of this process.
+        arguments: its command line, with ``--params-file``.
+    """
+    known = {o.name for o in options(Config())}
+    paths = [b for a, b in pairwise(arguments) if a == "--params-file"]
+    for path in paths:
+        try:
+            sections = dict(_sections(yaml.safe_load(Path(path).read_text()), ""))
+        except (OSError, UnicodeError, yaml.YAMLError):
+            continue  # ROS itself has read it, or has told why not
+        for name, values in sections.items():
+            lost = known.intersection(_flattened(values, ""))
+            ours = name.rpartition("/")[2] in NODES or any(_matches(name, node) for node in nodes)
+            if lost and not ours:
+                nodes[0].get_logger().error(
+                    f"{path}: {', '.join(sorted(lost))} under {name.lstrip('/')!r}, which is no node's name, "
+                    f"ignored: write /** or {' and '.join(NODES)}"
+                )
+
+
 def table() -> str:
     """Every parameter as a table in Markdown: the contents of ``docs/parameters.md``."""
     lines = ["| parameter | default | values | at run time | meaning |", "|---|---|---|---|---|"]
@@ -109,6 +138,27 @@ def _report_misspelt(node: Node, known: list[str]) -> None:
     for name in _overrides(node):
         if name not in known and not name.startswith(_FOREIGN):
             node.get_logger().error(f"{unknown_option(name, known)} (ignored)")
+
+
+def _sections(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Names of nodes in a parameter file, below their namespaces, and what it says under them."""
+    for key, inner in tree.items() if isinstance(tree, dict) else ():
+        if key == "ros__parameters":
+            yield name, inner
+        else:
+            yield from _sections(inner, f"{name}/{str(key).strip('/')}")
+
+
+def _flattened(tree: Any, prefix: str) -> Iterator[str]:
+    for key, inner in tree.items() if isinstance(tree, dict) else ():
+        yield f"{prefix}{key}"
+        yield from _flattened(inner, f"{prefix}{key}.")
+
+
+def _matches(section: str, node: Node) -> bool:
+    """Whether ROS applies a section to a node: * stands for one name, ** for any number of names."""
+    wild = re.escape(section).replace(r"/\*\*", "(/[^/]+)*").replace(r"\*", "[^/]+")
+    return re.fullmatch(wild, node.get_fully_qualified_name()) is not None
 
 
 def _accept_whole_numbers(node: Node, mine: list[Option]) -> None:

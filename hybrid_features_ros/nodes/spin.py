@@ -11,6 +11,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.nodes.managed import ManagedNode
+from hybrid_features_ros.nodes.parameters import report_unused_sections
 
 
 def spin(make_nodes: Callable[[], Sequence[ManagedNode]]) -> None:
@@ -19,6 +20,7 @@ def spin(make_nodes: Callable[[], Sequence[ManagedNode]]) -> None:
     nodes: Sequence[ManagedNode] = []
     try:
         nodes = make_nodes()
+        report_unused_sections(nodes, sys.argv)
         executor = SingleThreadedExecutor()
         for node in nodes:
             executor.add_node(node)

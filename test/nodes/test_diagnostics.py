@@ -5,13 +5,19 @@ import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from robot import Robot, compose, rolled
-from sensor_msgs.msg import Image
+from nav_msgs.msg import Odometry as OdometryMsg
+from rclpy.node import Node
+from robot import Robot, compose, rolled, texts_of
+from sensor_msgs.msg import CompressedImage, Image, Imu
 from visualization_msgs.msg import Marker
 
 from hybrid_features_ros.msg import OdometryStatus
 from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.nodes.diagnostics import explain_silence
+from hybrid_features_ros.nodes.feature_node import FeatureNode
+from hybrid_features_ros.nodes.odometry_node import OdometryNode
 
 
 def newest(messages):
@@ -86,3 +92,46 @@ def test_the_picture_is_drawn_only_for_those_who_look(graph, photograph):
         )
     assert graph.spin_until(lambda: robot.images.get_subscription_count() == 1)
     assert odometry._picture._subscription is None
+
+
+def test_another_odometry_in_the_graph_is_named(graph, monkeypatch):
+    node = graph.add(OdometryNode())
+    texts = texts_of(node, monkeypatch)
+    assert node._find_rivals() == ""
+    wheels = Node("wheels", namespace="base")
+    graph.add(wheels)
+    wheels.create_publisher(OdometryMsg, "/odom", 1)
+    assert graph.spin_until(node._find_rivals)
+    report = node.report()
+    assert report.level == DiagnosticStatus.WARN
+    assert "/base/wheels (nav_msgs/msg/Odometry, reliable, volatile)" in report.message
+    assert sum("give each a namespace or remap odom" in t for t in texts) == 1, "said once, not every second"
+
+
+def test_two_of_us_under_one_name_are_noticed_too(graph):
+    first, second = (graph.add(OdometryNode()) for _ in range(2))
+    assert graph.spin_until(lambda: first._find_rivals() and second._find_rivals())
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind", "advice"),
+    [
+        ("image", Imu, "/image is sensor_msgs/msg/Imu, which is not read: decode it"),
+        ("image", CompressedImage, "set input.transport to compressed"),
+        ("image/compressed", CompressedImage, "set input.transport to compressed"),
+        (
+            "image/ffmpeg",
+            Marker,
+            "/image/ffmpeg is visualization_msgs/msg/Marker, which is not read: decode it",
+        ),
+    ],
+)
+def test_images_of_another_type_are_named_with_what_to_do(graph, topic, kind, advice):
+    node, elsewhere = graph.add(FeatureNode()), rclpy.Context()
+    rclpy.init(context=elsewhere)  # as in another process: one may not have two types under one name
+    stranger = Node("stranger", context=elsewhere)
+    stranger.create_publisher(kind, topic, 5)
+    assert graph.spin_until(lambda: node.count_publishers(topic))
+    assert advice in explain_silence(node, "image", 3.0, None)
+    stranger.destroy_node()
+    rclpy.shutdown(context=elsewhere)

@@ -8,12 +8,12 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or
 
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.node import Node
-from robot import Robot, call, compose, rolled
+from robot import Robot, call, compose, rolled, texts_of
 from ros_graph import parameters
 
 from hybrid_features_ros.core.config import Config, options
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.nodes.parameters import declare, table
+from hybrid_features_ros.nodes.parameters import declare, report_unused_sections, table
 
 
 class Log(list):
@@ -98,6 +98,50 @@ def test_all_or_nothing(graph, bad, why):
     assert why in result.reason
     assert features.config == Config()
     assert features.get_parameter("features.max_keypoints").value == Config().features.max_keypoints
+
+
+FILE = """
+{section}:
+  ros__parameters:
+    features: {{max_keypoints: 50}}
+    unrelated: 1
+ekf_filter_node:
+  ros__parameters: {{frequency: 30.0}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("section", "lost"),
+    [
+        ("vo_node", True),
+        ("/vo_node", True),
+        ("feature_nodes", True),
+        ("/robot/hybrid", True),
+        ("feature_node", False),
+        ("/**", False),
+        ("/**/feature_node", False),
+        ("/*", False),
+        ("/robot/odometry_node", False),
+    ],
+)
+def test_parameters_of_no_node_are_told(graph, tmp_path, monkeypatch, section, lost):
+    nodes = compose(graph)
+    texts = texts_of(nodes[0], monkeypatch)
+    path = tmp_path / "some.yaml"
+    path.write_text(FILE.format(section=section))
+    report_unused_sections(nodes, ["vo_node", "--ros-args", "--params-file", str(path), "-p", "a:=1"])
+    assert len(texts) == lost
+    if lost:
+        assert "features.max_keypoints under" in texts[0]
+        assert "write /** or feature_node and odometry_node" in texts[0]
+
+
+def test_parameter_files_that_are_none_are_left_to_ros(graph, tmp_path):
+    nodes = compose(graph)
+    for text in ("", "- a", "a: [", "ros__parameters: 1"):
+        (tmp_path / "bad.yaml").write_text(text)
+        report_unused_sections(nodes, ["--params-file", str(tmp_path / "bad.yaml")])
+    report_unused_sections(nodes, ["--params-file", str(tmp_path / "none.yaml")])
 
 
 def test_the_documentation_lists_what_the_configuration_has():
