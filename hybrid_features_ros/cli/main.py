@@ -43,6 +43,7 @@ def _extract(given: argparse.Namespace) -> None:
 
 
 def _match(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.core.config import MatchingConfig
     from hybrid_features_ros.features import make_extractor
     from hybrid_features_ros.features.image import read_image
     from hybrid_features_ros.matching.pair import match_images
@@ -50,7 +51,8 @@ def _match(given: argparse.Namespace) -> None:
 
     config = _config(given)
     images = [read_image(path) for path in (given.a, given.b)]
-    pair = match_images(make_extractor(config.features), images[0], images[1], config.odometry.matching)
+    matching = MatchingConfig(lowe_ratio=config.odometry.matching.lowe_ratio)
+    pair = match_images(make_extractor(config.features), images[0], images[1], matching)
     _write(given.out, draw_matches(images[0], images[1], pair.a, pair.b, pair.matches))
     print(f"{len(pair)} matches of {len(pair.a)} and {len(pair.b)} features; picture: {given.out}")
 

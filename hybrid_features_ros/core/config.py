@@ -80,14 +80,17 @@ class FeatureConfig(_Checked):
         low=1.0,
         high=100.0,
     )
+    inverse_depth_sigma: float = option(
+        0.003, "Depth images: standard deviation of the inverse of their depths [1/m].", low=1e-6, high=1.0
+    )
     threads: int = option(
         0, "Threads of the image library; 0 leaves its own choice (all cores).", low=0, high=256
     )
 
 
 @dataclass(frozen=True)
-class MatchingConfig(_Checked):
-    """Features to correspondences."""
+class LandmarkMatchingConfig(_Checked):
+    """Features to landmarks."""
 
     lowe_ratio: float = option(
         0.9,
@@ -96,6 +99,12 @@ class MatchingConfig(_Checked):
         low=0.1,
         high=1.0,
     )
+
+
+@dataclass(frozen=True)
+class MatchingConfig(LandmarkMatchingConfig):
+    """Features of two images to correspondences."""
+
     min_score: float = option(
         0.0, "Minimum similarity of two matched descriptors; 0 = off.", low=0.0, high=1.0
     )
@@ -286,7 +295,7 @@ class GyroConfig(_Checked):
 class OdometryConfig(_Checked):
     """Features to a trajectory."""
 
-    matching: MatchingConfig = field(default_factory=MatchingConfig)
+    matching: LandmarkMatchingConfig = field(default_factory=LandmarkMatchingConfig)
     two_view: TwoViewConfig = field(default_factory=TwoViewConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     mapping: MappingConfig = field(default_factory=MappingConfig)

@@ -82,7 +82,7 @@ def extracted(
     pair = StereoDepth(source.camera.fx, source.baseline) if stereo else None
     for frame, right in islice(_frames(source, stereo), start, None, every):
         begin = perf_counter()
-        features = _features(extractor, pair, frame, right, config.input.depth)
+        features = _features(extractor, pair, frame, right, config)
         yield frame, features, 1e3 * (perf_counter() - begin)
 
 
@@ -93,12 +93,14 @@ def _frames(source: Source, stereo: bool) -> Iterator[tuple[Frame, Frame | None]
 
 
 def _features(
-    extractor: Extractor, pair: StereoDepth | None, frame: Frame, right: Frame | None, depth: bool
+    extractor: Extractor, pair: StereoDepth | None, frame: Frame, right: Frame | None, config: Config
 ) -> Features:
     features = extractor.extract(frame.image)
     if pair is not None and right is not None:
         return pair.add(features, extractor.extract(right.image))
-    return with_depth(features, frame.depth) if depth and frame.depth is not None else features
+    if config.input.depth and frame.depth is not None:
+        return with_depth(features, frame.depth, config.features.inverse_depth_sigma)
+    return features
 
 
 def trajectory(results: Sequence[OdometryResult]) -> Trajectory:

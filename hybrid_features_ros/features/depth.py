@@ -9,14 +9,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features
 
 _NEIGHBOURHOOD = 7  # pixels across, within which a jump of the depth makes a feature's depth doubtful
-_INVERSE_SIGMA = 0.003  # noise of sensors that triangulate, of the inverse depth [1/m]
 
 
-def with_depth(features: Features, depth: NDArray[Any]) -> Features:
+def with_depth(
+    features: Features, depth: NDArray[Any], inverse_sigma: float = FeatureConfig.inverse_depth_sigma
+) -> Features:
     """Features that carry the depth of the pixel nearest to each of them.
 
     The standard deviation is that of a sensor that triangulates (it grows with the square of the depth;
@@ -27,6 +29,7 @@ def with_depth(features: Features, depth: NDArray[Any]) -> Features:
         features: of an image.
         depth: (H, W) float, along the optical axis [m], registered to the image; zero, negative, or
             not finite where unknown.
+        inverse_sigma: standard deviation of the inverse depth [1/m].
 
     Raises:
         InputError: the depth image has another size than the image.
@@ -45,5 +48,5 @@ def with_depth(features: Features, depth: NDArray[Any]) -> Features:
     with np.errstate(invalid="ignore"):
         depths = np.where(known, depth, np.nan).astype(np.float32)[y, x]
         spread = (farthest[y, x] - nearest[y, x]) / 2
-        sigmas = np.hypot(np.float32(_INVERSE_SIGMA) * depths**2, spread)
+        sigmas = np.hypot(np.float32(inverse_sigma) * depths**2, spread)
     return replace(features, depths=depths, depth_sigmas=np.asarray(sigmas, dtype=np.float32))

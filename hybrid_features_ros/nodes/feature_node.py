@@ -217,7 +217,7 @@ class FeatureNode(ManagedNode):
             return features
         if self.config.input.stereo:
             return self._stereo().add(features, extractor.extract(conversions.image_from_msg(partner)))
-        features = with_depth(features, depth_of(partner))
+        features = with_depth(features, depth_of(partner), self.config.features.inverse_depth_sigma)
         self._doubt(features)
         return features
 

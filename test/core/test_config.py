@@ -5,8 +5,8 @@ import pytest
 from hybrid_features_ros.core.config import (
     RENAMED,
     Config,
+    LandmarkMatchingConfig,
     MappingConfig,
-    MatchingConfig,
     OdometryConfig,
     options,
     with_options,
@@ -24,7 +24,7 @@ def test_every_option_explains_itself(option):
 
 def test_a_changed_leaf_changes_nothing_else():
     changed = with_options(Config(), {"odometry.matching.lowe_ratio": 0.5, "features.max_keypoints": 7})
-    assert changed.odometry.matching == MatchingConfig(lowe_ratio=0.5)
+    assert changed.odometry.matching == LandmarkMatchingConfig(lowe_ratio=0.5)
     assert changed.odometry.mapping == MappingConfig()
     differing = {a.name for a, b in zip(options(changed), options(Config()), strict=True) if a != b}
     assert differing == {"odometry.matching.lowe_ratio", "features.max_keypoints"}

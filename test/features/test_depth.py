@@ -26,6 +26,12 @@ def test_depth_of_another_size_is_refused(world):
         with_depth(world.seen_from(np.eye(4)), np.ones((240, 320), np.float32))
 
 
+def test_the_noise_of_the_sensor_is_that_of_its_inverse_depth(world):
+    features = world.seen_from(np.eye(4))
+    found = with_depth(features, np.full((480, 640), 4.0, np.float32), 0.01)
+    assert np.allclose(found.depth_sigmas, 0.01 * 4.0**2)
+
+
 def test_depth_is_doubtful_at_a_rim(world):
     features = world.seen_from(np.eye(4))
     depth = np.full((480, 640), 2.0, np.float32)

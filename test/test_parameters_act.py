@@ -1,0 +1,86 @@
+"""A declared parameter acts: it is read between image and odometry, and changes what comes out."""
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import CAMERA, World
+
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.config import Config, OdometryConfig, options, with_options
+from hybrid_features_ros.odometry import Odometry
+
+PACKAGE = Path(__file__).parents[1] / "hybrid_features_ros"
+READERS = {
+    "autostart": ("nodes",),
+    "features": ("features", "nodes"),
+    "odometry": ("odometry", "geometry"),
+    "frames": ("nodes",),
+    "input": ("nodes",),
+}
+
+
+def attributes_read(folders):
+    """Names that are read as attributes in the modules of some folders."""
+    for folder in folders:
+        for path in (PACKAGE / folder).glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                    yield node.attr
+
+
+@pytest.mark.parametrize("section", READERS)
+def test_every_parameter_is_read_where_it_should_act(section):
+    read = set(attributes_read(READERS[section]))
+    names = [o.name for o in options(Config()) if o.name.split(".")[0] == section]
+    assert names
+    assert not [name for name in names if name.rpartition(".")[2] not in read]
+
+
+VARIANTS = ("gyroscope", "false matches", "depths")
+
+
+def walk():
+    """Poses of a camera that creeps, goes aside, turns, sees nothing, is elsewhere, and goes on."""
+    creeping = [se3.make(np.eye(3), [0.01 * i, 0, 0]) for i in range(8)]
+    aside = [creeping[-1] @ se3.make(np.eye(3), [0.06 * i, 0, 0]) for i in range(1, 9)]
+    turned = [aside[-1] @ se3.exp([0, 0, 0, 0, np.radians(4.0 * i), 0]) for i in range(1, 8)]
+    blind = [se3.make(np.eye(3), [0, 0, 100.0])] * 8
+    elsewhere = [turned[-1] @ se3.make(np.eye(3), [0.06 * i, 0, 0.02 * i]) for i in range(5, 12)]
+    return [*creeping, *aside, *turned, *blind, *elsewhere]
+
+
+def told(config, variant):
+    """Every number that the odometry says on the walk with a gyroscope, also with false matches or depths."""
+    world, odometry, numbers = World.random(count=900), Odometry(config), []
+    for i, T in enumerate(walk()):
+        stamp = (i + 1) * 50_000_000
+        features = world.seen_from(T, noise_px=0.4, seed=i, with_depth=variant == "depths")
+        if variant != "depths":
+            odometry.add_gyro(stamp - 25_000_000, np.array([0.0, 1.4 if 16 <= i < 23 else 0.02, 0.0]))
+        if variant == "false matches":
+            rows = np.arange(len(features))
+            rows[::4] = np.roll(rows[::4], 1)
+            features = replace(features, descriptors=features.descriptors[rows])
+        r = odometry.process(stamp, features, CAMERA)
+        counts = [r.state, r.keyframes, r.landmarks, r.resets, len(r.matches)]
+        numbers += [r.T_world_camera.ravel(), r.covariance.ravel(), counts]
+    return np.concatenate(numbers)
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return {variant: told(OdometryConfig(), variant) for variant in VARIANTS}
+
+
+@pytest.mark.parametrize("option", list(options(OdometryConfig())), ids=lambda o: o.name)
+def test_every_parameter_of_the_odometry_changes_what_it_says(option, usual):
+    extremes = [v for v in (option.high, option.low) if v != option.value]
+    for value in extremes:
+        config = with_options(OdometryConfig(), {option.name: type(option.value)(value)})
+        for variant in VARIANTS:
+            if not np.array_equal(told(config, variant), usual[variant], equal_nan=True):
+                return
+    raise AssertionError(f"{option.name} changes nothing, neither at {' nor at '.join(map(str, extremes))}")
