@@ -23,7 +23,8 @@ def _descriptor(given: argparse.Namespace) -> None:
     with extra("train"):
         from hybrid_features_ros.training.descriptor import DescriptorTraining, train_descriptor
         from hybrid_features_ros.training.fusion import FusionConfig
-    shape = FusionConfig(**_chosen(given, "handcrafted", "residue", "dimension"))
+    names = ("handcrafted", "residue", "dimension", "hidden", "channels", "kernels", "strides")
+    shape = FusionConfig(**_chosen(given, *names))
     config = DescriptorTraining(descriptor=shape, **_chosen(given, "steps", "seed"))
     pool = given.pool or given.out.parent / "correspondences.npz"
     print(f"best: {train_descriptor(config, given.data, given.val, given.out, pool, given.resume)}")
@@ -84,6 +85,13 @@ def train_commands(parser: argparse.ArgumentParser) -> None:
             train.add_argument(
                 "--dimension", type=positive, default=argparse.SUPPRESS, help="of the descriptor"
             )
+            for option, text in (
+                ("channels", "of the CNN's convolutions"),
+                ("kernels", "their sides"),
+                ("strides", "their steps; a kernel as large as its step has no border"),
+            ):
+                train.add_argument(f"--{option}", type=int, nargs="+", default=argparse.SUPPRESS, help=text)
+            train.add_argument("--hidden", type=positive, default=argparse.SUPPRESS, help="width of the MLP")
             train.add_argument(
                 "--pool", type=Path, help="file of correspondences to share between trainings (npz)"
             )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float32, Float64, UInt8
 from hybrid_features_ros.features.pyramid import BLUR, STEP, to_image, to_level
 from hybrid_features_ros.features.selection import maxima, refine, spread
+from hybrid_features_ros.features.workspace import Workspace
 
 APART = 3.0  # least distance of two keypoints, of whatever levels [px of the image]
 RADIUS = 2  # of the disc around a keypoint in which there is no other [px of its level]
@@ -57,7 +58,13 @@ class Keypoints:
 
 
 def select(
-    heats: Sequence[Heat], levels: int, width: int, height: int, budget: int, grid: int = 0
+    heats: Sequence[Heat],
+    levels: int,
+    width: int,
+    height: int,
+    budget: int,
+    grid: int = 0,
+    workspace: Workspace | None = None,
 ) -> Keypoints:
     """The keypoints of an image from the heatmaps of its pyramid.
 
@@ -70,10 +77,11 @@ def select(
         width, height: of the image [px].
         budget: most keypoints.
         grid: cells along each side of the image that share the budget, see :func:`balanced`; 0 = none.
+        workspace: for what is computed on the way.
     """
     found, heights, level = [np.zeros((0, 2))], [np.zeros(0, np.float32)], [np.zeros(0, np.intp)]
     for i, heat in enumerate(heats[:levels]):
-        peaks = maxima(heat.logits, RADIUS)
+        peaks = maxima(heat.logits, RADIUS, workspace)
         where, _ = refine(heat.logits, peaks)
         found.append(to_image(where, heat.logits, width, height))
         heights.append(heat.logits[tuple(peaks.T)])

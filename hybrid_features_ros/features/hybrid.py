@@ -28,8 +28,10 @@ class HybridExtractor:
     def __init__(self, config: FeatureConfig) -> None:
         self._budget, self._grid = config.max_keypoints, config.grid
         self._bytes = config.descriptor_type == "uint8"
-        networks = make_networks(config.extractor, config.engine, config.threads, Workspace())
-        self.detector, self._network = StrekDetector(networks.detector), networks.descriptor
+        self._workspace = Workspace()
+        networks = make_networks(config.extractor, config.engine, config.threads, self._workspace)
+        self.detector = StrekDetector(networks.detector, self._workspace)
+        self._network = networks.descriptor
         self.provider = networks.provider  # what computes the networks, for people
         name = "hybrid" if networks.descriptor else "rootsift"
         scale, offset = (BYTE_SCALE, -BYTE_ZERO * BYTE_SCALE) if self._bytes else (1.0, 0.0)
@@ -47,12 +49,13 @@ class HybridExtractor:
         gray = to_gray(image)
         height, width = gray.shape
         levels, keypoints = self.detector.detect(gray, self._budget, self._grid)
-        descriptors = self._describe(oriented_patches(levels, keypoints, width, height))
+        patches = oriented_patches(levels, keypoints, width, height, self._workspace)
+        descriptors = self._describe(patches)
         given = to_bytes(descriptors) if self._bytes else descriptors
         return keypoints.described(given, self._format, width, height)
 
     def _describe(self, patches: Float32) -> Float32:
-        handcrafted = describe_patches(patches)
+        handcrafted = describe_patches(patches, workspace=self._workspace)
         if self._network is None or not len(patches):
             return handcrafted
         return self._network(patches, handcrafted)

@@ -13,40 +13,45 @@ import numpy as np
 from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.detector import Keypoints
 from hybrid_features_ros.features.pyramid import to_level
+from hybrid_features_ros.features.workspace import Workspace
 
 SIDE, SPACING = 20, 1.7  # of a patch [samples], between two samples [px of the keypoint's level]
 CELLS = 4  # of a descriptor, along each side
 CELL = 7.0 / SPACING  # width of a cell [samples]: 2.8 times what a keypoint is as large as
-_PORTION = 500
+_PORTION = 256  # patches that are sampled at a time
 
 
-def oriented_patches(levels: Sequence[Float32], keypoints: Keypoints, width: int, height: int) -> Float32:
+def oriented_patches(
+    levels: Sequence[Float32],
+    keypoints: Keypoints,
+    width: int,
+    height: int,
+    workspace: Workspace | None = None,
+) -> Float32:
     """Patches (N, SIDE, SIDE) float32 of an image's pyramid, the x axis along each keypoint's orientation.
 
     Args:
         levels: the pyramid that the keypoints were found in.
         width, height: of the image [px].
+        workspace: of the patches, which are then valid until the next image.
     """
+    array = (workspace or Workspace()).array
     ticks = (np.arange(SIDE) - (SIDE - 1) / 2) * SPACING
-    c, s = np.cos(keypoints.angles)[:, None, None], np.sin(keypoints.angles)[:, None, None]
-    x, y = ticks[None, None, :], ticks[None, :, None]
-    patches = np.empty((len(keypoints.points), SIDE, SIDE), np.float32)
+    grid = np.stack([np.tile(ticks, SIDE), np.repeat(ticks, SIDE), np.ones(SIDE**2)]).astype(np.float32)
+    c, s = np.cos(keypoints.angles), np.sin(keypoints.angles)
+    patches = array("patches", len(c), SIDE**2)
     for i, level in enumerate(levels):
         mine = np.flatnonzero(keypoints.levels == i)
-        if not len(mine):
-            continue
-        centre = to_level(keypoints.points[mine].astype(float), level, width, height)[:, :, None, None]
-        map_x = (centre[:, 0] + c[mine] * x - s[mine] * y).astype(np.float32)
-        map_y = (centre[:, 1] + s[mine] * x + c[mine] * y).astype(np.float32)
-        flat = (-1, SIDE)
-        # OpenCV's images end at 32767 rows, hence in portions.
+        centre = to_level(keypoints.points[mine].astype(float), level, width, height).astype(np.float32)
         for k in range(0, len(mine), _PORTION):
-            part = slice(k, k + _PORTION)
-            patches[mine[part]] = cv2.remap(
-                level, map_x[part].reshape(flat), map_y[part].reshape(flat), cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REFLECT_101,
-            ).reshape(-1, SIDE, SIDE)  # fmt: skip
-    return patches
+            rows, (x, y) = mine[k : k + _PORTION], centre[k : k + _PORTION].T
+            map_x, map_y, sampled = (array(f"patches {n}", len(rows), SIDE**2) for n in ("x", "y", "sampled"))
+            np.matmul(np.stack([c[rows], -s[rows], x], axis=1), grid, out=map_x)
+            np.matmul(np.stack([s[rows], c[rows], y], axis=1), grid, out=map_y)
+            patches[rows] = cv2.remap(
+                level, map_x, map_y, cv2.INTER_LINEAR, dst=sampled, borderMode=cv2.BORDER_REFLECT_101
+            )
+    return patches.reshape(-1, SIDE, SIDE)
 
 
 def gradients(patches: Float32) -> tuple[Float32, Float32]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_features_ros.core.types import Float32, Float64, UInt8
+from hybrid_features_ros.features.workspace import Workspace
 
 STEP = 2**0.5  # between two levels
 BLUR = 2.0  # standard deviation of every level's blur [px of the level]
@@ -14,25 +15,30 @@ _CAMERA_BLUR = 0.5  # what a camera's image already has [px]
 _LEAST_SIDE = 24  # of a level [px]
 
 
-def pyramid(gray: UInt8, levels: int) -> list[Float32]:
+def pyramid(gray: UInt8, levels: int, workspace: Workspace | None = None) -> list[Float32]:
     """Up to ``levels`` images (H_l, W_l) float32 in [0, 1], level l smaller by ``STEP**l``.
 
     Level 0 has the size of the image, so that it moves with it pixel by pixel. Every level has the blur
-    ``BLUR``, taken from the level two steps finer (Lowe, 2004, section 3), which is exactly halved. An image
-    with a side under 24 px has none: no filter fits in.
+    ``BLUR``, taken from the level two steps finer (Lowe, 2004, section 3), which is exactly halved: a level
+    has nothing left above half its highest frequency, so that it is resized first and blurred where it has
+    fewer pixels. An image with a side under 24 px has no level: no filter fits in.
+
+    Args:
+        workspace: of the levels, which are then valid until the next image.
     """
+    array = (workspace or Workspace()).array
     if min(gray.shape) < _LEAST_SIDE:
         return []
-    image = gray.astype(np.float32) * np.float32(1 / 255)
-    found = [_blur(image, (BLUR**2 - _CAMERA_BLUR**2) ** 0.5)]
     height, width = gray.shape
+    found = [_blur(gray, (BLUR**2 - _CAMERA_BLUR**2) ** 0.5, array("level 0", height, width), 1 / 255)]
     while len(found) < levels:
-        size = tuple(round(side / STEP ** len(found)) for side in (width, height))
-        if min(size) < _LEAST_SIDE:
+        w, h = (round(side / STEP ** len(found)) for side in (width, height))
+        if min(w, h) < _LEAST_SIDE:
             break
         parent, shrink = (found[-2], 2.0) if len(found) > 1 else (found[0], STEP)
-        smooth = _blur(parent, BLUR * (shrink**2 - 1) ** 0.5)
-        found.append(np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32))
+        small = cv2.resize(parent, (w, h), dst=array("resized", h, w), interpolation=cv2.INTER_LINEAR)
+        sigma = BLUR * (1 - 1 / shrink**2) ** 0.5  # what the parent's blur, shrunk, lacks
+        found.append(_blur(small, sigma, array(f"level {len(found)}", h, w)))
     return found
 
 
@@ -51,5 +57,14 @@ def ratio(level: Float32, width: int, height: int) -> NDArray[np.float64]:
     return np.array([width / level.shape[1], height / level.shape[0]])
 
 
-def _blur(image: Float32, sigma: float) -> Float32:
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101))
+def gauss(radius: int, sigma: float) -> Float64:
+    """Weights (N,) of a Gaussian of ``sigma`` [px], N = 2 radius + 1; their sum is 1."""
+    weights = np.exp(-(np.arange(-radius, radius + 1.0) ** 2) / (2 * sigma**2))
+    return np.asarray(weights / weights.sum())
+
+
+def _blur(image: Float32 | UInt8, sigma: float, out: Float32, gain: float = 1.0) -> Float32:
+    """An image blurred and multiplied, as float32."""
+    window = gauss(round(4 * sigma), sigma)
+    cv2.sepFilter2D(image, cv2.CV_32F, window, gain * window, dst=out, borderType=cv2.BORDER_REFLECT_101)
+    return out

@@ -24,7 +24,7 @@ class ResidueNetwork:
     def __init__(self, weights: Weights) -> None:
         self._mlp = list(_layers(weights, "mlp"))
         self._convolutions = list(_layers(weights, "conv"))
-        self._strides = [int(s) for s in weights.config["strides"]]
+        self._strides: list[int] = weights.config["descriptor"]["strides"]
         self._head = weights.arrays.get("head.weight")
 
     def __call__(self, patches: Float32, handcrafted: Float32) -> Float32:
@@ -51,8 +51,9 @@ class ResidueNetwork:
     def _convolve(self, patches: Float32) -> Float32:
         x = _even_light(patches)[..., None]
         for (weight, bias), stride in zip(self._convolutions, self._strides, strict=True):
-            side = weight.shape[0]
-            padded = np.pad(x, ((0, 0), (side // 2,) * 2, (side // 2,) * 2, (0, 0)))
+            side = len(weight)
+            margin = (0, 0) if side == stride else (side // 2,) * 2
+            padded = np.pad(x, ((0, 0), margin, margin, (0, 0)))
             windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
             windows = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
             columns = windows.reshape(-1, weight[..., 0].size)

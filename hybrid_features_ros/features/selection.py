@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from hybrid_features_ros.core.types import Bool, Float32, Float64, Rows
+from hybrid_features_ros.features.workspace import Workspace
 
 _PLAIN = 1e-3  # logits that differ by less are equal
 
@@ -37,17 +38,25 @@ def suppress(heat: Float32, radius: int) -> Bool:
         left[cv2.dilate(peaks.astype(np.uint8), kernel) > 0] = -np.inf
 
 
-def maxima(heat: Float32, radius: int) -> NDArray[np.intp]:
+def maxima(heat: Float32, radius: int, workspace: Workspace | None = None) -> NDArray[np.intp]:
     """Rows and columns (N, 2) of pixels that no pixel of their disc exceeds, one pixel off the border.
 
     A plain, where nothing stands out by more than rounding, has none.
 
     The first round of :func:`suppress`: what later rounds would add lies on the slope of a greater peak.
+
+    Args:
+        heat: (H, W).
+        workspace: for what is computed on the way.
     """
-    kernel = disc(radius)
-    peaks = (heat >= cv2.dilate(heat, kernel)) & (heat > cv2.erode(heat, kernel) + _PLAIN)
+    array, kernel = (workspace or Workspace()).array, disc(radius)
+    greatest = cv2.dilate(heat, kernel, dst=array("greatest", *heat.shape))
+    peaks = heat >= greatest
+    least = cv2.erode(heat, kernel, dst=greatest)
+    least += np.float32(_PLAIN)
+    peaks &= heat > least
     peaks[[0, -1]] = peaks[:, [0, -1]] = False
-    return np.argwhere(peaks)
+    return np.stack(np.divmod(np.flatnonzero(peaks), heat.shape[1]), axis=1)
 
 
 def refine(heat: Float32, peaks: NDArray[np.intp]) -> tuple[Float64, Float64]:

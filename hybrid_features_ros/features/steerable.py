@@ -26,7 +26,7 @@ import numpy as np
 
 from hybrid_features_ros.core.types import Float32, Float64
 from hybrid_features_ros.features.detector import Heat
-from hybrid_features_ros.features.pyramid import BLUR
+from hybrid_features_ros.features.pyramid import BLUR, gauss
 from hybrid_features_ros.features.weights import Weights
 from hybrid_features_ros.features.workspace import Workspace
 
@@ -58,12 +58,6 @@ def harmonics(order: int) -> Float64:
             profile = (r2 - (r2 * window).sum()) / width**2 * window
         found.append([profile * np.cos(order * phi), profile * np.sin(order * phi)])
     return np.array(found)
-
-
-def gauss(radius: int, sigma: float) -> Float64:
-    """Weights (N,) of a Gaussian of ``sigma`` [px], N = 2 radius + 1; their sum is 1."""
-    weights = np.exp(-(np.arange(-radius, radius + 1.0) ** 2) / (2 * sigma**2))
-    return np.asarray(weights / weights.sum())
 
 
 @dataclass(frozen=True)

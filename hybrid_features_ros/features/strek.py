@@ -16,15 +16,20 @@ class StrekDetector:
 
     Args:
         network: that computes heatmaps; None: the shipped one, computed by OpenCV.
+        workspace: of the pyramid and of what is computed on the way.
     """
 
-    def __init__(self, network: DetectorNetwork | None = None) -> None:
-        self.network = network or make_networks("strek", "opencv", 1, Workspace()).detector
+    def __init__(self, network: DetectorNetwork | None = None, workspace: Workspace | None = None) -> None:
+        self._workspace = workspace or Workspace()
+        self.network = network or make_networks("strek", "opencv", 1, self._workspace).detector
 
     def detect(self, gray: UInt8, budget: int, grid: int = 0) -> tuple[list[Float32], Keypoints]:
-        """The pyramid of an image (H, W) and its best keypoints, at most ``budget``; see :func:`.select`."""
+        """The pyramid of an image (H, W) and its best keypoints, at most ``budget``; see :func:`.select`.
+
+        The pyramid is valid until the next image.
+        """
         n = len(self.network.level_bias)
-        levels = pyramid(gray, n + COARSER)
+        levels = pyramid(gray, n + COARSER, self._workspace)
         heats = [self.network.heat(level, i) for i, level in enumerate(levels)]
         height, width = gray.shape
-        return levels, select(heats, n, width, height, budget, grid)
+        return levels, select(heats, n, width, height, budget, grid, self._workspace)

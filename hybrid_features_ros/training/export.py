@@ -77,11 +77,8 @@ def weights_of(checkpoint: Path) -> Weights:
     with torch.no_grad():
         if isinstance(model, Detector):
             return Weights(_arrays(_detector_tensors(model)), {"network": asdict(model.config), **training})
-        config = {
-            "descriptor": asdict(model.config),
-            "strides": [c.stride[0] for c in _of(model.cnn, nn.Conv2d)],
-        }
-        return Weights(_arrays(_descriptor_tensors(model)), {**config, **training})
+        config = {"descriptor": asdict(model.config), **training}
+        return Weights(_arrays(_descriptor_tensors(model)), config)
 
 
 def export_weights(checkpoint: Path, out: Path) -> None:
@@ -155,7 +152,7 @@ def _descriptor_tensors(model: HybridDescriptor) -> dict[str, Tensor]:
         found[f"conv.{i}.weight"] = (conv.weight * gain[:, None, None, None]).permute(2, 3, 1, 0)
         found[f"conv.{i}.bias"] = norm.bias - norm.running_mean * gain
     for head in _of(model.cnn, nn.Linear):
-        side = SIDE // 4
+        side = round((head.in_features / model.config.channels[-1]) ** 0.5)
         weight = head.weight.reshape(len(head.weight), -1, side, side)
         found["head.weight"] = weight.permute(2, 3, 1, 0).flatten(0, 2)
     return found

@@ -32,14 +32,17 @@ class FusionConfig:
         residue: "trained", "frozen" (an untrained CNN, for the ablation) or "none".
         dimension: of the descriptor; the halves share it equally.
         hidden: width of the MLP.
-        channels: of the three convolutions.
+        channels, kernels, strides: of the convolutions, first to last. One whose kernel is its stride sees
+            each part of the patch once, without a border; others have a border of zeros.
     """
 
     handcrafted: str = "rootsift"
     residue: str = "trained"
     dimension: int = 128
     hidden: int = 256
-    channels: tuple[int, int, int] = (16, 32, 64)
+    channels: tuple[int, ...] = (16, 32, 64)
+    kernels: tuple[int, ...] = (5, 3, 3)
+    strides: tuple[int, ...] = (2, 2, 1)
 
 
 class HybridDescriptor(nn.Module):
@@ -63,7 +66,7 @@ class HybridDescriptor(nn.Module):
         if config.handcrafted != "none":
             self.mlp = _mlp(HANDCRAFTED[config.handcrafted][1], config.hidden, width)
         if config.residue != "none":
-            self.cnn = _cnn(config.channels, width).requires_grad_(config.residue == "trained")
+            self.cnn = _cnn(config, width).requires_grad_(config.residue == "trained")
 
     def forward(self, patches: Tensor, handcrafted: Tensor) -> Tensor:
         """See the class."""
@@ -85,14 +88,15 @@ def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
 
 
-def _cnn(channels: tuple[int, int, int], outputs: int) -> nn.Module:
-    a, b, c = channels
-    return nn.Sequential(
-        nn.Conv2d(1, a, 5, 2, 2, bias=False), nn.BatchNorm2d(a), nn.ReLU(),
-        nn.Conv2d(a, b, 3, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU(),
-        nn.Conv2d(b, c, 3, 1, 1, bias=False), nn.BatchNorm2d(c), nn.ReLU(),
-        nn.Flatten(), nn.Linear(c * (SIDE // 4) ** 2, outputs, bias=False),
-    )  # fmt: skip
+def _cnn(config: FusionConfig, outputs: int) -> nn.Module:
+    layers: list[nn.Module] = []
+    inputs, side = 1, SIDE
+    for channels, kernel, stride in zip(config.channels, config.kernels, config.strides, strict=True):
+        margin = 0 if kernel == stride else kernel // 2
+        convolution = nn.Conv2d(inputs, channels, kernel, stride, margin, bias=False)
+        layers += [convolution, nn.BatchNorm2d(channels), nn.ReLU()]
+        inputs, side = channels, (side + 2 * margin - kernel) // stride + 1
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(inputs * side**2, outputs, bias=False))
 
 
 def _even_light(patches: Tensor) -> Tensor:

@@ -29,12 +29,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
+from hybrid_features_ros.features.pyramid import gauss
 from hybrid_features_ros.features.steerable import (
     RADIUS,
     SMOOTH_RADIUS,
     SMOOTH_SIGMA,
     WIDTHS,
-    gauss,
     harmonics,
 )
 

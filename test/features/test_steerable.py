@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hybrid_features_ros.features.pyramid import pyramid
+from hybrid_features_ros.features.pyramid import gauss, pyramid
 from hybrid_features_ros.features.steerable import (
     SteerableNetwork,
-    gauss,
     harmonics,
     level_covariance,
     principal_filters,
