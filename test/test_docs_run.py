@@ -76,6 +76,7 @@ def sandbox(photograph: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(bench, "render_sequence", brief)
     monkeypatch.setattr(endurance, "RATE_HZ", 2.0)
     monkeypatch.setattr(speed, "ROUNDS", 1)
+    monkeypatch.setattr(speed, "APART", False)
     monkeypatch.setattr(speed, "WARM_UP", 0)
 
 

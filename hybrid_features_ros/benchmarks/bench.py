@@ -21,7 +21,6 @@ from hybrid_features_ros.core.types import UInt8
 from hybrid_features_ros.evaluation.evaluate import evaluate
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
 from hybrid_features_ros.features import Extractor, load_extractor, make_extractor
-from hybrid_features_ros.features.hybrid import HybridExtractor
 from hybrid_features_ros.io.sources import open_source
 from hybrid_features_ros.simulation.render import render_sequence
 
@@ -41,8 +40,8 @@ def homography_part(dataset: Path, extractor: str, yardsticks: Sequence[str]) ->
     return signed(homography.bench_homography(found, dataset), extractor)
 
 
-def speed_part(photo: UInt8, extractor: str, threads: int = 1) -> Report:
-    """:func:`~hybrid_features_ros.benchmarks.speed.bench_speed` of ours, SIFT and ORB on a photograph
+def speed_part(photos: Sequence[UInt8], extractor: str, threads: int = 1) -> Report:
+    """:func:`~hybrid_features_ros.benchmarks.speed.bench_speed` of ours and the yardsticks on photographs
     (H, W), grey.
 
     Raises:
@@ -50,14 +49,7 @@ def speed_part(photo: UInt8, extractor: str, threads: int = 1) -> Report:
     """
     if extractor == "sift":
         raise InputError("speed: sift is the yardstick; choose --extractor strek or hybrid")
-    cv2.setNumThreads(threads)
-    ours = HybridExtractor(FeatureConfig(extractor=extractor, max_keypoints=speed.BUDGET, threads=threads))
-    others = {name: yardstick(name, speed.BUDGET) for name in ("sift", "orb")}
-
-    def detect(image: UInt8) -> object:
-        return ours.detector.detect(image, speed.BUDGET)
-
-    return signed(speed.bench_speed(photo, detect, ours, others, threads), extractor)
+    return signed(speed.bench_speed(photos, extractor, threads), extractor)
 
 
 def odometry_part(folder: Path, config: Config, every: int = 1) -> Report:

@@ -9,7 +9,8 @@ from typing import Any
 Bench = Mapping[str, Any]
 _NAMES = {
     "ours": "ours", "sift": "SIFT", "sift_precise": "SIFT precise", "orb": "ORB", "akaze": "AKAZE",
-    "ours_detector": "our detector alone", "textbook": "frame-to-frame SIFT",
+    "ours_detector": "our detector alone", "ours_descriptor": "our descriptor alone",
+    "orb_essential": "ORB and essential matrix", "textbook": "frame-to-frame SIFT",
 }  # fmt: skip
 _MODES = {"mono": "one camera", "rgbd": "depth camera", "stereo": "stereo"}
 _ROTATION = (  # name, key, digits, is more better
@@ -22,7 +23,6 @@ _ROTATION = (  # name, key, digits, is more better
     ("the same, at distinct places", "distinct", 0, True),
     ("share of matches that are correct", "mma3", 3, True),
 )
-_PAIRED = (("", "extractor"), ("_detector", "detector"))
 _HOMOGRAPHY = (
     ("repeatability at 3 px", "repeatability", 3, True),
     ("repeatability at 1 px", "repeatability_1px", 3, True),
@@ -147,14 +147,13 @@ def _series(part: Bench, steps: str, key: str, title: str) -> list[tuple[str, li
 def _speed(part: Bench) -> str:
     methods = part["methods"]
     rows = []
-    for size in ("vga", "hd"):
-        # Where there is one, the median of the rounds' ratios: a busy machine disturbs it less.
-        ratios = {f"ours{n}": part["ratio_to_sift"][f"{k}_{size}"] for n, k in _PAIRED}
-        sift = methods["sift"][f"{size}_ms"]
-        values = [ratios.get(m, methods[m][f"{size}_ms"] / sift) for m in methods]
-        rows.append(
-            (f"time over SIFT's, {size.upper()}", _bold([_number(v, 2) for v in values], values, False))
-        )
+    for key in methods["sift"]["cpu_ms"]:
+        size, _, budget = key.partition("_")
+        title = f"CPU time [ms], {size.upper()}, {budget or 1000} keypoints"
+        values = [methods[m]["cpu_ms"][key]["median"] for m in methods]
+        rows.append((title, [_number(v, 1) for v in values]))
+        shares = [v / methods["sift"]["cpu_ms"][key]["median"] for v in values]
+        rows.append(("over SIFT's", [_number(v, 2) for v in shares]))
     return _table([_name(m) for m in methods], rows)
 
 

@@ -36,7 +36,7 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
         ("pose", "camera motion from wide baselines, upright and rolled: rendered scenes or a data set"),
         ("blur", "motion blur and low light in one of two views of rendered scenes"),
         ("zoom", "change of scale between two views of rendered scenes"),
-        ("speed", "milliseconds and ratios to OpenCV's SIFT"),
+        ("speed", "processor and wall-clock time of features and frames, against OpenCV's SIFT and ORB"),
         ("odometry", "a rendered room, with one camera and with depth, against the textbook"),
         ("messages", "converting features to messages and back; needs ROS 2"),
         ("all", "all of these into one file, and tables"),
@@ -70,7 +70,7 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
         if every:
             bench.set_defaults(pairs=None)
         if every or name == "speed":
-            bench.add_argument("--image", type=Path, help="photograph, resized to VGA and HD")
+            bench.add_argument("--image", type=Path, help="one photograph instead of three of --images")
             bench.add_argument("--threads", type=positive, default=1, help="of every method (default 1)")
         if every or name == "odometry":
             bench.add_argument("--out", type=Path, default=Path("results/bench"), help="folder for results")

@@ -92,9 +92,9 @@ def _scenes(given: argparse.Namespace) -> tuple[list[UInt8], int, int]:
 
 
 def _bench_speed(given: argparse.Namespace) -> Report:
-    photo = given.image or image_files(_asked(given.images, "--images"))[0]
-    gray = cv2.cvtColor(read_image(photo), cv2.COLOR_BGR2GRAY)
-    return speed_part(gray, given.extractor, given.threads)
+    photos = [given.image] if given.image else image_files(_asked(given.images, "--images"))[:3]
+    grays = [cv2.cvtColor(read_image(photo), cv2.COLOR_BGR2GRAY) for photo in photos]
+    return speed_part(grays, given.extractor, given.threads)
 
 
 def _bench_odometry(given: argparse.Namespace) -> Report:

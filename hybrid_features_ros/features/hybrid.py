@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float32, UInt8
+from hybrid_features_ros.features.detector import Keypoints
 from hybrid_features_ros.features.engine import make_networks
 from hybrid_features_ros.features.image import to_gray
 from hybrid_features_ros.features.patches import oriented_patches
@@ -49,12 +51,13 @@ class HybridExtractor:
         gray = to_gray(image)
         height, width = gray.shape
         levels, keypoints = self.detector.detect(gray, self._budget, self._grid)
-        patches = oriented_patches(levels, keypoints, width, height, self._workspace)
-        descriptors = self._describe(patches)
+        descriptors = self.describe(levels, keypoints, width, height)
         given = to_bytes(descriptors) if self._bytes else descriptors
         return keypoints.described(given, self._format, width, height)
 
-    def _describe(self, patches: Float32) -> Float32:
+    def describe(self, levels: Sequence[Float32], keypoints: Keypoints, width: int, height: int) -> Float32:
+        """Descriptors (N, 128) of keypoints of an image ``width`` x ``height`` [px] with this pyramid."""
+        patches = oriented_patches(levels, keypoints, width, height, self._workspace)
         handcrafted = describe_patches(patches, workspace=self._workspace)
         if self._network is None or not len(patches):
             return handcrafted

@@ -20,8 +20,10 @@ from hybrid_features_ros.io.source import Frame
 
 SPEED = {
     "protocol": {"threads": 1, "opencv": "5"},
-    "ratio_to_sift": {"extractor_vga": 0.5, "extractor_hd": 0.9, "detector_vga": 0.4, "detector_hd": 0.8},
-    "methods": {"ours": {"vga_ms": 50.0, "hd_ms": 90.0}, "sift": {"vga_ms": 100.0, "hd_ms": 100.0}},
+    "methods": {
+        name: {"cpu_ms": {"vga": {"median": ms}, "vga_500": {"median": ms / 2}}}
+        for name, ms in (("ours", 25.0), ("sift", 100.0))
+    },
 }
 MESSAGES = {"methods": {"features to message": {"ms": 0.25, "of_yardstick": 0.003}}}
 
@@ -37,7 +39,8 @@ def test_parts_are_kept_skipped_and_run_one_by_one(tmp_path):
     report = json.loads((tmp_path / "bench.json").read_text())
     assert report["speed"] == SPEED and report["messages"] == MESSAGES
     text = (tmp_path / "bench.md").read_text()
-    assert "| time over SIFT's, VGA | **.50** | 1.00 |" in text
+    assert "| CPU time [ms], VGA, 1000 keypoints | 25.0 | 100.0 |\n| over SIFT's | .25 | 1.00 |" in text
+    assert "| CPU time [ms], VGA, 500 keypoints | 12.5 | 50.0 |" in text
     assert "\n\n*threads: 1; OpenCV 5.*" in text
     assert "| features to message | .25 | .00300 |" in text
 

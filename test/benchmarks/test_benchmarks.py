@@ -1,5 +1,7 @@
 """The benchmarks on data made here: the warps they believe in are the true ones."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hybrid_features_ros.benchmarks import rotation
 from hybrid_features_ros.benchmarks.baselines import yardstick
 from hybrid_features_ros.benchmarks.homography import bench_homography, planar_pairs
 from hybrid_features_ros.benchmarks.rotation import bench_rotation, views
-from hybrid_features_ros.benchmarks.speed import bench_speed
+from hybrid_features_ros.benchmarks.speed import bench_speed, moving_frames
 from hybrid_features_ros.core.errors import InputError
 
 
@@ -85,12 +87,33 @@ def test_a_folder_that_is_no_dataset(tmp_path):
 def test_speed_report(photo, monkeypatch):
     from hybrid_features_ros.benchmarks import speed
 
-    monkeypatch.setattr(speed, "ROUNDS", 2)
+    monkeypatch.setattr(speed, "ROUNDS", 3)
+    monkeypatch.setattr(speed, "APART", False)
     monkeypatch.setattr(speed, "SIZES", {"vga": (160, 120)})
-    sift = yardstick("sift", 50)
-    report = bench_speed(photo, sift.extract, sift, {"sift": sift}, 1)
-    assert set(report["methods"]) == {"ours_detector", "ours", "sift"}
-    assert 0 < report["ratio_to_sift"]["extractor_vga"] < 100
+    report = bench_speed([photo], "hybrid", 1)
+    assert set(report["methods"]) == set(speed.METHODS)
+    for ratios in (report["ratio_to_sift"], report["ratio_to_orb"]):
+        assert set(ratios) >= {"detector_vga", "extractor_vga", "extractor_vga_500"}
+        assert all(0 < r < 100 for r in ratios.values())
+    for times in (report["methods"]["ours"]["cpu_ms"]["vga"], report["track_ms"], report["frame_cpu_ms"]):
+        assert 0 < times["median"] <= times["p95"]
+
+
+def test_frames_move_and_every_other_one_is_smeared(photo):
+    frames = moving_frames([photo], (160, 120), 4)
+    assert [f.shape for f in frames] == [(120, 160)] * 4
+    sharp = [float(cv2.Laplacian(f, cv2.CV_32F).std()) for f in frames]
+    assert max(sharp[1::2]) < min(sharp[::2])
+    assert not np.array_equal(frames[0], frames[2])
+
+
+def test_a_method_in_a_process_of_its_own_has_its_own_threads(photo, monkeypatch):
+    from hybrid_features_ros.benchmarks import speed
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    cpu, wall = speed._run(speed.Job("orb", [photo], 50, "hybrid", 1, 2, 0))
+    assert len(cpu) == len(wall) == 2 and min(cpu) > 0
+    assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
 def test_a_yardstick_that_is_not_there():
