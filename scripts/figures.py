@@ -78,9 +78,9 @@ def _run(source: Source, work: Path, mode: Mode) -> Run:
 
 def draw_film(path: Path, source: Source) -> None:
     """The moving picture at the top of README, at the speed of the recording; leaves the run beside it."""
-    film = TrackFilm()
-    run = evaluate(source, Config(), "mono", watchers=[film])
-    write_results(path.parent / "mono", run)
+    film, gallery = TrackFilm(), FrameGallery(source.stamps)
+    run = evaluate(source, Config(), "mono", watchers=[film, gallery])
+    write_report(path.parent / "mono", run, gallery.snapshots)
     assert run.truth is not None
     found, true = associate(run.trajectory, run.truth)
     positions = align(true.poses[:, :3, 3], found.poses[:, :3, 3], True).apply(true).poses[:, :3, 3]
