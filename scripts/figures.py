@@ -197,7 +197,7 @@ def draw_path(out: Path, run: Run) -> None:
 
 
 def draw_uncertainty(out: Path, run: Run) -> None:
-    """Errors of position beside the standard deviation that the odometry claims."""
+    """Errors of position beside the estimated standard deviation."""
     with figure(out / "uncertainty.png", 9.6, 2.6, 1, 1) as (ax,):
         ax.plot(
             run["seconds"],
@@ -206,7 +206,13 @@ def draw_uncertainty(out: Path, run: Run) -> None:
             lw=1.2,
             label="error",
         )
-        ax.plot(run["seconds"], 100 * np.array(run["sigma"], float), color=ORANGE, lw=1.2, label="claimed")
+        ax.plot(
+            run["seconds"],
+            100 * np.array(run["sigma"], float),
+            color=ORANGE,
+            lw=1.2,
+            label="standard deviation",
+        )
         ax.set_ylabel("position [cm]")
         ax.set_xlabel("time [s]")
         ax.legend(fontsize=8, frameon=False, ncol=2)
