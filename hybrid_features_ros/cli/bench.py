@@ -9,7 +9,9 @@ from hybrid_features_ros.benchmarks import POSE_BUDGET, YARDSTICKS
 from hybrid_features_ros.cli.recordings import recordings_commands
 from hybrid_features_ros.core.config import FeatureConfig
 
-EXTRACTORS = FeatureConfig.__dataclass_fields__["extractor"].metadata["choices"]
+EXTRACTORS = tuple(
+    c for c in FeatureConfig.__dataclass_fields__["extractor"].metadata["choices"] if ":" not in c
+)
 _ALL = ("rotation", "homography", "pose", "blur", "zoom", "speed", "odometry", "messages")
 _SCENES = ("pose", "blur", "zoom")  # on rendered scenes
 

@@ -24,7 +24,8 @@ def option(
 ) -> Any:
     """A dataclass field with its description and its closed range or list of choices.
 
-    What is not ``live`` shapes a node when it is made and cannot be changed while it runs.
+    A choice with a colon stands for every name of that form. What is not ``live`` shapes a node when it is
+    made and cannot be changed while it runs.
     """
     return field(
         default=default,
@@ -46,8 +47,9 @@ class FeatureConfig(_Checked):
     extractor: str = option(
         "hybrid",
         "Local features: S-TREK keypoints with RootSIFT and a learned residue (hybrid), S-TREK "
-        "keypoints with RootSIFT (strek), or OpenCV's SIFT keypoints with RootSIFT (sift).",
-        choices=("sift", "strek", "hybrid"),
+        "keypoints with RootSIFT (strek), OpenCV's SIFT keypoints with RootSIFT (sift), or a class of "
+        "your own by its name (my_package.my_module:MyClass).",
+        choices=("sift", "strek", "hybrid", "module:Class"),
     )
     engine: str = option(
         "auto",
@@ -474,8 +476,9 @@ def _check(name: str, value: Any, default: Any, rule: Mapping[str, Any]) -> None
         return _check(name, float(value), default, rule)
     if type(value) is not kind:
         raise InputError(f"{name} = {value!r}: give a {kind.__name__}, such as {default!r}")
-    if rule["choices"] and value not in rule["choices"]:
-        raise InputError(f"{name} = {value!r}: choose one of {', '.join(rule['choices'])}")
+    choices = rule["choices"]
+    if choices and value not in choices and not (":" in value and any(":" in c for c in choices)):
+        raise InputError(f"{name} = {value!r}: choose one of {', '.join(choices)}")
     low, high = rule["low"], rule["high"]
     if (low is not None and not value >= low) or (high is not None and not value <= high):
         raise InputError(f"{name} = {value}: must lie in [{low}, {high}]")

@@ -35,9 +35,15 @@ def load_extractor(name: str, max_keypoints: int) -> Extractor:
 
 
 def make_extractor(config: FeatureConfig) -> Extractor:
-    """The extractor that ``config.extractor`` names."""
+    """The extractor that ``config.extractor`` names.
+
+    Raises:
+        InputError: it is the name of a class of the user's that :func:`load_extractor` does not find.
+    """
     if config.threads:
         cv2.setNumThreads(config.threads)
+    if ":" in config.extractor:
+        return load_extractor(config.extractor, config.max_keypoints)
     if config.extractor == "sift":
         return SiftExtractor(config)
     from hybrid_features_ros.features.hybrid import HybridExtractor

@@ -40,6 +40,7 @@ def test_a_changed_leaf_changes_nothing_else():
         ({"features.max_keypoints": 0}, r"max_keypoints = 0: must lie in \[1, 20000\]"),
         ({"features.max_keypoints": "many"}, "max_keypoints = 'many': give a int"),
         ({"features.max_keypoints": True}, "max_keypoints = True: give a int"),
+        ({"features.engine": "my_module:Engine"}, "engine = 'my_module:Engine': choose one of auto"),
         ({"features.extractor": "surf"}, "extractor = 'surf': choose one of sift"),
         ({"odometry.matching.lowe_ratio": float("nan")}, "lowe_ratio = nan: must lie in"),
     ],
