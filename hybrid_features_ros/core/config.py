@@ -391,7 +391,7 @@ class InputConfig(_Checked):
 
 @dataclass(frozen=True)
 class Config(_Checked):
-    """Everything a node can be told."""
+    """All parameters of the nodes."""
 
     autostart: bool = option(
         True, "Configure and activate at the start; false where a lifecycle manager does.", live=False
@@ -440,7 +440,7 @@ RENAMED = {
 
 
 def unknown_option(name: str, known: Iterable[str]) -> str:
-    """What to say about a name that no option has."""
+    """The message for a name that no option has."""
     old = name.removeprefix("odometry.")
     if old in RENAMED:
         new = name.removesuffix(old) + RENAMED[old]

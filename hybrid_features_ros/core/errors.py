@@ -38,7 +38,7 @@ _ON_PYPI = {"rerun": "rerun-sdk"}  # what is installed under another name than i
 
 @contextmanager
 def reading(what: object, remedy: str = "") -> Iterator[None]:
-    """The border to data from outside: whatever a parser raises inside is told as an :class:`InputError`.
+    """The border to data from outside: whatever a parser raises inside becomes an :class:`InputError`.
 
     Libraries that decode files and messages raise errors of every kind on data that is cut off, swapped or of
     another type. Only their calls, and the unpacking of what they return, belong inside.

@@ -92,7 +92,7 @@ class Features:
         rectified: whether the pixels are free of lens distortion.
         depths: (N,) float32, depth along the optical axis [m], NaN = unknown; None = not measured.
         track_ids: (N,) int32, identity over time, -1 = none; None = not tracked.
-        depth_sigmas: (N,) float32, standard deviation of the depths [m], NaN = unknown; None = not told.
+        depth_sigmas: (N,) float32, standard deviation of the depths [m], NaN = unknown; None = not given.
 
     Raises:
         ValueError: an array has another shape or type, or a position is not finite.
@@ -206,7 +206,7 @@ class MotionEstimate:
 
 @dataclass(frozen=True, eq=False)
 class OdometryResult:
-    """What the odometry says about one image.
+    """The odometry's estimate for one image.
 
     Attributes:
         stamp: of the image [ns].

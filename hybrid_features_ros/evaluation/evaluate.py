@@ -72,7 +72,7 @@ def evaluate(
     name: str = "",
     watchers: Sequence[Watcher] = (),
 ) -> Evaluation:
-    """Run the robot's core calls over a sequence and measure them; a progress bar tells rate and state.
+    """Run the robot's core calls over a sequence and measure them; a progress bar shows rate and state.
 
     Args:
         mode: ``rgbd`` uses depth images, ``stereo`` the right camera.
@@ -160,7 +160,7 @@ def _report(
 
 
 def has_translation(result: OdometryResult) -> bool:
-    """Whether the image's own matches told where the camera is, not only how it is turned."""
+    """Whether the image's own matches determine the position, not only the orientation."""
     return result.state in (State.TRACKING, State.RECOVERING) and result.motion.model in TRANSLATING
 
 

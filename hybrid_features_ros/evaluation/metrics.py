@@ -86,7 +86,7 @@ def rotation_errors_deg(a: Float64, b: Float64) -> Float64:
 
 
 def mean_nees(estimates: Float64, covariances: Float64, truths: Float64) -> float:
-    """Average normalised estimation error squared of poses; about 6 for an honest covariance.
+    """Average normalised estimation error squared of poses; about 6 for a consistent covariance.
 
     Args:
         estimates, truths: (N, 4, 4).
@@ -103,7 +103,7 @@ def trajectory_nees(results: Sequence[OdometryResult], truth: Trajectory, scale:
     """Time average of :func:`mean_nees` of the pose since the start, as it is published.
 
     The first poses are made one (that is where the estimate begins, exactly by definition); nothing else is
-    aligned, so that the error grows with drift, as the covariance claims to. An honest covariance has 6.
+    aligned, so that the error grows with drift, as the covariance should. A consistent covariance has 6.
     One camera alone has no metre: the truth is then brought to the estimate's unit of length, by the scale
     of the best similarity; that takes away the error that the covariance admits for the scale, and about 5
     remains. Errors of one run have most causes in common: a single figure between 1 and 15 is no surprise,

@@ -13,7 +13,7 @@ from hybrid_features_ros.features.sift import SiftExtractor
 
 
 def load_extractor(name: str, max_keypoints: int) -> Extractor:
-    """Anybody's extractor, by ``package.module:Class``; the class, or a function, is called with
+    """The user's extractor, by ``package.module:Class``; the class, or a function, is called with
     ``max_keypoints``.
 
     Raises:

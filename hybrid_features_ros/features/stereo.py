@@ -22,8 +22,8 @@ _CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gauss
 class StereoDepth:
     """Finds the features of the left image on the right one, and makes up for a poor rectification.
 
-    Partners should lie on one row. What the gaps across the rows say in common about the right camera's
-    orientation is learnt from pair to pair and taken into account. To first order a pitch, yaw and roll
+    Partners should lie on one row. The rotation of the right camera that explains the gaps across the rows is
+    estimated from pair to pair and compensated. To first order a pitch, yaw and roll
     ``w`` of the right camera move the point (x, y) of the plane z = 1 by
 
         dx = -w_pitch x y + w_yaw (1 + x^2) - w_roll y,    dy = -w_pitch (1 + y^2) + w_yaw x y + w_roll x.

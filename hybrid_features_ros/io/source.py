@@ -31,7 +31,7 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Imu:
-    """Inertial measurements, in the camera's optical axes where the source knows how the unit is mounted.
+    """Inertial measurements, in the camera's optical axes where the source has the mounting of the unit.
 
     Attributes:
         stamps: (N,) int64 [ns].

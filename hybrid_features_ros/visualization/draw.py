@@ -41,7 +41,7 @@ def draw_features(image: NDArray[Any], features: Features) -> UInt8:
 def draw_matches(
     image_a: NDArray[Any], image_b: NDArray[Any], a: Features, b: Features, matches: Matches
 ) -> UInt8:
-    """Both images (H, W) or (H, W, 3) side by side, each match a line whose colour tells its direction."""
+    """Both images (H, W) or (H, W, 3) side by side, each match a line coloured by its direction."""
     left, right = _colour(image_a), _colour(image_b)
     height = max(len(left), len(right))
     width = left.shape[1] + _GAP + right.shape[1]
