@@ -8,10 +8,9 @@ from hybrid_features_ros._moved import MovedModules
 
 __version__ = "0.2.0"
 
-# Before numpy is imported: its matrices here are small, and the threads of BLAS would spin on every core
-# while they wait for the next one. Whoever wants more sets these variables.
-for _pool in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_pool, "1")
+# Before numpy is imported: its matrices here are small, and the threads of OpenBLAS would spin on every core
+# while they wait for the next one. Whoever wants more sets the variable. PyTorch does not read it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The messages that rosidl generates live in another directory under the same package name.
 __path__ = extend_path(__path__, __name__)

@@ -42,6 +42,7 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
         ("odometry", "a rendered room, with one camera and with depth, against the textbook"),
         ("messages", "converting features to messages and back; needs ROS 2"),
         ("all", "all of these into one file, and tables"),
+        ("realtime", "a recording at its own rate through the composed nodes; needs ROS 2"),
         ("consistency", "covariances against exact errors (NEES) in rendered rooms"),
         ("endurance", "cost of a frame and size of the map over an hour of laps"),
     ):
@@ -77,6 +78,8 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
         if every or name == "odometry":
             bench.add_argument("--out", type=Path, default=Path("results/bench"), help="folder for results")
             bench.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame")
+        if name == "realtime":
+            bench.add_argument("recording", type=Path, metavar="RECORDING", help="sequence or bag")
         if name == "consistency":
             bench.add_argument("--rooms", type=positive, default=10, help="one run each (default 10)")
             bench.add_argument("--first", type=int, default=100, help="seed of the first room (default 100)")
@@ -84,7 +87,7 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
         if name == "endurance":
             bench.add_argument("--minutes", type=positive, default=60)
             bench.add_argument("--picture", type=Path, help="PNG of the curves")
-        if name not in ("messages", "consistency", "endurance"):
+        if name not in ("messages", "realtime", "consistency", "endurance"):
             bench.add_argument("--extractor", choices=EXTRACTORS, default="hybrid", help="what `ours` is")
         if every or name in ("rotation", "homography", *_SCENES):
             bench.add_argument("--yardsticks", nargs="*", choices=YARDSTICKS, default=YARDSTICKS)

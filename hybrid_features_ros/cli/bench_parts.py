@@ -125,6 +125,14 @@ def _bench_messages(given: argparse.Namespace) -> Report:
     return bench_messages()
 
 
+def _bench_realtime(given: argparse.Namespace) -> Report:
+    try:
+        from hybrid_features_ros.nodes.bench_realtime import bench_realtime
+    except ModuleNotFoundError as error:
+        raise InputError(f"realtime needs ROS 2 ({error.name} is not installed)") from None
+    return bench_realtime(given.recording)
+
+
 def _asked(path: Path | None, option: str) -> Path:
     if path is None:
         raise InputError(f"needs {option} DIR")
@@ -142,4 +150,5 @@ PARTS = {
     "consistency": _bench_consistency,
     "endurance": _bench_endurance,
     "messages": _bench_messages,
+    "realtime": _bench_realtime,
 }

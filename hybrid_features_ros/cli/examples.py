@@ -19,6 +19,7 @@ EXAMPLES = {
     "bench speed": "hybrid-features bench speed --image photo.png --threads 2",
     "bench odometry": "hybrid-features bench odometry --every 2",
     "bench messages": "hybrid-features bench messages --json messages.json",
+    "bench realtime": "hybrid-features bench realtime RECORDING --json realtime.json",
     "bench all": "hybrid-features bench all --images photographs --parts rotation speed",
     "bench consistency": "hybrid-features bench consistency --rooms 20",
     "bench endurance": "hybrid-features bench endurance --minutes 60 --picture endurance.png",

@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,8 @@ from hybrid_features_ros.io.trajectory import write_tum
 from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.bag_player import BagPlayer
+from hybrid_features_ros.nodes.bench_realtime import bench_realtime
+from hybrid_features_ros.nodes.composition import visual_odometry
 from hybrid_features_ros.simulation.render import render_sequence
 
 
@@ -88,15 +87,20 @@ def demo(data: Path | None, out: Path) -> None:
     showcase = int(source.stamps[len(source) * 2 // 5])
     rclpy.init()
     player = BagPlayer(bag)
-    with _visual_odometry(player.image):
+    with visual_odometry(player.image, reliable=True):
         recorder = Recorder(player, showcase)
         print(
             f"replaying {len(source)} frames of {source.name} through the nodes, one by one ...", flush=True
         )
         player.play(lock_step=True)
     player.destroy_node()
+    realtime = bench_realtime(bag)
     rclpy.try_shutdown()
     _report(source, recorder, showcase, out)
+    print(
+        f"at its own rate: {realtime['odometry']} of {realtime['images']} images, {realtime['hz']:.1f} Hz, "
+        f"latency {realtime['latency_ms']['median']:.0f} ms, {realtime['cpu_share']:.2f} of a core"
+    )
 
 
 def _bag_of(source: Source, out: Path) -> Path:
@@ -107,25 +111,6 @@ def _bag_of(source: Source, out: Path) -> Path:
         print(f"writing {bag} ...", flush=True)
         make_bag(source, bag)
     return bag
-
-
-@contextmanager
-def _visual_odometry(topic: str) -> Iterator[None]:
-    """The node composition as its own process, fed reliably so that no image of the lock-step is lost."""
-    image = topic.removesuffix("/compressed")
-    reliable = [f"qos_overrides.{topic}.subscription.reliability:=reliable"]
-    if image != topic:
-        reliable.append("input.transport:=compressed")
-    remap = [f"image:={image}", f"image/compressed:={image}/compressed"]
-    remap.append(f"camera_info:={image.rpartition('/')[0]}/camera_info")
-    command = [sys.executable, "-m", "hybrid_features_ros.nodes.vo_node", "--ros-args"]
-    command += [word for r in remap for word in ("-r", r)] + [word for p in reliable for word in ("-p", p)]
-    process = subprocess.Popen(command)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 def _report(source: Source, recorder: Recorder, showcase: int, out: Path) -> None:

@@ -1,0 +1,32 @@
+"""The composed nodes as a process of their own, for the demo and for benchmarks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def visual_odometry(topic: str, reliable: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the composition on an image topic while the context lasts.
+
+    Args:
+        topic: ending in ``/compressed`` if the images are; ``camera_info`` is beside it.
+        reliable: feed it reliably, so that no image of a lock-step is lost.
+    """
+    image = topic.removesuffix("/compressed")
+    parameters = [f"qos_overrides.{topic}.subscription.reliability:=reliable"] if reliable else []
+    if image != topic:
+        parameters.append("input.transport:=compressed")
+    remap = [f"image:={image}", f"image/compressed:={image}/compressed"]
+    remap.append(f"camera_info:={image.rpartition('/')[0]}/camera_info")
+    command = [sys.executable, "-m", "hybrid_features_ros.nodes.vo_node", "--ros-args"]
+    command += [word for r in remap for word in ("-r", r)] + [word for p in parameters for word in ("-p", p)]
+    process = subprocess.Popen(command)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
