@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_features_ros import __version__
-from hybrid_features_ros.cli.bench import EXTRACTORS, bench_commands, positive, whole
+from hybrid_features_ros.cli.bench import bench_commands
+from hybrid_features_ros.cli.evaluate import INTERRUPTED, bag_command, evaluate_command
 from hybrid_features_ros.cli.examples import EXAMPLES
+from hybrid_features_ros.cli.options import command, config_of
 from hybrid_features_ros.cli.train import train_commands
-from hybrid_features_ros.core.config import Config, options, with_options
 from hybrid_features_ros.core.errors import InputError, extra
 
 _DESCRIPTION = "Local features and visual odometry, without ROS."
@@ -29,6 +30,9 @@ def main(args: Sequence[str] | None = None) -> None:
         given.command(given)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 def _extract(given: argparse.Namespace) -> None:
@@ -37,7 +41,7 @@ def _extract(given: argparse.Namespace) -> None:
     from hybrid_features_ros.visualization.draw import draw_features
 
     image = read_image(given.image)
-    features = make_extractor(_config(given).features).extract(image)
+    features = make_extractor(config_of(given).features).extract(image)
     _write(given.out, draw_features(image, features))
     print(f"{len(features)} {features.format.detector} features in {given.image}; picture: {given.out}")
 
@@ -49,41 +53,12 @@ def _match(given: argparse.Namespace) -> None:
     from hybrid_features_ros.matching.pair import match_images
     from hybrid_features_ros.visualization.draw import draw_matches
 
-    config = _config(given)
+    config = config_of(given)
     images = [read_image(path) for path in (given.a, given.b)]
     matching = MatchingConfig(lowe_ratio=config.odometry.matching.lowe_ratio)
     pair = match_images(make_extractor(config.features), images[0], images[1], matching)
     _write(given.out, draw_matches(images[0], images[1], pair.a, pair.b, pair.matches))
     print(f"{len(pair)} matches of {len(pair.a)} and {len(pair.b)} features; picture: {given.out}")
-
-
-def _evaluate(given: argparse.Namespace) -> None:
-    from hybrid_features_ros.evaluation.evaluate import evaluate
-    from hybrid_features_ros.evaluation.results import make_folder
-    from hybrid_features_ros.io.sources import open_source
-    from hybrid_features_ros.io.trajectory import write_tum
-    from hybrid_features_ros.visualization.gallery import FrameGallery
-    from hybrid_features_ros.visualization.report import write_report
-    from hybrid_features_ros.visualization.rerun import RerunView
-
-    source = open_source(given.sequence)
-    out = given.out or Path("results") / f"{source.name}_{given.mode}"
-    make_folder(out)
-    view = [RerunView(given.rerun, out.name, source.camera, source.ground_truth)] if given.rerun else []
-    gallery = FrameGallery(source.stamps[given.start :: given.every])
-    evaluation = evaluate(
-        source, _config(given), given.mode, start=given.start, every=given.every, gyro=given.gyro,
-        exact=given.exact, name=out.name, watchers=[gallery, *view],
-    )  # fmt: skip
-    for viewer in view:
-        viewer.close()
-    write_report(out, evaluation, gallery.snapshots)
-    if given.json:
-        given.json.write_text((out / "metrics.json").read_text())
-    if given.tum:
-        write_tum(given.tum, evaluation.trajectory)
-    print((out / "metrics.json").read_text(), end="")
-    print(f"report: {out / 'report.html'}", file=sys.stderr)
 
 
 def _report_page(given: argparse.Namespace) -> None:
@@ -127,14 +102,6 @@ def _export(given: argparse.Namespace) -> None:
         print(f"{given.onnx}: outputs differ from PyTorch's by {difference:.1e}")
 
 
-def _make_bag(given: argparse.Namespace) -> None:
-    from hybrid_features_ros.io.bags import make_bag
-    from hybrid_features_ros.io.sources import open_source
-
-    make_bag(open_source(given.sequence), given.out, compressed=given.compressed, storage=given.storage)
-    print(f"bag: {given.out}")
-
-
 def _render(given: argparse.Namespace) -> None:
     from hybrid_features_ros.simulation.render import render_sequence, render_turn
 
@@ -152,44 +119,23 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    extract = _command(commands, "extract", _extract, "draw the features of an image")
+    extract = command(commands, "extract", _extract, "draw the features of an image")
     extract.add_argument("image", type=Path)
     extract.add_argument("--out", type=Path, default=Path("features.png"), help="picture to write")
 
-    match_ = _command(commands, "match", _match, "draw the matches of two images")
+    match_ = command(commands, "match", _match, "draw the matches of two images")
     match_.add_argument("a", type=Path)
     match_.add_argument("b", type=Path)
     match_.add_argument("--out", type=Path, default=Path("matches.png"), help="picture to write")
 
-    run = _command(commands, "evaluate", _evaluate, "odometry of a sequence or bag against its truth")
-    run.add_argument("sequence", type=Path)
-    run.add_argument("--out", type=Path, help="folder of the results (default results/SEQUENCE_MODE)")
-    run.add_argument(
-        "--mode",
-        choices=("mono", "rgbd", "stereo"),
-        default="mono",
-        help="where depth comes from: motion alone, depth images, the right camera",
-    )
-    run.add_argument("--start", type=whole, default=0, metavar="N", help="begin at frame N (default 0)")
-    run.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame")
-    run.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope")
-    run.add_argument("--exact", action="store_true", help="the truth is exact: report NEES")
-    run.add_argument("--json", type=Path, help="file for the report")
-    run.add_argument("--rerun", type=Path, metavar="FILE", help="record a live view (.rrd) for Rerun")
-    run.add_argument("--tum", type=Path, help="file for the trajectory, TUM format")
+    evaluate_command(commands)
 
     report = commands.add_parser("report", help="one page about several evaluations, side by side")
     report.set_defaults(command=_report_page)
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of results, or its page")
     report.add_argument("--out", type=Path, default=Path("report.html"), help="page to write")
 
-    bag = commands.add_parser("bag", help="recordings").add_subparsers(required=True, metavar="COMMAND")
-    make = bag.add_parser("make", help="write a sequence as a rosbag2")
-    make.set_defaults(command=_make_bag)
-    make.add_argument("sequence", type=Path)
-    make.add_argument("out", type=Path)
-    make.add_argument("--compressed", action="store_true", help="CompressedImage instead of Image")
-    make.add_argument("--storage", choices=("sqlite3", "mcap"), default="sqlite3")
+    bag_command(commands)
 
     render = commands.add_parser("render", help="render the demo's rotation-heavy sequence with exact truth")
     render.set_defaults(command=_render)
@@ -235,42 +181,6 @@ def _dataset_commands(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--out", type=Path, default=Path("datasets"), help="folder for all of them")
         if name == "download":
             command.add_argument("--source", default="", help="folder or address that has the archives")
-
-
-def _command(commands: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:
-    """A command that takes the configuration."""
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text)
-    parser.set_defaults(command=function)
-    parser.add_argument("--extractor", choices=EXTRACTORS, help="local feature")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="any parameter of the nodes, such as odometry.matching.lowe_ratio=0.8",
-    )
-    return parser
-
-
-def _config(given: argparse.Namespace) -> Config:
-    kinds = {o.name: type(o.value) for o in options(Config())}
-    values: dict[str, Any] = {}
-    for text in given.set:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--set {text}: write NAME=VALUE")
-        values[name] = _parse(name, value, kinds.get(name, str))
-    if given.extractor:
-        values["features.extractor"] = given.extractor
-    config: Config = with_options(Config(), values)
-    return config
-
-
-def _parse(name: str, value: str, kind: type) -> Any:
-    try:
-        return {"true": True, "false": False}[value.lower()] if kind is bool else kind(value)
-    except (KeyError, ValueError):
-        raise InputError(f"{name} = {value!r}: give a {kind.__name__}") from None
 
 
 def _write(path: Path, image: Any) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hybrid_features_ros.core.config import Config, options, with_options
@@ -16,12 +17,14 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import MotionModel, OdometryResult, State, Trajectory
 from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory, trajectory_nees
 from hybrid_features_ros.evaluation.run import Step, run, trajectory
-from hybrid_features_ros.io.source import Source
+from hybrid_features_ros.io.source import Notes, Source
 from hybrid_features_ros.io.trajectory import interpolate
 
 Mode = Literal["mono", "rgbd", "stereo"]
 TRANSLATING = (MotionModel.PNP, MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY)
 MAX_GAP_NS = 100_000_000
+LOOKED_AT = 10  # frames whose depth is looked at
+USUAL_M = (0.1, 50.0)  # median depth of what cameras measure
 
 
 class Watcher(Protocol):
@@ -78,41 +81,92 @@ def evaluate(
         mode: ``rgbd`` uses depth images, ``stereo`` the right camera.
         start: index of the first frame used.
         every: use every N-th frame.
-        gyro: use the sequence's angular velocities, taken to be in the camera's axes.
+        gyro: use the sequence's angular velocities.
         exact: the truth has no noise, so that NEES means something.
         name: of the run; default: sequence and mode.
         watchers: see every step.
 
     Raises:
         InputError: the source lacks what the mode needs, its truth is of another time, or it has no frame
-            ``start``.
+            ``start``. Ctrl-C is none: what was computed until then is returned.
     """
-    if mode == "rgbd":
-        config = with_options(config, {"input.depth": True})
+    config = _for_mode(config, mode, gyro)
     if start >= len(source):
         raise InputError(
             f"{source.name}: start = {start}, but it has {len(source)} frames: 0 to {len(source) - 1}"
         )
     stamps = source.stamps[start::every]
-    _check_truth(source, stamps)
+    _check_truth(source, stamps, exact)
+    everybody: Sequence[Watcher] = (DepthRange(source.notes), *watchers)
     results: list[OdometryResult] = []
     extract_ms: list[float] = []
     steps = run(source, config, every, start=start, stereo=mode == "stereo", gyro=gyro)
+    interrupted = False
     with tqdm(steps, total=len(stamps), unit="frame", desc=source.name, disable=None) as bar:
-        for step in bar:
-            results.append(step.result)
-            extract_ms.append(step.extract_ms)
-            bar.set_postfix_str(step.result.state.name.lower(), refresh=False)
-            for watcher in watchers:
-                watcher.see(step)
+        try:
+            for step in bar:
+                results.append(step.result)
+                extract_ms.append(step.extract_ms)
+                bar.set_postfix_str(step.result.state.name.lower(), refresh=False)
+                for watcher in everybody:
+                    watcher.see(step)
+        except KeyboardInterrupt:
+            interrupted = True
     report = _report(source, config, mode, start, every, results, extract_ms, exact)
+    report["protocol"]["interrupted"] = interrupted
     run_name = name or f"{source.name}_{mode}"
     return Evaluation(run_name, mode, config, results, extract_ms, source.ground_truth, report)
 
 
-def _check_truth(source: Source, stamps: Any) -> None:
+class DepthRange:
+    """Notes where depths are so near or far that their unit must be another.
+
+    Args:
+        notes: of the recording.
+    """
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._medians: list[float] = []
+
+    def see(self, step: Step) -> None:
+        """Look at the depth of one of the first frames."""
+        depth = step.frame.depth
+        if depth is None or len(self._medians) >= LOOKED_AT or step.features.depths is None:
+            return
+        known = depth[np.isfinite(depth)]
+        if known.size:
+            self._medians.append(float(np.median(known)))
+        median = float(np.median(self._medians)) if self._medians else USUAL_M[0]
+        if len(self._medians) == LOOKED_AT and not USUAL_M[0] <= median <= USUAL_M[1]:
+            self._notes.assumed["depth range"] = (
+                f"the median depth is {median:.3g} m: is the unit right? --depth-scale gives units per metre"
+            )
+
+
+def _for_mode(config: Config, mode: Mode, gyro: bool) -> Config:
+    """The configuration that makes the nodes do what is asked for here.
+
+    Raises:
+        InputError: it asks for something else than the mode.
+    """
+    asked = {
+        "input.depth": (config.input.depth, mode == "rgbd", "--mode rgbd"),
+        "input.stereo": (config.input.stereo, mode == "stereo", "--mode stereo"),
+        "input.imu": (config.input.imu, gyro, "--gyro"),
+    }
+    for name, (is_set, wanted, option) in asked.items():
+        if is_set and not wanted:
+            raise InputError(f"{name} = true: say {option}")
+    done: Config = with_options(config, {name: wanted for name, (_, wanted, _) in asked.items()})
+    return done
+
+
+def _check_truth(source: Source, stamps: NDArray[np.int64], exact: bool) -> None:
     """Whether the truth can be used, before anything is computed."""
     if source.ground_truth is None:
+        if exact:
+            raise InputError(f"{source.name}: no truth, which --exact compares with")
         return
     known = int(interpolate(source.ground_truth, stamps, MAX_GAP_NS)[1].sum())
     if known < 3:
@@ -130,6 +184,8 @@ def _report(
         "protocol": {
             "sequence": source.name, "mode": mode, "start": start, "every": every,
             "config": {o.name: o.value for o in options(config)},
+            "assumed": assumed(source.notes, mode, config.input.imu),
+            "skipped": skipped(source.notes),
         },
         "start": start,
         "frames": len(results),
@@ -143,20 +199,44 @@ def _report(
         "ms": _milliseconds(results, extract_ms),
         "nees_mean": None, "coverage_3sigma": None,
     }  # fmt: skip
-    if source.ground_truth is not None:
+    if source.ground_truth is not None and len(results) >= 3:
+        report.update(_errors(source.ground_truth, mode, every, results, exact, report["protocol"]))
+    return report
+
+
+def _errors(
+    truth: Trajectory, mode: Mode, every: int, results: list[OdometryResult], exact: bool,
+    protocol: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """Figures against the truth; how they were taken goes into the protocol."""
+    try:
         metrics = evaluate_trajectory(
             trajectory(results),
-            source.ground_truth,
+            truth,
             alignment="sim3" if mode == "mono" else "se3",
             delta_frames=max(1, 30 // every),
         )
-        figures = asdict(metrics)
-        report["protocol"]["metrics"] = figures.pop("protocol")
-        report.update(figures)
-        report["coverage_3sigma"] = coverage(results, source.ground_truth, metrics.scale)
-        if exact:
-            report["nees_mean"] = trajectory_nees(results, source.ground_truth, metrics.scale)
-    return report
+    except InputError as error:  # too many frames were left out
+        protocol["metrics"] = {"none": str(error)}
+        return {}
+    figures = asdict(metrics)
+    protocol["metrics"] = figures.pop("protocol")
+    figures["coverage_3sigma"] = coverage(results, truth, metrics.scale)
+    figures["nees_mean"] = trajectory_nees(results, truth, metrics.scale) if exact else None
+    return figures
+
+
+def assumed(notes: Notes, mode: Mode, gyro: bool) -> list[str]:
+    """What was assumed of the parts of a recording that a run uses, one line each."""
+    unused = {"depth": mode != "rgbd", "right": mode != "stereo", "imu": not gyro}
+    lines = [line for about, line in notes.assumed.items() if not unused.get(about)]
+    return lines + ([f"no truth: {notes.missing['truth']}"] if "truth" in notes.missing else [])
+
+
+def skipped(notes: Notes) -> dict[str, Any]:
+    """How many frames, or parts of them, were left out, and the first with its reason."""
+    first = next(iter(notes.skipped.items()), None)
+    return {"count": len(notes.skipped), "first": None if first is None else ": ".join(first)}
 
 
 def has_translation(result: OdometryResult) -> bool:

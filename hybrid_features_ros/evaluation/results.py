@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from hybrid_features_ros.core.config import Config, options
-from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.errors import InputError, reading
 from hybrid_features_ros.evaluation.evaluate import Evaluation
 from hybrid_features_ros.io.trajectory import write_tum
 
@@ -30,14 +30,15 @@ def write_results(out: Path, evaluation: Evaluation) -> None:
     """Write ``trajectory.tum``, ``metrics.json`` and ``config.yaml`` into a folder.
 
     Raises:
-        InputError: the folder cannot be made, or the sequence had no frame.
+        InputError: the folder cannot be made or written to, or the sequence had no frame.
     """
     if not evaluation.results:
         raise InputError(f"{evaluation.name}: no frames to report on")
     make_folder(out)
-    write_tum(out / "trajectory.tum", evaluation.trajectory)
-    (out / "metrics.json").write_text(json.dumps(evaluation.report, indent=1) + "\n")
-    (out / "config.yaml").write_text(parameter_file(evaluation.config))
+    with reading(f"{out}: cannot write"):
+        write_tum(out / "trajectory.tum", evaluation.trajectory)
+        (out / "metrics.json").write_text(json.dumps(evaluation.report, indent=1) + "\n")
+        (out / "config.yaml").write_text(parameter_file(evaluation.config))
 
 
 def parameter_file(config: Config) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from time import perf_counter
 
 import numpy as np
 
+from hybrid_features_ros.core.camera import Camera, Distortion
 from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features, OdometryResult, Trajectory
@@ -47,23 +47,26 @@ def run(
 ) -> Iterator[Step]:
     """Extract and track every ``every``-th frame of a source from frame ``start`` on, one step per frame.
 
-    Depth is used where ``config.input.depth`` asks for it and the frame has it.
+    Depth is used where ``config.input.depth`` asks for it and the frame has it. A frame that cannot be used
+    is left out and noted (``source.notes``), as the nodes do.
 
     Args:
         stereo: take depth from the right camera of a rectified pair.
         gyro: give the odometry the source's angular velocities.
 
     Raises:
-        InputError: the source has no right camera, or no gyroscope, that is asked for.
+        InputError: the source has no right camera, depth or gyroscope that is asked for, or no usable frame.
     """
-    if gyro and source.imu is None:
-        raise InputError(f"{source.name}: no inertial measurements")
     odometry = Odometry(config.odometry)
-    if gyro and source.imu is not None:
-        for stamp, rate in zip(source.imu.stamps.tolist(), source.imu.gyro, strict=True):
-            odometry.add_gyro(stamp, rate)
+    if gyro:
+        add_gyro(odometry, source)
     for frame, features, extract_ms in extracted(source, config, every, start=start, stereo=stereo):
-        yield Step(frame, features, odometry.process(frame.stamp, features, source.camera), extract_ms)
+        try:
+            result = odometry.process(frame.stamp, features, source.camera)
+        except InputError as error:
+            source.notes.skipped[f"image {frame.stamp} ns"] = str(error)
+            continue
+        yield Step(frame, features, result, extract_ms)
 
 
 def extracted(
@@ -72,24 +75,105 @@ def extracted(
     """Frames, their features with depths as in :func:`run`, and the wall-clock time of these [ms].
 
     Raises:
-        InputError: the source has no right camera, and one is asked for.
+        InputError: the source has no right camera or depth that is asked for, or no usable frame.
     """
-    if stereo and (source.right is None or not source.baseline):
+    depth = config.input.depth
+    _check_missing(source, "depth" if depth else "", "right" if stereo else "")
+    extractor = make_extractor(config.features)
+    pair = _stereo(source) if stereo else None
+    wanted = set(source.stamps[start::every].tolist())
+    count = with_depth_count = 0
+    for frame, right in _frames(source, stereo):
+        if frame.stamp not in wanted:
+            continue
+        begin = perf_counter()
+        try:
+            _check_size(frame, source.camera)
+            features = _features(extractor, pair, frame, right, config)
+        except InputError as error:
+            source.notes.skipped[f"image {frame.stamp} ns"] = str(error)
+            continue
+        count += 1
+        with_depth_count += features.depths is not None
+        yield frame, features, 1e3 * (perf_counter() - begin)
+    if not count or (depth and not with_depth_count):
+        reason = next(iter(source.notes.skipped.values()), "none is near enough in time")
+        raise InputError(f"{source.name}: no {'frame has depth' if count else 'usable frame'}: {reason}")
+
+
+def add_gyro(odometry: Odometry, source: Source) -> None:
+    """Give the odometry all angular velocities of a source.
+
+    Raises:
+        InputError: it has none, or none of the images' time.
+    """
+    imu = source.imu
+    if imu is None:
+        _check_missing(source, "imu")
+        raise InputError(f"{source.name}: no inertial measurements")
+    if not ((imu.stamps >= source.stamps[0]) & (imu.stamps <= source.stamps[-1])).any():
+        raise InputError(
+            f"{source.name}: no inertial measurement is of the images' time, {source.stamps[0]} to "
+            f"{source.stamps[-1]} ns; the first is of {imu.stamps[0]} ns"
+        )
+    for stamp, rate in zip(imu.stamps.tolist(), imu.gyro, strict=True):
+        odometry.add_gyro(stamp, rate)
+
+
+def _check_missing(source: Source, *names: str) -> None:
+    """Whether a source has what is asked for, before anything is computed."""
+    what = {"depth": "no frame has depth", "right": "no right camera", "imu": "no inertial measurements"}
+    for name in filter(None, names):
+        if name in source.notes.missing:
+            raise InputError(f"{source.name}: {what[name]}: {source.notes.missing[name]}")
+
+
+def _stereo(source: Source) -> StereoDepth:
+    """Depth from a pair whose rows match: both images rectified to one focal length and height."""
+    if source.right is None:
         raise InputError(
             f"{source.name}: no right camera; a stereo pair is two folders NAME_left, NAME_right"
         )
-    extractor = make_extractor(config.features)
-    pair = StereoDepth(source.camera.fx, source.baseline) if stereo else None
-    for frame, right in islice(_frames(source, stereo), start, None, every):
-        begin = perf_counter()
-        features = _features(extractor, pair, frame, right, config)
-        yield frame, features, 1e3 * (perf_counter() - begin)
+    if not source.baseline:
+        raise InputError(f"{source.name}: no baseline of the pair; write baseline_m [m] into calib.json")
+    left, right = source.camera, source.right.camera
+    lenses = {left.distortion, right.distortion} - {Distortion.NONE}
+    if lenses:
+        raise InputError(
+            f"{source.name}: the images of the pair are not rectified ({lenses.pop().value}); rectify them "
+            "(stereo_image_proc), or --set input.rectified=true if they are and P is known"
+        )
+    if abs(left.fx - right.fx) > 1e-3 * left.fx or left.height != right.height:
+        raise InputError(
+            f"{source.name}: left and right image are not rectified to one another: fx {left.fx:g} and "
+            f"{right.fx:g}, {left.height} and {right.height} rows"
+        )
+    return StereoDepth(left.fx, source.baseline, (left.cx - right.cx, left.cy - right.cy))
+
+
+def _check_size(frame: Frame, camera: Camera) -> None:
+    height, width = frame.image.shape[:2]
+    if (height, width) != (camera.height, camera.width):
+        raise InputError(
+            f"the image has {width}x{height} pixels, its calibration is for {camera.width}x{camera.height}: "
+            "give the calibration that belongs to it"
+        )
 
 
 def _frames(source: Source, stereo: bool) -> Iterator[tuple[Frame, Frame | None]]:
+    """Frames with the right ones of the same stamps; those without are left out and noted."""
     if not stereo or source.right is None:
-        return ((frame, None) for frame in source)
-    return zip(source, source.right, strict=True)
+        yield from ((frame, None) for frame in source)
+        return
+    rights = iter(source.right)
+    right = next(rights, None)
+    for frame in source:
+        while right is not None and right.stamp < frame.stamp:
+            right = next(rights, None)
+        if right is not None and right.stamp == frame.stamp:
+            yield frame, right
+        else:
+            source.notes.skipped[f"image {frame.stamp} ns"] = "no right image belongs to it"
 
 
 def _features(

@@ -137,9 +137,10 @@ def read_calibration(path: Path, topic: str = "") -> Calibration:
     if not path.is_file():
         raise InputError(f"{path}: no such file; write width, height, K (3x3), dist and model into it")
     text = read_text(path)
-    with reading(path, "it is neither a calib.json nor a YAML file of ROS, Kalibr, EuRoC or OpenCV"):
-        if path.suffix == ".json":
+    if path.suffix == ".json":
+        with reading(path, "a calib.json needs width, height, K (3x3), dist and model"):
             return _own(path, json.loads(text))
+    with reading(path, "it is neither a calib.json nor a YAML file of ROS, Kalibr, EuRoC or OpenCV"):
         content = _mapping(yaml.load(_plain_yaml(text), _Loader))
         chain = [_mapping(v) for k, v in content.items() if re.fullmatch(r"cam[0-9]+", k)]
         if chain:
@@ -151,6 +152,17 @@ def read_calibration(path: Path, topic: str = "") -> Calibration:
         if "k" in content or ("K" in content and "distortion_model" in content):
             return _echoed(content)
         return _own(path, content)
+
+
+def read_mounting(path: Path) -> Float64 | None:
+    """``T_body_sensor`` (4, 4) of the sensor.yaml of any EuRoC sensor; None: not told.
+
+    Raises:
+        InputError: the file is missing, or no YAML with a rigid motion.
+    """
+    text = read_text(path)
+    with reading(path, "expected T_BS with 4x4 numbers"):
+        return _body(_mapping(yaml.load(_plain_yaml(text), _Loader)))
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
@@ -246,15 +258,19 @@ def _kalibr(content: Mapping[str, Any]) -> Calibration:
     fx, fy, cx, cy = _floats(content["intrinsics"])
     width, height = content["resolution"]
     D = content.get("distortion_coeffs", content.get("distortion_coefficients", []))
-    body = content.get("T_BS")
     return Calibration(
         CameraInfo(
             int(width), int(height), str(content.get("distortion_model", "none")), _floats(D),
             [fx, 0, cx, 0, fy, cy, 0, 0, 1],
         ),
         T_camera_imu=_motion("", "T_cam_imu", content.get("T_cam_imu")),
-        T_body_camera=_motion("", "T_BS", body["data"] if isinstance(body, dict) else body),
+        T_body_camera=_body(content),
     )  # fmt: skip
+
+
+def _body(content: Mapping[str, Any]) -> Float64 | None:
+    T = content.get("T_BS")
+    return _motion("", "T_BS", T["data"] if isinstance(T, dict) else T)
 
 
 def _floats(values: Any) -> list[float]:

@@ -2,54 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.io.folders import (
-    open_euroc,
-    open_kitti,
-    open_plain,
-    open_tartanair,
-    open_tum,
-)
-from hybrid_features_ros.io.source import Frame, Imu, Source, is_bag
+from hybrid_features_ros.io.layouts import KITTI_PAIRS, open_euroc, open_kitti, open_plain, open_tartanair
+from hybrid_features_ros.io.source import Choice, Frame, Imu, Notes, Source, is_bag
 
-__all__ = ["Frame", "Imu", "Source", "open_source"]
+__all__ = ["Choice", "Frame", "Imu", "Notes", "Source", "open_source"]
 
 
-def open_source(path: Path, topic: str = "") -> Source:
-    """Open a folder (plain, TUM RGB-D, EuRoC, KITTI odometry, TartanAir) or a ROS 1 or ROS 2 bag.
+def open_source(path: Path, topic: str = "", choice: Choice | None = None) -> Source:
+    """Open a folder (plain, TUM RGB-D, EuRoC, TUM-VI, KITTI odometry, TartanAir) or a ROS 1 or ROS 2 bag.
 
     Args:
         path: of the recording; of a stereo pair, the left one.
-        topic: image topic of a bag; default: its first.
+        topic: image topic of a bag, as ``Choice(image=topic)``.
+        choice: what is to be read, where it is said by hand.
 
     Raises:
-        InputError: there is nothing at the path, or it has no images or no calibration.
+        InputError: there is nothing at the path, it has no images or no calibration, or not what was chosen.
     """
-    path = Path(path)
+    path, choice = Path(path), choice or Choice()
+    if topic:
+        choice = replace(choice, image=topic)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if is_bag(path):
         from hybrid_features_ros.io.bags import open_bag  # needs the extra `bags`
 
-        return open_bag(path, topic)
+        return open_bag(path, choice)
     if not path.is_dir():
         raise InputError(
             f"{path}: neither a bag (.bag, .mcap, .db3 or a rosbag2 folder) nor a folder of images"
         )
+    if choice.camera_info:
+        raise InputError(
+            f"--camera-info {choice.camera_info} names a topic of a bag; of a folder, give --calib"
+        )
     path = path.resolve()
     if (path / "calib.json").exists():
-        return open_plain(path)
+        return open_plain(path, choice)
     if (path / "mav0").is_dir() or (path / "cam0" / "sensor.yaml").exists():
-        return open_euroc(path)
-    if (path / "image_0").is_dir():
-        return open_kitti(path)
+        return open_euroc(path, choice)
+    if any((path / name).is_dir() for pair in KITTI_PAIRS for name in pair):
+        return open_kitti(path, choice)
     if (path / "image_left").is_dir():
-        return open_tartanair(path)
-    if (path / "rgb.txt").exists():
-        return open_tum(path)
+        return open_tartanair(path, choice)
+    if (path / "rgb.txt").exists() or choice.calib is not None:
+        return open_plain(path, choice)
     raise InputError(
-        f"{path}: no known layout; expected calib.json (images of your own), rgb.txt (TUM RGB-D), "
-        "mav0 (EuRoC), image_0 (KITTI odometry), image_left (TartanAir) or metadata.yaml (rosbag2)"
+        f"{path}: no known layout; expected calib.json (images of your own; or --calib FILE), rgb.txt (TUM "
+        "RGB-D), mav0 (EuRoC, TUM-VI), image_0 or image_2 (KITTI odometry), image_left (TartanAir) or "
+        "metadata.yaml (rosbag2)"
     )

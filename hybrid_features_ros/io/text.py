@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +66,7 @@ def read_list(path: Path, unit: Literal["s", "ns"]) -> tuple[NDArray[np.int64], 
     stamps, names = [], []
     for number, line in _lines(path, 2, f"stamp [{unit}] and file"):
         word = line.replace(",", " ").split()[0]
-        stamps.append(_stamp(path, number, word, unit))
+        stamps.append(_stamp(path, number, word, unit, "stamps and files"))
         names.append(line.lstrip()[len(word) :].strip(" \t,;\"'").replace("\\", "/"))
     return np.array(stamps, dtype=np.int64), names
 
@@ -83,7 +82,7 @@ def read_table(
     stamps, rows = [], []
     for number, line in _lines(path, columns, meaning):
         words = line.replace(",", " ").split()
-        stamps.append(_stamp(path, number, words[0], unit))
+        stamps.append(_stamp(path, number, words[0], unit, meaning))
         try:
             rows.append([float(w) for w in words[1:columns]])
         except ValueError as error:
@@ -115,7 +114,7 @@ def parse_stamp(text: str, unit: Literal["s", "ns"] = "s") -> int:
     return stamp
 
 
-def natural(name: str) -> Sequence[str | int]:
+def natural(name: str) -> list[Any]:
     """Key that sorts names by the numbers in them: 2 before 10."""
     return [int(word) if i % 2 else word for i, word in enumerate(re.split("([0-9]+)", name))]
 
@@ -146,8 +145,8 @@ def _is_number(line: str) -> bool:
     return True
 
 
-def _stamp(path: Path, number: int, word: str, unit: Literal["s", "ns"]) -> int:
+def _stamp(path: Path, number: int, word: str, unit: Literal["s", "ns"], meaning: str) -> int:
     try:
         return parse_stamp(word, unit)
     except ValueError as error:
-        raise InputError(f"{path}:{number}: not stamps [{unit}]: {error}") from None
+        raise InputError(f"{path}:{number}: not {meaning}: {error}; stamps are in {unit}") from None

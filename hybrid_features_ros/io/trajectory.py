@@ -12,6 +12,7 @@ from scipy.spatial.transform import Slerp
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.errors import InputError, reading
 from hybrid_features_ros.core.types import Float64, Trajectory
+from hybrid_features_ros.io.source import Notes
 from hybrid_features_ros.io.text import read_rows, read_table
 
 
@@ -20,28 +21,34 @@ def format_stamp(ns: int) -> str:
     return f"{ns // 1_000_000_000}.{ns % 1_000_000_000:09d}"
 
 
-def read_tum(path: Path) -> Trajectory:
+def read_tum(path: Path, notes: Notes | None = None) -> Trajectory:
     """Read ``t tx ty tz qx qy qz qw`` lines [s, m], in any order; of equal stamps the first counts.
 
     Lines without a pose (not finite, or a quaternion of zeros, as motion capture writes what it did not see)
-    are left out.
+    are left out and noted.
 
     Raises:
         InputError: the file is missing, without poses, or holds something else.
     """
     stamps, values = read_table(path, 8, "t tx ty tz qx qy qz qw", "s")
-    return poses_of(path, stamps, values)
+    return poses_of(path, stamps, values, notes)
 
 
-def poses_of(path: Path, stamps: NDArray[np.int64], values: Float64) -> Trajectory:
+def poses_of(
+    path: Path, stamps: NDArray[np.int64], values: Float64, notes: Notes | None = None
+) -> Trajectory:
     """Trajectory of positions and quaternions (N, 7), ``x y z qx qy qz qw``, as :func:`read_tum` reads them.
 
     Raises:
         InputError: there is no pose in it.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         length = np.linalg.norm(values[:, 3:], axis=1)
     is_pose = np.isfinite(values).all(axis=1) & np.isfinite(length) & (length > 1e-6)
+    if notes is not None and not is_pose.all():
+        notes.assumed["truth"] = (
+            f"{(~is_pose).sum()} of {len(is_pose)} lines of the truth are no pose: left out"
+        )
     stamps, values = stamps[is_pose], values[is_pose]
     if not len(stamps):
         raise InputError(f"{path}: no poses in it")

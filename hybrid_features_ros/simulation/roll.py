@@ -21,7 +21,7 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float32, Float64, Trajectory
-from hybrid_features_ros.io.source import Frame, Imu, Source
+from hybrid_features_ros.io.source import Frame, Imu, Notes, Source
 from hybrid_features_ros.io.trajectory import interpolate
 
 GREY = 128.0
@@ -114,9 +114,13 @@ class RolledSource:
         return len(self.stamps)
 
     def __iter__(self) -> Iterator[Frame]:
-        for number, frame in enumerate(self.source):
-            if number % self.profile.every == 0:
-                yield self.roll(frame)
+        wanted = set(self.stamps.tolist())
+        yield from (self.roll(frame) for frame in self.source if frame.stamp in wanted)
+
+    @property
+    def notes(self) -> Notes:
+        """Those of the recorded source."""
+        return self.source.notes
 
     @property
     def ground_truth(self) -> Trajectory | None:

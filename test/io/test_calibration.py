@@ -150,7 +150,7 @@ def test_keys_that_nobody_reads_are_refused(tmp_path, more, message):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("c.json", "{", "neither a calib.json nor"),
+        ("c.json", "{", "a calib.json needs width"),
         ("c.json", "[1]", "expected keys and values"),
         ("c.yaml", "a: [1,\n\tb", "neither a calib.json nor"),
         ("c.yaml", "camera_matrix: {data: [1]}", "'image_width' is missing"),

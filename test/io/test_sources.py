@@ -162,7 +162,8 @@ def broken(tmp_path, change):
     ("change", "message"),
     [
         (lambda p: (p / "rgb.txt").write_text("# empty\n"), "walk: no images"),
-        (lambda p: (p / "rgb.txt").write_text("1.0 a.png\n1.0 b.png\n"), "increase strictly"),
+        (lambda p: (p / "rgb.txt").write_text("1.0 a.png\n1.0 b.png\n"), "all 2 images have the stamp"),
+        (lambda p: (p / "rgb.txt").write_text("0 a.png\n50000000 b.png\n"), "in another unit"),
         (lambda p: (p / "rgb.txt").write_text("soon a.png\n"), "not stamps and files"),
         (lambda p: (p / "rgb.txt").write_text("1.0\n"), "rgb.txt:1: 1 values"),
         (lambda p: (p / "calib.json").write_text("{}"), "needs width, height, K"),
@@ -176,10 +177,10 @@ def test_broken_folders(tmp_path, change, message):
         open_source(broken(tmp_path, change))
 
 
-def test_a_missing_image_is_named(tmp_path):
+def test_a_missing_image_is_left_out_and_named(tmp_path):
     source = open_source(broken(tmp_path, lambda p: (p / "images/2.png").unlink()))
-    with pytest.raises(InputError, match=r"images/2\.png: no such file"):
-        list(source)
+    assert [f.stamp for f in source] == np.delete(sequences.stamps(), 2).tolist()
+    assert "no such file" in source.notes.skipped["2.png"]
 
 
 def test_wrong_paths(tmp_path):

@@ -80,7 +80,7 @@ def test_a_header_without_a_mark_is_left_out(tmp_path):
     [
         ("1 2 3\n2 x 4\n", "l:2: could not convert"),
         ("1 2 3\n2 4\n", "l:2: 2 values; expected t x y"),
-        ("1 2 3\nsoon 2 3\n", r"l:2: not stamps \[s\]: 'soon'"),
+        ("1 2 3\nsoon 2 3\n", "l:2: not t x y: 'soon' is no stamp; stamps are in s"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, text, message):

@@ -60,7 +60,7 @@ def test_kitti_files_round_trip(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("1 2 3\n", "3 values; expected t tx"), ("a b c d e f g h\n", r"t.tum:1: not stamps \[s\]"),
+    [("1 2 3\n", "3 values; expected t tx"), ("a b c d e f g h\n", "t.tum:1: not t tx ty"),
      ("# nothing\n", "no poses"), ("1 0 0 0 0 0 0 0\n", "no poses"),
      ("1 0 0 0 0 0 0 x\n", "could not convert")],
 )  # fmt: skip

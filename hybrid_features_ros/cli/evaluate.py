@@ -1,0 +1,140 @@
+"""The commands that read recordings: ``hybrid-features evaluate`` and ``bag make``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hybrid_features_ros.cli.bench import positive, whole
+from hybrid_features_ros.cli.options import (
+    OFFLINE,
+    check_writable,
+    choice_of,
+    command,
+    config_of,
+    recording_options,
+)
+from hybrid_features_ros.core.errors import InputError, reading
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+
+
+def evaluate_command(commands: Any) -> None:
+    """Add ``evaluate``."""
+    run = command(commands, "evaluate", _evaluate, "odometry of a sequence or bag against its truth")
+    run.add_argument("sequence", type=Path)
+    run.add_argument("--out", type=Path, help="folder of the results (default results/SEQUENCE_MODE)")
+    run.add_argument(
+        "--mode",
+        choices=("mono", "rgbd", "stereo"),
+        default="mono",
+        help="where depth comes from: motion alone, depth images, the right camera",
+    )
+    run.add_argument("--start", type=whole, default=0, metavar="N", help="begin at frame N (default 0)")
+    run.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame")
+    run.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope")
+    run.add_argument("--exact", action="store_true", help="the truth is exact: report NEES")
+    run.add_argument("--json", type=Path, help="file for the report")
+    run.add_argument("--rerun", type=Path, metavar="FILE", help="record a live view (.rrd) for Rerun")
+    run.add_argument("--tum", type=Path, help="file for the trajectory, TUM format")
+    run.add_argument("--left", default="", metavar="NAME", help="with --mode stereo, the same as --image")
+    recording_options(run)
+
+
+def bag_command(commands: Any) -> None:
+    """Add ``bag make``."""
+    bag = commands.add_parser("bag", help="recordings").add_subparsers(required=True, metavar="COMMAND")
+    make = bag.add_parser("make", help="write a sequence as a rosbag2")
+    make.set_defaults(command=_make_bag)
+    make.add_argument("sequence", type=Path)
+    make.add_argument("out", type=Path)
+    make.add_argument("--compressed", action="store_true", help="CompressedImage instead of Image")
+    make.add_argument("--storage", choices=("sqlite3", "mcap"), default="sqlite3")
+    recording_options(make)
+
+
+def _evaluate(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.evaluation.evaluate import assumed, evaluate, skipped
+    from hybrid_features_ros.evaluation.results import make_folder
+    from hybrid_features_ros.io.sources import open_source
+    from hybrid_features_ros.io.trajectory import write_tum
+    from hybrid_features_ros.visualization.gallery import FrameGallery
+    from hybrid_features_ros.visualization.report import write_report
+    from hybrid_features_ros.visualization.rerun import RerunView
+
+    config = config_of(given, OFFLINE)
+    source = open_source(given.sequence, choice=_chosen(given, config))
+    _ = source.ground_truth, source.imu if given.gyro else None  # read now: both may have something to note
+    out = given.out or Path("results") / f"{source.name}_{given.mode}"
+    make_folder(out)
+    for option in ("json", "tum", "rerun"):
+        check_writable(f"--{option}", getattr(given, option))
+    told = assumed(source.notes, given.mode, given.gyro)
+    _print_notes(told)
+    view = [RerunView(given.rerun, out.name, source.camera, source.ground_truth)] if given.rerun else []
+    gallery = FrameGallery(source.stamps[given.start :: given.every])
+    evaluation = evaluate(
+        source, config, given.mode, start=given.start, every=given.every, gyro=given.gyro,
+        exact=given.exact, name=out.name, watchers=[gallery, *view],
+    )  # fmt: skip
+    for viewer in view:
+        viewer.close()
+    _print_notes([line for line in assumed(source.notes, given.mode, given.gyro) if line not in told])
+    left_out = skipped(source.notes)
+    if left_out["count"]:
+        print(f"warning: {left_out['count']} left out; the first: {left_out['first']}", file=sys.stderr)
+    interrupted = evaluation.report["protocol"]["interrupted"]
+    if interrupted and not evaluation.results:
+        print("interrupted before the first frame", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    write_report(out, evaluation, gallery.snapshots)
+    text = (out / "metrics.json").read_text()
+    if given.json:
+        with reading(f"--json {given.json}: cannot write"):
+            given.json.write_text(text)
+    if given.tum:
+        with reading(f"--tum {given.tum}: cannot write"):
+            write_tum(given.tum, evaluation.trajectory)
+    print(text, end="")
+    print(f"report: {out / 'report.html'}", file=sys.stderr)
+    if interrupted:
+        frames = f"{len(evaluation.results)} of {len(source.stamps[given.start :: given.every])} frames"
+        print(f"interrupted after {frames}; {out} has the results of those", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _print_notes(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(f"note: {line}", file=sys.stderr)
+
+
+def _chosen(given: argparse.Namespace, config: Any) -> Any:
+    """What is to be read; options that the mode does not use are refused."""
+    uses = {
+        "depth": (given.mode == "rgbd", "--mode rgbd"),
+        "depth_scale": (given.mode == "rgbd", "--mode rgbd"),
+        "left": (given.mode == "stereo", "--mode stereo"),
+        "right": (given.mode == "stereo", "--mode stereo"),
+        "imu": (given.gyro, "--gyro"),
+    }
+    for name, (used, option) in uses.items():
+        if getattr(given, name) and not used:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(given, name)}: only {option} uses it")
+    if given.left and given.image:
+        raise InputError(f"--left {given.left} and --image {given.image} are the same: give one")
+    choice = choice_of(given, config, stereo=given.mode == "stereo")
+    return replace(choice, image=given.left or given.image)
+
+
+def _make_bag(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.io.bags import make_bag
+    from hybrid_features_ros.io.sources import open_source
+
+    source = open_source(given.sequence, choice=choice_of(given))
+    make_bag(source, given.out, compressed=given.compressed, storage=given.storage)
+    _print_notes([*source.notes.assumed.values(), *map(": ".join, source.notes.skipped.items())])
+    print(f"bag: {given.out}")

@@ -1,0 +1,131 @@
+"""Options that several commands share: configuration, what is read of a recording, what is written."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybrid_features_ros.core.config import Config, FeatureConfig, options, with_options
+from hybrid_features_ros.core.errors import InputError, reading
+
+if TYPE_CHECKING:
+    from hybrid_features_ros.io.source import Choice
+
+EXTRACTORS = FeatureConfig.__dataclass_fields__["extractor"].metadata["choices"]
+ALGORITHM = ("features.", "odometry.")
+OFFLINE = (
+    *ALGORITHM, "input.rectified", "input.depth", "input.stereo", "input.imu", "input.sync",
+    "input.max_interval_s",
+)  # fmt: skip
+
+
+def command(
+    commands: Any, name: str, function: Callable[[argparse.Namespace], None], text: str
+) -> argparse.ArgumentParser:
+    """A command that takes the configuration."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text)
+    parser.set_defaults(command=function)
+    parser.add_argument("--extractor", choices=EXTRACTORS, help="local feature")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any parameter of the nodes that acts here, such as odometry.matching.lowe_ratio=0.8",
+    )
+    return parser
+
+
+def config_of(given: argparse.Namespace, acting: Sequence[str] = ALGORITHM) -> Config:
+    """The configuration that the options make.
+
+    Args:
+        given: options of a :func:`command`.
+        acting: names, or beginnings of names, of the parameters that this command uses.
+
+    Raises:
+        InputError: a parameter does not exist, has another type, or would change nothing.
+    """
+    kinds = {o.name: type(o.value) for o in options(Config())}
+    values: dict[str, Any] = {}
+    for text in given.set:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--set {text}: write NAME=VALUE")
+        if name in kinds and not name.startswith(tuple(acting)):
+            raise InputError(f"--set {text}: only nodes use {name}; here act {', '.join(acting)}")
+        values[name] = _parse(name, value, kinds.get(name, str))
+    if given.extractor:
+        values["features.extractor"] = given.extractor
+    config: Config = with_options(Config(), values)
+    return config
+
+
+def recording_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say what is read of a recording."""
+    parser.add_argument(
+        "--image", default="", metavar="NAME", help="image topic; of a folder, list or camera"
+    )
+    parser.add_argument(
+        "--depth", default="", metavar="NAME", help="depth topic; of a folder, list or folder"
+    )
+    parser.add_argument("--right", default="", metavar="NAME", help="right image topic, or right folder")
+    parser.add_argument("--imu", default="", metavar="NAME", help="topic of the inertial unit, or its file")
+    parser.add_argument("--camera-info", default="", metavar="TOPIC", help="camera_info topic of a bag")
+    parser.add_argument(
+        "--calib",
+        type=Path,
+        metavar="FILE",
+        help="calibration of the image: calib.json, or YAML of ROS, Kalibr, EuRoC or OpenCV",
+    )
+    parser.add_argument(
+        "--depth-scale",
+        type=float,
+        metavar="UNITS",
+        help="units per metre of depth images: 1000 = millimetres",
+    )
+
+
+def choice_of(given: argparse.Namespace, config: Config | None = None, stereo: bool = False) -> Choice:
+    """What is to be read of a recording."""
+    from hybrid_features_ros.io.source import Choice
+
+    config = config or Config()
+    told = [text.partition("=")[0] for text in getattr(given, "set", [])]
+    interval_s = 0.0 if config.input.sync == "exact" else config.input.max_interval_s
+    return Choice(
+        image=given.image,
+        depth=given.depth,
+        right=given.right,
+        imu=given.imu,
+        camera_info=given.camera_info,
+        calib=given.calib,
+        depth_scale=given.depth_scale,
+        rectified=config.input.rectified if "input.rectified" in told else None,
+        stereo=stereo,
+        max_interval_ns=round(interval_s * 1e9),
+    )
+
+
+def check_writable(option: str, path: Path | None) -> None:
+    """Whether a file can be written, before anything is computed for it.
+
+    Raises:
+        InputError: its folder is missing, or the system does not allow it.
+    """
+    if path is not None:
+        with reading(f"{option} {path}: cannot write"):
+            is_new = not path.exists()
+            with path.open("ab"):
+                pass
+            if is_new:
+                path.unlink()
+
+
+def _parse(name: str, value: str, kind: type) -> Any:
+    try:
+        return {"true": True, "false": False}[value.lower()] if kind is bool else kind(value)
+    except (KeyError, ValueError):
+        raise InputError(f"{name} = {value!r}: give a {kind.__name__}") from None
