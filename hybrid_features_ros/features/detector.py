@@ -16,7 +16,7 @@ from hybrid_features_ros.features.workspace import Workspace
 
 APART = 3.0  # least distance of two keypoints, of whatever levels [px of the image]
 RADIUS = 2  # of the disc around a keypoint in which there is no other [px of its level]
-SCALE = (BLUR**2 + 1.5**2) ** 0.5  # what a keypoint of level 0 is as large as: blur and filter together [px]
+SCALE = (BLUR**2 + 1.5**2) ** 0.5  # what a keypoint of level 1 is as large as: blur and filter together [px]
 SIGMA = 0.1  # standard deviation of a keypoint's position as a share of its scale
 BLEND = (0.0, 0.0, 1.0, 1.0, 0.0)  # weights of the gradients 0, 1, 2, ... levels coarser in the orientation
 
@@ -72,7 +72,7 @@ def select(
     only the strongest of them within ``APART`` is kept.
 
     Args:
-        heats: finest level first, the first one of the image's own size.
+        heats: of :func:`.pyramid`, finest level first.
         levels: how many of them keypoints come from; those beyond lend their gradients only.
         width, height: of the image [px].
         budget: most keypoints.
@@ -92,7 +92,7 @@ def select(
     if grid:
         order = order[balanced(points[order], width, height, budget, grid)][:budget]
     chosen, chosen_levels = points[order], np.concatenate(level)[order]
-    scales = SCALE * STEP**chosen_levels
+    scales = SCALE * STEP ** (chosen_levels - 1.0)
     return Keypoints(
         points=chosen.astype(np.float32),
         scores=scores[order].astype(np.float32),
@@ -124,10 +124,13 @@ def balanced(points: Float64, width: int, height: int, budget: int, grid: int) -
 def orientations(
     heats: Sequence[Heat], points: Float64, levels: np.ndarray, width: int, height: int
 ) -> Float32:
-    """Directions (N,) [rad] of the blended gradients around keypoints."""
+    """Directions (N,) [rad] of the blended gradients around keypoints.
+
+    Those of level 0 have the neighbourhood of level 1: in a smaller one noise turns them.
+    """
     total = np.zeros((len(points), 2))
     for i, heat in enumerate(heats):
-        step = i - levels
+        step = i - np.maximum(levels, 1)
         weights = np.array([*BLEND, 0.0])[np.where((step >= 0) & (step < len(BLEND)), step, len(BLEND))]
         rows = np.flatnonzero(weights)
         if len(rows):

@@ -12,7 +12,7 @@ import numpy as np
 
 from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.detector import Keypoints
-from hybrid_features_ros.features.pyramid import to_level
+from hybrid_features_ros.features.pyramid import spacing, to_level
 from hybrid_features_ros.features.workspace import Workspace
 
 SIDE, SPACING = 20, 1.7  # of a patch [samples], between two samples [px of the keypoint's level]
@@ -43,11 +43,12 @@ def oriented_patches(
     for i, level in enumerate(levels):
         mine = np.flatnonzero(keypoints.levels == i)
         centre = to_level(keypoints.points[mine].astype(float), level, width, height).astype(np.float32)
+        scaled = grid * np.array([[spacing(i)], [spacing(i)], [1]], np.float32)
         for k in range(0, len(mine), _PORTION):
             rows, (x, y) = mine[k : k + _PORTION], centre[k : k + _PORTION].T
             map_x, map_y, sampled = (array(f"patches {n}", len(rows), SIDE**2) for n in ("x", "y", "sampled"))
-            np.matmul(np.stack([c[rows], -s[rows], x], axis=1), grid, out=map_x)
-            np.matmul(np.stack([s[rows], c[rows], y], axis=1), grid, out=map_y)
+            np.matmul(np.stack([c[rows], -s[rows], x], axis=1), scaled, out=map_x)
+            np.matmul(np.stack([s[rows], c[rows], y], axis=1), scaled, out=map_y)
             patches[rows] = cv2.remap(
                 level, map_x, map_y, cv2.INTER_LINEAR, dst=sampled, borderMode=cv2.BORDER_REFLECT_101
             )

@@ -1,4 +1,4 @@
-"""An image at scales half an octave apart, each level equally sharp in its own pixels."""
+"""An image at scales half an octave apart."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from hybrid_features_ros.core.types import Float32, Float64, UInt8
 from hybrid_features_ros.features.workspace import Workspace
 
 STEP = 2**0.5  # between two levels
-BLUR = 2.0  # standard deviation of every level's blur [px of the level]
+BLUR = 2.0  # standard deviation of a level's blur from level 1 on [px of the level]
+FINEST_BLUR = BLUR / STEP  # of level 0, which is not larger than the image: half an octave finer [px]
 _CAMERA_BLUR = 0.5  # what a camera's image already has [px]
 _LEAST_SIDE = 24  # of a level [px]
 
 
 def pyramid(gray: UInt8, levels: int, workspace: Workspace | None = None) -> list[Float32]:
-    """Up to ``levels`` images (H_l, W_l) float32 in [0, 1], level l smaller by ``STEP**l``.
+    """Up to ``levels`` images (H_l, W_l) float32 in [0, 1].
 
-    Level 0 has the size of the image, so that it moves with it pixel by pixel. Every level has the blur
-    ``BLUR``, taken from the level two steps finer (Lowe, 2004, section 3), which is exactly halved: a level
-    has nothing left above half its highest frequency, so that it is resized first and blurred where it has
+    Levels 0 and 1 have the size of the image, so that they move with it pixel by pixel, and the blurs
+    ``FINEST_BLUR`` and ``BLUR``. Level l is smaller by ``STEP**(l - 1)``, with the blur ``BLUR`` in its own
+    pixels, taken from the level two steps finer (Lowe, 2004, section 3), which is exactly halved: a level has
+    nothing left above half its highest frequency, so that it is resized first and blurred where it has
     fewer pixels. An image with a side under 24 px has no level: no filter fits in.
 
     Args:
@@ -30,16 +32,24 @@ def pyramid(gray: UInt8, levels: int, workspace: Workspace | None = None) -> lis
     if min(gray.shape) < _LEAST_SIDE:
         return []
     height, width = gray.shape
-    found = [_blur(gray, (BLUR**2 - _CAMERA_BLUR**2) ** 0.5, array("level 0", height, width), 1 / 255)]
+    finest = _blur(gray, (FINEST_BLUR**2 - _CAMERA_BLUR**2) ** 0.5, array("level 0", height, width), 1 / 255)
+    found = [finest]
+    if levels > 1:
+        found.append(_blur(finest, (BLUR**2 - FINEST_BLUR**2) ** 0.5, array("level 1", height, width)))
     while len(found) < levels:
-        w, h = (round(side / STEP ** len(found)) for side in (width, height))
+        w, h = (round(side / STEP ** (len(found) - 1)) for side in (width, height))
         if min(w, h) < _LEAST_SIDE:
             break
-        parent, shrink = (found[-2], 2.0) if len(found) > 1 else (found[0], STEP)
+        parent, shrink = (found[-2], 2.0) if len(found) > 2 else (found[1], STEP)
         small = cv2.resize(parent, (w, h), dst=array("resized", h, w), interpolation=cv2.INTER_LINEAR)
         sigma = BLUR * (1 - 1 / shrink**2) ** 0.5  # what the parent's blur, shrunk, lacks
         found.append(_blur(small, sigma, array(f"level {len(found)}", h, w)))
     return found
+
+
+def spacing(number: int) -> float:
+    """Pixels of level ``number`` from one sample of a patch to the next, over those of the other levels."""
+    return 1.0 if number else 1 / STEP
 
 
 def to_image(points: Float64, level: Float32, width: int, height: int) -> Float64:

@@ -41,10 +41,10 @@ def test_heatmaps_are_the_same_where_keypoints_are(scene, pair):
             (ours.gradient[0] + 1j * ours.gradient[1]) * (theirs.gradient[0] - 1j * theirs.gradient[1])
         )
         strong = np.hypot(*theirs.gradient) > np.median(np.hypot(*theirs.gradient))
-        assert np.degrees(np.abs(turn[strong])).max() < 1
+        assert np.degrees(np.abs(turn[strong])).max() < (1 if number else 3)  # level 0 is less smooth
         if number < len(pair[0].detector.network.level_bias):
             high = theirs.logits > np.percentile(theirs.logits, 90)
-            assert np.abs(ours.logits - theirs.logits)[high].std() < 0.08
+            assert np.abs(ours.logits - theirs.logits)[high].std() < 0.1
 
 
 def test_keypoints_and_descriptors_are_the_same(scene, pair):
