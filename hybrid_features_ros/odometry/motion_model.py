@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from itertools import takewhile
-from typing import Protocol
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -18,16 +17,6 @@ from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
 _REACH_NS = 100_000_000  # measurements after an interval that help to interpolate its end
 _MAX_MEASUREMENTS = 100_000  # of the gyroscope that are remembered, should no image come
-
-
-class RotationPrior(Protocol):
-    """A source of rotations between images, such as a gyroscope."""
-
-    def rotation(self, begin: int, end: int) -> tuple[Float64, float] | None:
-        """Rotation ``R_begin_end`` (3, 3) of the camera between two stamps [ns], and its standard deviation
-        per axis [rad]; None if it is not known.
-        """
-        ...
 
 
 class Gyro:
@@ -94,8 +83,8 @@ class ConstantVelocityModel:
         candidate_translation: that image showed, see :class:`TrackingResult`.
     """
 
-    def __init__(self, config: TrackingConfig, pose: Float64, rotations: RotationPrior) -> None:
-        self._config, self._rotations = config, rotations
+    def __init__(self, config: TrackingConfig, pose: Float64, gyro: Gyro) -> None:
+        self._config, self._gyro = config, gyro
         self.pose = self.last_tracked_pose = pose
         self.velocity = np.zeros(6)
         self.stamp: int | None = None
@@ -123,7 +112,7 @@ class ConstantVelocityModel:
             prior = replace(prior, information=None)
         if motion is not None:
             prior = replace(prior, T=self.pose @ motion)
-        measured = self._rotations.rotation(self.stamp, stamp)
+        measured = self._gyro.rotation(self.stamp, stamp)
         return prior if measured is None else with_rotation(prior, self.pose, measured)
 
     def update(self, stamp: int, tracked: TrackingResult, *, is_moving: bool = True) -> None:
@@ -145,7 +134,7 @@ class ConstantVelocityModel:
         """
         assert self.stamp is not None
         seconds = (stamp - self.stamp) * 1e-9
-        measured = self._rotations.rotation(self.stamp, stamp)
+        measured = self._gyro.rotation(self.stamp, stamp)
         is_turning = (stamp - self.last_tracked_stamp) * 1e-9 <= self._config.max_lost_s
         turn = self.velocity[3:] * is_turning * seconds
         R = se3.exp([0, 0, 0, *turn])[:3, :3] if measured is None else measured[0]
