@@ -51,6 +51,10 @@ class FeatureConfig(_Checked):
         "your own by its name (my_package.my_module:MyClass).",
         choices=("sift", "strek", "hybrid", "module:Class"),
     )
+    extractor_options: str = option(
+        "",
+        "Arguments of a class of your own as YAML, such as {threshold: 0.1}; max_keypoints is always given.",
+    )
     engine: str = option(
         "auto",
         "What computes the networks of strek and hybrid: OpenCV and numpy, ONNX Runtime, or what is fastest "

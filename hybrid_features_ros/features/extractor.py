@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import cv2
+import yaml
 
 from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.errors import InputError
@@ -12,12 +14,13 @@ from hybrid_features_ros.core.types import Extractor
 from hybrid_features_ros.features.sift import SiftExtractor
 
 
-def load_extractor(name: str, max_keypoints: int) -> Extractor:
-    """The user's extractor, by ``package.module:Class``; the class, or a function, is called with
-    ``max_keypoints``.
+def load_extractor(name: str, max_keypoints: int, **arguments: Any) -> Extractor:
+    """Anybody's extractor, by ``package.module:Class``; the class, or a function, is called with
+    ``max_keypoints`` and the arguments.
 
     Raises:
-        InputError: there is no such module or class, or what it makes has no ``extract``.
+        InputError: there is no such module or class, it does not take the arguments, or what it makes has
+            no ``extract``.
     """
     module, colon, attribute = name.partition(":")
     if not (module and colon and attribute):
@@ -26,7 +29,10 @@ def load_extractor(name: str, max_keypoints: int) -> Extractor:
         make = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise InputError(f"extractor {name!r}: {error}; is its folder on PYTHONPATH?") from None
-    extractor: Extractor = make(max_keypoints=max_keypoints)
+    try:
+        extractor: Extractor = make(max_keypoints=max_keypoints, **arguments)
+    except TypeError as error:
+        raise InputError(f"extractor {name!r}: {error}; see features.extractor_options") from error
     if not callable(getattr(extractor, "extract", None)):
         raise InputError(
             f"extractor {name!r}: {attribute} makes a {type(extractor).__name__} without extract()"
@@ -38,14 +44,28 @@ def make_extractor(config: FeatureConfig) -> Extractor:
     """The extractor that ``config.extractor`` names.
 
     Raises:
-        InputError: it is the name of a class of the user's that :func:`load_extractor` does not find.
+        InputError: it is the name of a class of the user's that :func:`load_extractor` does not find, or
+            ``config.extractor_options`` are no YAML mapping, or for no such class.
     """
     if config.threads:
         cv2.setNumThreads(config.threads)
+    arguments = _arguments(config.extractor_options)
     if ":" in config.extractor:
-        return load_extractor(config.extractor, config.max_keypoints)
+        return load_extractor(config.extractor, config.max_keypoints, **arguments)
+    if arguments:
+        raise InputError(f"features.extractor_options: {config.extractor} takes none; leave them empty")
     if config.extractor == "sift":
         return SiftExtractor(config)
     from hybrid_features_ros.features.hybrid import HybridExtractor
 
     return HybridExtractor(config)
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    try:
+        arguments = yaml.safe_load(text) if text else {}
+    except yaml.YAMLError:
+        arguments = None
+    if not isinstance(arguments, dict) or not all(isinstance(name, str) for name in arguments):
+        raise InputError(f"features.extractor_options = {text!r}: write a mapping such as {{threshold: 0.1}}")
+    return arguments

@@ -15,8 +15,8 @@ from hybrid_features_ros.features.sift import SiftExtractor
 class Own:
     """Features of SIFT by another name."""
 
-    def __init__(self, max_keypoints):
-        self.budget = max_keypoints
+    def __init__(self, max_keypoints, threshold=20):
+        self.budget, self.threshold = max_keypoints, threshold
         self.sift = SiftExtractor(FeatureConfig(extractor="sift", max_keypoints=max_keypoints))
 
     def extract(self, image):
@@ -44,6 +44,25 @@ def test_a_class_of_the_user_is_made_with_the_budget(my_module, photograph):
 def test_a_class_that_is_not_there_is_named(my_module, name, reason):
     with pytest.raises(InputError, match=reason):
         make_extractor(FeatureConfig(extractor=name))
+
+
+def test_options_of_ones_own_are_its_arguments(my_module):
+    config = FeatureConfig(extractor="my_module:Own", extractor_options="{threshold: 5}")
+    assert make_extractor(config).threshold == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("my_module:Own", "{size: 3}", "unexpected keyword argument 'size'; see features.extractor_options"),
+        ("my_module:Own", "5", "write a mapping"),
+        ("my_module:Own", "{a: [}", "write a mapping"),
+        ("sift", "{threshold: 5}", "sift takes none"),
+    ],
+)
+def test_options_that_nothing_takes_are_refused(my_module, name, options, reason):
+    with pytest.raises(InputError, match=reason):
+        make_extractor(FeatureConfig(extractor=name, extractor_options=options))
 
 
 @pytest.mark.parametrize("name", ["sift", "strek", "hybrid"])
