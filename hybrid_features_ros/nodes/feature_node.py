@@ -284,6 +284,8 @@ class FeatureNode(ManagedNode):
             self.get_logger().warning(explain_silence(self, topic, seconds, self._newest.get(topic)))
         if len(topics) == 2 and all(topic in self._newest for topic in topics):
             apart = abs(self._newest[topics[0]] - self._newest[topics[1]]) * 1e-9
+            if apart <= self.config.input.max_interval_s and self.config.input.sync != "exact":
+                return  # they did pair, and then both fell silent
             self.get_logger().warning(
                 f"both come, but no pair: the newest stamps are {apart:.3f} s apart, paired are "
                 + ("equal stamps" if self.config.input.sync == "exact" else "those within")
