@@ -1,0 +1,235 @@
+"""What an evaluation does with recordings that lack something, and with options that do not fit."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import sequences
+
+from hybrid_features_ros.cli.main import main
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.config import Config, with_options
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.evaluation import run as run_module
+from hybrid_features_ros.evaluation.evaluate import evaluate
+from hybrid_features_ros.io.bags import make_bag
+from hybrid_features_ros.io.sources import open_source
+
+CONFIG = with_options(Config(), {"features.extractor": "sift"})
+CAMERA = Camera(320, 240, 300.0, 300.0, 159.5, 119.5)
+
+
+@pytest.fixture
+def walk(tmp_path, photograph):
+    """A photograph that turns, with depth 2 m, as a pair whose right image is 15 px further left (0.1 m)."""
+    for side, shift in (("left", 0), ("right", -15)):
+        path = sequences.plain(tmp_path / f"walk_{side}", depth=True)
+        for i in range(5):
+            turn = cv2.getRotationMatrix2D((159.5, 119.5), 3.0 * i, 1)
+            turn[0, 2] += shift
+            cv2.imwrite(str(path / f"images/{i}.png"), cv2.warpAffine(photograph, turn, (320, 240)))
+            cv2.imwrite(str(path / f"depth/{i}.png"), np.full((240, 320), 10000, np.uint16))
+        calibrate(path, width=320, height=240, K=CAMERA.K.tolist(), baseline_m=0.1, dist=[0] * 4)
+    return tmp_path / "walk_left"
+
+
+def calibrate(path, **more):
+    content = json.loads((path / "calib.json").read_text())
+    (path / "calib.json").write_text(json.dumps({**content, **more}))
+
+
+def as_bag(path):
+    make_bag(open_source(path), path.with_name("bag"))
+    return path.with_name("bag")
+
+
+def no_depth(path):
+    (path / "depth.txt").unlink()
+
+
+def late_depth(path):
+    lines = [line.split() for line in (path / "depth.txt").read_text().splitlines()]
+    (path / "depth.txt").write_text("\n".join(f"{float(a) + 0.024:.9f} {b}" for a, b in lines))
+
+
+def other_size(path):
+    for i in range(5):
+        cv2.imwrite(str(path / f"depth/{i}.png"), np.full((100, 300), 10000, np.uint16))
+
+
+def no_right(path):
+    shutil.rmtree(path.with_name("walk_right"))
+
+
+def no_baseline(path):
+    calibrate(path, baseline_m=0)
+
+
+def distorted(path):
+    calibrate(path, dist=[-0.2, 0.1, 0, 0])
+
+
+def another_focal_length(path):
+    calibrate(path.with_name("walk_right"), K=[[290, 0, 159.5], [0, 290, 119.5], [0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("mode", "change", "message"),
+    [
+        ("rgbd", no_depth, "no frame has depth: .*depth.txt"),
+        ("rgbd", late_depth, "no frame has depth: .*0.024 s or more from every image"),
+        ("rgbd", other_size, r"no usable frame: depth image is \(300, 100\)"),
+        ("stereo", no_right, "no right camera: there is no .*walk_right"),
+        ("stereo", no_baseline, "no baseline of the pair; write baseline_m"),
+        ("stereo", distorted, "the images of the pair are not rectified"),
+        ("stereo", another_focal_length, "not rectified to one another: fx 300 and 290"),
+    ],
+)
+def test_what_a_mode_needs_and_a_recording_lacks(walk, mode, change, message):
+    change(walk)
+    with pytest.raises(InputError, match=message):
+        evaluate(open_source(walk), CONFIG, mode)
+
+
+@pytest.mark.parametrize("mode", ["rgbd", "stereo"])
+def test_a_bag_gives_the_figures_of_its_folder(walk, mode):
+    found = [evaluate(open_source(p), CONFIG, mode).results for p in (walk, as_bag(walk))]
+    for a, b in zip(*found, strict=True):
+        assert a.stamp == b.stamp and np.allclose(a.T_world_camera, b.T_world_camera, atol=1e-6)
+
+
+def test_principal_points_that_differ_change_no_depth(walk):
+    """The right image cropped by ten columns on its left: all points, and cx, ten pixels less."""
+    right = walk.with_name("walk_right")
+    for i in range(5):
+        image = cv2.imread(str(right / f"images/{i}.png"), cv2.IMREAD_UNCHANGED)
+        moved = np.roll(image, -10, axis=1)
+        cv2.imwrite(str(right / f"images/{i}.png"), moved)
+    calibrate(right, K=[[300, 0, 149.5], [0, 300, 119.5], [0, 0, 1]])
+    depths = next(iter(run_module.run(open_source(walk), CONFIG, stereo=True))).features.depths
+    assert np.isfinite(depths).sum() > 100
+    assert np.nanmedian(depths) == pytest.approx(2.0, rel=0.02)
+
+
+def test_frames_that_cannot_be_used_are_counted_and_named(walk):
+    (walk / "images/1.png").write_bytes(b"no image")
+    cv2.imwrite(str(walk / "images/3.png"), np.zeros((100, 100), np.uint8))
+    evaluation = evaluate(open_source(walk), CONFIG, "mono")
+    assert len(evaluation.results) == 3
+    skipped = evaluation.report["protocol"]["skipped"]
+    assert skipped["count"] == 2 and "1.png" in skipped["first"]
+    for i in range(5):
+        cv2.imwrite(str(walk / f"images/{i}.png"), np.zeros((100, 100), np.uint8))
+    with pytest.raises(
+        InputError, match="no usable frame: the image has 100x100 pixels, its calibration is for"
+    ):
+        evaluate(open_source(walk), CONFIG, "mono")
+
+
+class Interrupts:
+    """Somebody who presses Ctrl-C at a frame."""
+
+    def __init__(self, frame):
+        self.left = frame
+
+    def see(self, step):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("frame", [0, 2, 4])
+def test_an_interrupted_run_keeps_what_it_has(walk, frame):
+    evaluation = evaluate(open_source(walk), CONFIG, "mono", watchers=[Interrupts(frame)])
+    assert len(evaluation.results) == frame + 1
+    assert evaluation.report["protocol"]["interrupted"] is True
+    assert (evaluation.report["ate_rmse_m"] is None) == (frame < 2)
+
+
+def test_an_interrupted_command_writes_and_says_so(walk, monkeypatch, capsys):
+    class Interrupted(run_module.Odometry):
+        def process(self, stamp, *given):
+            if stamp == sequences.stamps()[3]:
+                raise KeyboardInterrupt
+            return super().process(stamp, *given)
+
+    monkeypatch.setattr(run_module, "Odometry", Interrupted)
+    out = walk.with_name("run")
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", str(walk), "--out", str(out), "--extractor", "sift"])
+    assert stopped.value.code == 130
+    assert "interrupted after 3 of 5 frames" in capsys.readouterr().err
+    assert json.loads((out / "metrics.json").read_text())["frames"] == 3
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"), [(5000.0, False), (5.0, True), (1e5, False), (3e5, True)]
+)  # 2 m, 2 km, 0.1 m, 0.03 m
+def test_depths_that_cannot_be_are_doubted(walk, tmp_path, scale, said, monkeypatch):
+    from hybrid_features_ros.evaluation import evaluate as module
+
+    monkeypatch.setattr(module, "LOOKED_AT", 3)
+    calibrate(walk, depth_scale=scale)
+    lines = evaluate(open_source(walk), CONFIG, "rgbd").report["protocol"]["assumed"]
+    assert any("the median depth is" in line for line in lines) == said
+
+
+def test_what_was_assumed_is_printed_and_stands_in_the_protocol(walk, capsys):
+    (walk / "groundtruth.txt").unlink()
+    main(
+        ["evaluate", str(walk), "--out", str(walk.with_name("run")), "--extractor", "sift", "--mode", "rgbd"]
+    )
+    said = capsys.readouterr()
+    assumed = json.loads(said.out)["protocol"]["assumed"]
+    assert any("5000 units per metre" in line for line in assumed)
+    assert any("no truth: there is no" in line for line in assumed)
+    assert all(f"note: {line}" in said.err for line in assumed)
+
+
+@pytest.mark.parametrize("kind", ["folder", "bag"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--depth", "x"], "--depth x: only --mode rgbd uses it"),
+        (["--depth-scale", "1000"], "--depth-scale 1000.0: only --mode rgbd uses it"),
+        (["--right", "x"], "--right x: only --mode stereo uses it"),
+        (["--left", "x"], "--left x: only --mode stereo uses it"),
+        (["--imu", "x"], "--imu x: only --gyro uses it"),
+        (["--mode", "stereo", "--left", "x", "--image", "y"], "are the same: give one"),
+        (["--set", "input.depth=true"], "input.depth = true: say --mode rgbd"),
+        (["--set", "input.stereo=true"], "input.stereo = true: say --mode stereo"),
+        (["--set", "input.imu=true"], "input.imu = true: say --gyro"),
+        (["--set", "frames.odom=world"], "only nodes use frames.odom; here act features., odometry."),
+        (["--set", "input.transport=compressed"], "only nodes use input.transport"),
+        (["--mode", "rgbd", "--depth", "nothing"], "nothing"),
+        (["--mode", "stereo", "--right", "nothing"], "nothing"),
+        (["--gyro", "--imu", "nothing"], "nothing"),
+        (["--gyro"], "no inertial measurements"),
+        (["--image", "nothing"], "nothing"),
+        (["--calib", "nothing.json"], "nothing.json: no such file"),
+        (["--mode", "rgbd", "--depth-scale", "0.001"], "give units per metre"),
+        (["--tum", "no/t.tum"], "--tum no/t.tum: cannot write: No such file"),
+        (["--json", "no/r.json"], "--json no/r.json: cannot write"),
+        (["--rerun", "no/r.rrd"], "--rerun no/r.rrd: cannot write"),
+        (["--tum", "/dev/full"], "/dev/full: cannot write: No space left"),
+    ],
+)
+def test_every_option_acts_or_is_refused(walk, monkeypatch, kind, options, message):
+    path = walk if kind == "folder" else as_bag(walk)
+    monkeypatch.chdir(walk.parent)
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", str(path), "--out", "run", "--extractor", "sift", *options])
+    assert str(stopped.value).startswith("error: ") and message in str(stopped.value)
+
+
+def test_bags_that_cannot_be_written(walk, monkeypatch):
+    for out in ("/proc/none", "/dev/null/bag"):
+        with pytest.raises(SystemExit, match=f"error: {out}: cannot write"):
+            main(["bag", "make", str(walk), out])
+
+
+def test_a_configuration_of_results_makes_nodes_do_the_same(walk):
+    evaluation = evaluate(open_source(walk), CONFIG, "stereo")
+    assert evaluation.config.input.stereo and not evaluation.config.input.depth
