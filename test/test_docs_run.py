@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
 from test_docs import GENERATED, in_blocks, in_sentences
 
-from hybrid_features_ros.benchmarks import bench, endurance, speed
+from hybrid_features_ros.benchmarks import bench, blur, endurance, speed, zoom
+from hybrid_features_ros.benchmarks.baselines import yardstick
 from hybrid_features_ros.cli import main as cli
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.simulation.render import render_sequence
+from hybrid_features_ros.simulation import render, two_views
 
 SHORT = {  # options that are appended
     ("bench", "consistency"): ["--rooms", "1", "--frames", "4"],
@@ -30,7 +33,10 @@ SHORT = {  # options that are appended
     ("bench", "recordings"): ["--starts", "1", "--extractor", "sift"],
     ("bench", "rotation"): ["--yardsticks", "sift"],
     ("bench", "spin"): ["--starts", "1", "--profiles", "spin:90", "--extractor", "sift"],
-    ("bench", "all"): ["--yardsticks", "sift"],
+    ("bench", "all"): ["--yardsticks", "sift", "--scenes", "1"],
+    ("bench", "pose"): ["--yardsticks", "sift", "--scenes", "1"],
+    ("bench", "blur"): ["--yardsticks", "sift", "--scenes", "1"],
+    ("bench", "zoom"): ["--yardsticks", "sift", "--scenes", "1"],
 }
 WRITTEN = (
     "--out",
@@ -53,6 +59,18 @@ def run_here() -> dict[str, list[list[str]]]:
     return found
 
 
+def posed_views(folder: Path, picture: np.ndarray) -> None:
+    """Two views with K, R and position in Strecha's layout, 10 degrees apart."""
+    folder.mkdir()
+    height, width = picture.shape[:2]
+    K = np.array([[800.0, 0, width / 2], [0, 800.0, height / 2], [0, 0, 1]])
+    for i, degrees in enumerate((0.0, 10.0)):
+        cv2.imwrite(f"{folder}/{i}.png", picture)
+        R = cv2.Rodrigues(np.radians([0.0, degrees, 0.0]))[0]
+        rows = [*K, np.zeros(3), *R, np.array([0.5 * i, 0, 0]), np.array([width, height])]
+        Path(f"{folder}/{i}.png.camera").write_text("\n".join(" ".join(map(str, row)) for row in rows))
+
+
 @pytest.fixture
 def sandbox(photograph: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with everything that the pages' commands read, in a process where everything takes little."""
@@ -68,12 +86,23 @@ def sandbox(photograph: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for i in (1, 2):
         cv2.imwrite(f"OXFORD/scene/{i}.ppm", cv2.cvtColor(photograph, cv2.COLOR_GRAY2BGR))
     Path("LIST").write_text("SEQUENCE mono\n")
+    posed_views(Path("DATASET"), large)
+    package = ModuleType("my_package.my_module")
+    package.MyExtractor = lambda max_keypoints: yardstick("orb", max_keypoints)
+    monkeypatch.setitem(sys.modules, "my_package", ModuleType("my_package"))
+    monkeypatch.setitem(sys.modules, "my_package.my_module", package)
     np.savetxt("OXFORD/scene/H_1_2", np.eye(3))
-    render_sequence(Path("SEQUENCE"), camera=Camera(160, 120, 131.0, 131.0, 79.5, 59.5), duration_s=0.4)
+    render.render_sequence(
+        Path("SEQUENCE"), camera=Camera(160, 120, 131.0, 131.0, 79.5, 59.5), duration_s=0.4
+    )
     cli.main(["evaluate", "SEQUENCE", "--out", "RUN"])
-    brief = partial(render_sequence, duration_s=0.3)
-    monkeypatch.setattr(cli, "render_sequence", brief)
-    monkeypatch.setattr(bench, "render_sequence", brief)
+    brief = partial(render.render_sequence, duration_s=0.3)
+    for module in (render, bench):  # the command line imports it when it renders
+        monkeypatch.setattr(module, "render_sequence", brief)
+    monkeypatch.setattr(two_views, "PAIRS_PER_SCENE", 1)
+    monkeypatch.setattr(blur, "BLURS_PX", (0,))
+    monkeypatch.setattr(blur, "LIGHTS", (1.0,))
+    monkeypatch.setattr(zoom, "ZOOMS", (2.0,))
     monkeypatch.setattr(endurance, "RATE_HZ", 2.0)
     monkeypatch.setattr(speed, "ROUNDS", 1)
     monkeypatch.setattr(speed, "APART", False)
