@@ -82,8 +82,7 @@ def select(
     found, heights, level = [np.zeros((0, 2))], [np.zeros(0, np.float32)], [np.zeros(0, np.intp)]
     for i, heat in enumerate(heats[:levels]):
         peaks = maxima(heat.logits, RADIUS, workspace)
-        where, _ = refine(heat.logits, peaks)
-        found.append(to_image(where, heat.logits, width, height))
+        found.append(to_image(refine(heat.logits, peaks), heat.logits, width, height))
         heights.append(heat.logits[tuple(peaks.T)])
         level.append(np.full(len(peaks), i))
     points, scores = np.concatenate(found), np.concatenate(heights)
