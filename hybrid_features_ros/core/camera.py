@@ -32,7 +32,7 @@ _COEFFICIENTS = {
     Distortion.EQUIDISTANT: (4,),
 }
 # Names as other tools write them, in lower case and with underscores.
-_ALIASES = {
+ALIASES = {
     "": Distortion.NONE,
     "pinhole": Distortion.NONE,
     "radtan": Distortion.RADTAN,
@@ -175,7 +175,7 @@ class Camera:
 def _model_of(name: str) -> Distortion:
     word = name.strip().lower().replace("-", "_").replace(" ", "_")
     try:
-        return _ALIASES.get(word) or Distortion(word)
+        return ALIASES.get(word) or Distortion(word)
     except ValueError:
         known = ", ".join(d.value for d in Distortion)
         raise InputError(f"camera: unknown distortion model {name!r}; use one of {known}") from None

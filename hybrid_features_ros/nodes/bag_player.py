@@ -20,6 +20,7 @@ from rclpy.utilities import remove_ros_args
 from rosgraph_msgs.msg import Clock
 
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.io.source import Choice, Notes
 from hybrid_features_ros.msg import OdometryStatus
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.spin import initialise
@@ -42,22 +43,24 @@ class BagPlayer(Node):
     Args:
         path: a rosbag2 folder or a ROS 1 file.
         clock: publish ``/clock``.
-        image: in lock-step, the image topic whose odometry is awaited; default: the bag's first.
+        image: in lock-step, the image topic whose odometry is awaited; default: told by what it is.
     """
 
     def __init__(self, path: Path, clock: bool = False, image: str = "", **options: Any) -> None:
-        from hybrid_features_ros.io.bags import topics  # needs the extra `bags`
+        from hybrid_features_ros.io.bag_topics import choose_image, image_topics  # needs the extra `bags`
+        from hybrid_features_ros.io.bags import topics
 
         super().__init__("bag_player", **options)
         self._path = path
         names = topics(path)
         made = {name: self._publisher_for(name, kind) for name, kind in names.items()}
         self._outputs = {name: publisher for name, publisher in made.items() if publisher}
-        pictures = [name for name, kind in names.items() if kind in IMAGE_TYPES and "depth" not in name]
-        if not pictures or (image and image not in pictures):
-            wanted = f"image topic {image}" if image else "image topic"
-            raise InputError(f"{path}: no {wanted}; the bag has {', '.join(names) or 'nothing'}")
-        self.image = image or pictures[0]
+        notes = Notes()
+        self.image = choose_image(path, image_topics(path), Choice(image=image), notes).name
+        if self.image not in self._outputs:
+            raise InputError(f"{path}: {self.image} has a type that is not installed: {names[self.image]}")
+        for line in notes.assumed.values():
+            self.get_logger().info(line)
         self._calibrations = {name for name, kind in names.items() if kind == CAMERA_INFO_TYPE}
         self._newest_calibrations: dict[str, BagMessage] = {}
         self._pictures = {name for name, kind in names.items() if kind in IMAGE_TYPES}
@@ -184,7 +187,9 @@ def main(args: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--lock-step", action="store_true", help="wait for the odometry of every image, so that runs repeat"
     )
-    parser.add_argument("--image", default="", help="image topic awaited in lock-step (default: the first)")
+    parser.add_argument(
+        "--image", default="", help="image topic awaited in lock-step (default: chosen by what it is)"
+    )
     given = parser.parse_args(remove_ros_args(sys.argv if args is None else args)[1:])
     if given.rate <= 0:
         parser.error(f"--rate {given.rate:g}: give a number above 0")

@@ -72,21 +72,22 @@ class Recorder:
             self.inliers = np.array(msg.index_b, np.int32)[np.array(msg.inlier, np.bool_)]
 
 
-def demo(data: Path | None, out: Path) -> None:
+def demo(data: Path | None, out: Path, image: str = "") -> None:
     """Run everything and leave ``trajectory.tum`` and ``summary.png`` in ``out``.
 
     Args:
         data: a sequence or bag; None renders one.
         out: folder for all that is made; a bag that is there already is used again.
+        image: topic or list of the images; empty: chosen by what it is.
     """
     with extra("eval"):  # before the replay, not after it
         import matplotlib  # noqa: F401
     out.mkdir(parents=True, exist_ok=True)
-    source = open_source(data if data else render_sequence(out / "sequence"))
+    source = open_source(data if data else render_sequence(out / "sequence"), image)
     bag = data if data and (data / "metadata.yaml").exists() else _bag_of(source, out)
     showcase = int(source.stamps[len(source) * 2 // 5])
     rclpy.init()
-    player = BagPlayer(bag)
+    player = BagPlayer(bag, image=image if bag == data else "")
     with visual_odometry(player.image, reliable=True):
         recorder = Recorder(player, showcase)
         print(
@@ -152,10 +153,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--data", type=Path, help="sequence folder or bag (default: render one)")
     parser.add_argument("--out", type=Path, default=Path("results/demo"), help="folder for the results")
+    parser.add_argument("--image", default="", help="image topic (default: chosen by what it is)")
     given = parser.parse_args(remove_ros_args(sys.argv)[1:])  # launch adds --ros-args
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     try:
-        demo(given.data, given.out)
+        demo(given.data, given.out, given.image)
     except InputError as error:
         sys.exit(f"error: {error}")
 

@@ -1,7 +1,8 @@
 """The reference pages of the documentation, made from what the code really declares.
 
 ``python3 -m hybrid_features_ros.nodes.reference ROOT`` (``make docs``) writes ``docs/parameters.md``,
-``docs/interface.md``, ``docs/commands.md``, ``docs/api.md`` and the tables of benchmarks in README and docs.
+``docs/interface.md``, ``docs/commands.md``, ``docs/api.md`` and the tables of benchmarks and formats in
+README and docs.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from rclpy.executors import SingleThreadedExecutor
 
 from hybrid_features_ros.benchmarks.tables import fill, tables
 from hybrid_features_ros.cli.main import make_parser
+from hybrid_features_ros.io import formats
 from hybrid_features_ros.nodes import api_reference, parameters
 from hybrid_features_ros.nodes.vo_node import compose
 
@@ -124,8 +126,10 @@ def pages(root: Path) -> dict[Path, str]:
     filled = {
         path: fill(path.read_text(), found) for path in (root / "README.md", root / "docs" / "benchmarks.md")
     }
+    evaluation = root / "docs" / "evaluation.md"
     return {
         **filled,
+        evaluation: formats.fill(evaluation.read_text()),
         root / "docs" / "parameters.md": parameters.table(),
         root / "docs" / "interface.md": interface(),
         root / "docs" / "commands.md": commands(),
