@@ -16,6 +16,9 @@ if [ ! -f "$prefix/local_setup.sh" ]; then
 fi
 # Nodes of other machines on the network stay out of a demo or test.
 export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
+if [ "${ROS_DISTRO:-}" = humble ]; then # which knows only the older name
+    export ROS_LOCALHOST_ONLY="${ROS_LOCALHOST_ONLY:-1}"
+fi
 
 set +u # colcon's script reads variables that may be unset
 COLCON_CURRENT_PREFIX=$prefix

@@ -156,6 +156,8 @@ def main() -> None:
     parser.add_argument("--image", default="", help="image topic (default: chosen by what it is)")
     given = parser.parse_args(remove_ros_args(sys.argv)[1:])  # launch adds --ros-args
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    if os.environ.get("ROS_DISTRO") == "humble":  # which knows only the older name
+        os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
     try:
         demo(given.data, given.out, given.image)
     except InputError as error:

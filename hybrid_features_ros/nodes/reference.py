@@ -57,7 +57,7 @@ MEANINGS = {
     "/path": "the newest poses",
     "/image_features": "the image with features and tracks; drawn only with a subscriber",
     "/match_markers": "inliers as lines in the camera's frame; drawn only with a subscriber",
-    "/diagnostics": "rates, latency, drops, state and its reason, once a second",
+    "/diagnostics": "rates, latency, drops, state and its reason, once a second; ERROR if every input fails",
     "~/reset": "forget the map, continue from the last pose",
     "~/reset_to_pose": "continue from a pose of the base in odom",
     "~/pause": "ignore images",

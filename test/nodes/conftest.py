@@ -18,6 +18,8 @@ def graph(request: pytest.FixtureRequest) -> Iterator[Graph]:
     number = [item.nodeid for item in request.session.items].index(request.node.nodeid)
     os.environ["ROS_DOMAIN_ID"] = str(1 + (os.getpid() + number) % 100)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    if os.environ.get("ROS_DISTRO") == "humble":  # which knows only the older name
+        os.environ.setdefault("ROS_LOCALHOST_ONLY", "1")
     rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
     from ros_graph import Graph
 
