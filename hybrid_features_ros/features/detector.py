@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float32, Float64, UInt8
-from hybrid_features_ros.features.pyramid import BLUR, STEP, to_image, to_level
+from hybrid_features_ros.features.pyramid import BLUR, FINEST_BLUR, STEP, to_image, to_level
 from hybrid_features_ros.features.selection import maxima, refine, spread
 from hybrid_features_ros.features.workspace import Workspace
 
 APART = 3.0  # least distance of two keypoints, of whatever levels [px of the image]
 RADIUS = 2  # of the disc around a keypoint in which there is no other [px of its level]
-SCALE = (BLUR**2 + 1.5**2) ** 0.5  # what a keypoint of level 1 is as large as: blur and filter together [px]
+SCALE = (BLUR**2 + 1.5**2) ** 0.5  # of a keypoint: blur and filter together [px of its level]
+FINEST_SCALE = (FINEST_BLUR**2 + 1.5**2) ** 0.5  # the same of level 0 [px]
 SIGMA = 0.1  # standard deviation of a keypoint's position as a share of its scale
 BLEND = (0.0, 0.0, 1.0, 1.0, 0.0)  # weights of the gradients 0, 1, 2, ... levels coarser in the orientation
 
@@ -91,7 +92,7 @@ def select(
     if grid:
         order = order[balanced(points[order], width, height, budget, grid)][:budget]
     chosen, chosen_levels = points[order], np.concatenate(level)[order]
-    scales = SCALE * STEP ** (chosen_levels - 1.0)
+    scales = np.where(chosen_levels, SCALE * STEP**chosen_levels, FINEST_SCALE)
     return Keypoints(
         points=chosen.astype(np.float32),
         scores=scores[order].astype(np.float32),
@@ -123,13 +124,10 @@ def balanced(points: Float64, width: int, height: int, budget: int, grid: int) -
 def orientations(
     heats: Sequence[Heat], points: Float64, levels: np.ndarray, width: int, height: int
 ) -> Float32:
-    """Directions (N,) [rad] of the blended gradients around keypoints.
-
-    Those of level 0 have the neighbourhood of level 1: in a smaller one noise turns them.
-    """
+    """Directions (N,) [rad] of the blended gradients around keypoints."""
     total = np.zeros((len(points), 2))
     for i, heat in enumerate(heats):
-        step = i - np.maximum(levels, 1)
+        step = i - levels
         weights = np.array([*BLEND, 0.0])[np.where((step >= 0) & (step < len(BLEND)), step, len(BLEND))]
         rows = np.flatnonzero(weights)
         if len(rows):

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from hybrid_features_ros.core.types import Float32
-from hybrid_features_ros.features.detector import Keypoints
-from hybrid_features_ros.features.pyramid import spacing, to_level
+from hybrid_features_ros.features.detector import FINEST_SCALE, SCALE, Keypoints
+from hybrid_features_ros.features.pyramid import to_level
 from hybrid_features_ros.features.workspace import Workspace
 
 SIDE, SPACING = 20, 1.7  # of a patch [samples], between two samples [px of the keypoint's level]
@@ -43,7 +43,8 @@ def oriented_patches(
     for i, level in enumerate(levels):
         mine = np.flatnonzero(keypoints.levels == i)
         centre = to_level(keypoints.points[mine].astype(float), level, width, height).astype(np.float32)
-        scaled = grid * np.array([[spacing(i)], [spacing(i)], [1]], np.float32)
+        size = 1.0 if i else FINEST_SCALE / SCALE
+        scaled = grid * np.array([[size], [size], [1]], np.float32)
         for k in range(0, len(mine), _PORTION):
             rows, (x, y) = mine[k : k + _PORTION], centre[k : k + _PORTION].T
             map_x, map_y, sampled = (array(f"patches {n}", len(rows), SIDE**2) for n in ("x", "y", "sampled"))

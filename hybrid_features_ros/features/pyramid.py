@@ -10,20 +10,20 @@ from hybrid_features_ros.core.types import Float32, Float64, UInt8
 from hybrid_features_ros.features.workspace import Workspace
 
 STEP = 2**0.5  # between two levels
-BLUR = 2.0  # standard deviation of a level's blur from level 1 on [px of the level]
-FINEST_BLUR = BLUR / STEP  # of level 0, which is not larger than the image: half an octave finer [px]
+BLUR = 2.0  # standard deviation of a level's blur, but for level 0 [px of the level]
+FINEST_BLUR = BLUR / STEP  # of level 0, which shows more than its size would ask for [px]
 _CAMERA_BLUR = 0.5  # what a camera's image already has [px]
 _LEAST_SIDE = 24  # of a level [px]
 
 
 def pyramid(gray: UInt8, levels: int, workspace: Workspace | None = None) -> list[Float32]:
-    """Up to ``levels`` images (H_l, W_l) float32 in [0, 1].
+    """Up to ``levels`` images (H_l, W_l) float32 in [0, 1], level l smaller by ``STEP**l``.
 
-    Levels 0 and 1 have the size of the image, so that they move with it pixel by pixel, and the blurs
-    ``FINEST_BLUR`` and ``BLUR``. Level l is smaller by ``STEP**(l - 1)``, with the blur ``BLUR`` in its own
-    pixels, taken from the level two steps finer (Lowe, 2004, section 3), which is exactly halved: a level has
-    nothing left above half its highest frequency, so that it is resized first and blurred where it has
-    fewer pixels. An image with a side under 24 px has no level: no filter fits in.
+    Level 0 has the size of the image, so that it moves with it pixel by pixel, and the blur ``FINEST_BLUR``.
+    The others have the blur ``BLUR`` in their own pixels. They are taken from the level two steps finer
+    (Lowe, 2004, section 3), which is exactly halved: a level has little left above half its highest
+    frequency, so that it is resized first and blurred where it has fewer pixels. An image with a side under
+    24 px has no level: no filter fits in.
 
     Args:
         workspace: of the levels, which are then valid until the next image.
@@ -34,22 +34,16 @@ def pyramid(gray: UInt8, levels: int, workspace: Workspace | None = None) -> lis
     height, width = gray.shape
     finest = _blur(gray, (FINEST_BLUR**2 - _CAMERA_BLUR**2) ** 0.5, array("level 0", height, width), 1 / 255)
     found = [finest]
-    if levels > 1:
-        found.append(_blur(finest, (BLUR**2 - FINEST_BLUR**2) ** 0.5, array("level 1", height, width)))
     while len(found) < levels:
-        w, h = (round(side / STEP ** (len(found) - 1)) for side in (width, height))
+        w, h = (round(side / STEP ** len(found)) for side in (width, height))
         if min(w, h) < _LEAST_SIDE:
             break
-        parent, shrink = (found[-2], 2.0) if len(found) > 2 else (found[1], STEP)
+        parent, shrink = (found[-2], 2.0) if len(found) > 1 else (finest, STEP)
         small = cv2.resize(parent, (w, h), dst=array("resized", h, w), interpolation=cv2.INTER_LINEAR)
-        sigma = BLUR * (1 - 1 / shrink**2) ** 0.5  # what the parent's blur, shrunk, lacks
+        blur = FINEST_BLUR if parent is finest else BLUR
+        sigma = (BLUR**2 - (blur / shrink) ** 2) ** 0.5  # what the parent's blur, shrunk, lacks
         found.append(_blur(small, sigma, array(f"level {len(found)}", h, w)))
     return found
-
-
-def spacing(number: int) -> float:
-    """Pixels of level ``number`` from one sample of a patch to the next, over those of the other levels."""
-    return 1.0 if number else 1 / STEP
 
 
 def to_image(points: Float64, level: Float32, width: int, height: int) -> Float64:

@@ -145,7 +145,7 @@ def place(drawn: Draw, heats: list[Float32], side: int) -> tuple[Float64, Float6
         peaks = np.stack([drawn.row[mine], drawn.column[mine]], axis=1)
         inner = peaks.clip(1, np.array(heat.shape) - 2)
         points[mine] = to_image(refine(heat, inner), heat, side, side)
-    return points, STEP ** (drawn.level.astype(np.float64) - 1)
+    return points, STEP ** drawn.level.astype(np.float64)
 
 
 def repeatability_rewards(

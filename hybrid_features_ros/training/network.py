@@ -60,7 +60,7 @@ class NetworkConfig:
 
     channels: tuple[int, ...] = (2, 2, 3, 2)
     factors: int = 6
-    levels: int = 7
+    levels: int = 6
     filters: str = "steerable"
     start: str = "hessian"
 

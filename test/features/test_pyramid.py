@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hybrid_features_ros.features.pyramid import STEP, pyramid, spacing, to_image, to_level
+from hybrid_features_ros.features.pyramid import BLUR, FINEST_BLUR, STEP, pyramid, to_image, to_level
 
 
 def blob(x, y, sigma, size=(200, 160)):
@@ -15,16 +15,17 @@ def blob(x, y, sigma, size=(200, 160)):
 def test_sizes_fall_by_half_octaves_until_too_small():
     levels = pyramid(np.zeros((160, 200), np.uint8), 20)
     assert levels[0].shape == (160, 200)
-    assert [len(level) for level in levels] == [160, *(round(160 / STEP**i) for i in range(len(levels) - 1))]
+    assert [len(level) for level in levels] == [round(160 / STEP**i) for i in range(len(levels))]
     assert min(levels[-1].shape) >= 24
 
 
-def test_the_finest_level_is_the_sharper_one_of_two_as_large_as_the_image():
-    image = np.random.default_rng(0).integers(0, 256, (96, 128), dtype=np.uint8)
-    finest, next_ = pyramid(image, 2)
-    assert finest.shape == next_.shape == image.shape and finest.std() > 1.3 * next_.std()
-    assert len(pyramid(image, 1)) == 1
-    assert (spacing(0) * STEP, spacing(1), spacing(5)) == pytest.approx((1, 1, 1))
+def test_blurs_are_those_that_are_said():
+    """Every level shows a small blob as large as it and the blurs make it."""
+    image = blob(100.0, 80.0, sigma=2.0)
+    for i, level in enumerate(pyramid(image, 4)):
+        m = cv2.moments(level - level.min())
+        expected = np.hypot(2.0 / STEP**i, BLUR if i else FINEST_BLUR)
+        assert (m["mu20"] / m["m00"]) ** 0.5 == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize("place", [(100.0, 80.0), (63.5, 91.2)])
