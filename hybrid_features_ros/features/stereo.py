@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features, Float32, Float64
+from hybrid_features_ros.geometry.robust import CAUCHY_WIDTH
+from hybrid_features_ros.matching.descriptors import descriptor_vectors, squared_distances
+from hybrid_features_ros.matching.mutual import mutual_nearest
 
 _RATIO = 0.85  # of the distances to the best and to the second best partner along the row
 _ROW_SIGMAS = 3.0  # how far a partner may lie off the row, in standard deviations of both positions
@@ -16,7 +19,6 @@ _LEAST_ROW_GAP = 1.0  # and at least that far [px]
 _SCALES = 1.6  # largest ratio of the sizes of partners
 _CALIBRATED = np.array([0.002, 0.01, 0.002])  # how far a rectification may be off: pitch, yaw, roll [rad]
 _MEMORY = 0.997  # share of what earlier pairs have shown that counts beside the newest
-_CAUCHY = 2.385  # width of Cauchy's weights in sigmas: 95 % efficient for Gaussian errors
 
 
 class StereoDepth:
@@ -97,7 +99,7 @@ class StereoDepth:
         """Add what gaps across the rows (M,) say; ``rest`` is what was left of them, both in pixels."""
         x, y = self._plane(right)
         J = _across(x, y)[columns] * self._focal
-        weights = 1 / (noise**2 + (rest / _CAUCHY) ** 2)
+        weights = 1 / (noise**2 + (rest / CAUCHY_WIDTH) ** 2)
         self._information = _MEMORY * self._information + (J * weights[:, None]).T @ J
         self._vector = _MEMORY * self._vector + (J * weights[:, None]).T @ gap
 
@@ -115,33 +117,13 @@ def _across(x: Float64, y: Float64) -> Float64:
 def _partners(
     left: Features, right: Features, most_disparity: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows of left and right features that show the same point."""
+    """Rows of left and right features that show the same point: mutual nearest neighbours along the row."""
     gap = left.points[:, None, 1] - right.points[:, 1]
     disparity = left.points[:, None, 0] - right.points[:, 0]
     tolerance = _ROW_SIGMAS**2 * (left.sigmas[:, None] ** 2 + right.sigmas**2)
     size = np.log(np.maximum(left.scales, 1e-3))[:, None] - np.log(np.maximum(right.scales, 1e-3))
     allowed = (gap**2 <= np.maximum(tolerance, _LEAST_ROW_GAP**2)) & (np.abs(size) < np.log(_SCALES))
     allowed &= (disparity > -_LEAST_ROW_GAP) & (disparity < most_disparity)
-    distance = _squared_distances(left, right)
-    distance[~allowed] = np.inf
-    best = distance.argmin(axis=1)
-    nearest = distance[np.arange(len(left)), best]
-    mutual = (distance.min(axis=0)[best] == nearest) & np.isfinite(nearest)
-    rows = np.flatnonzero(mutual)
-    rest = distance[rows]
-    rest[np.arange(len(rows)), best[rows]] = np.inf
-    rows = rows[nearest[rows] < _RATIO**2 * rest.min(axis=1)]
-    return rows, best[rows]
-
-
-def _squared_distances(left: Features, right: Features) -> Float32:
-    """(N, M) between descriptors as they are stored; those of a Hamming metric bit by bit."""
-    a, b = (_numbers(f) for f in (left, right))
-    return np.asarray((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, dtype=np.float32)
-
-
-def _numbers(features: Features) -> Float32:
-    raw = features.descriptors
-    if features.format.metric.name == "HAMMING":
-        raw = np.unpackbits(raw.view(np.uint8), axis=1)
-    return np.asarray(raw, dtype=np.float32)
+    squared = squared_distances(descriptor_vectors(left), descriptor_vectors(right))
+    squared[~allowed] = np.inf
+    return mutual_nearest(squared, _RATIO)

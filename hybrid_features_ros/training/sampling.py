@@ -46,7 +46,6 @@ def draw(
     radius: int,
     rng: np.random.Generator,
     *,
-    least_mass: float = 0.0,
     independent: bool = False,
 ) -> Draw:
     """Draw up to ``count`` keypoints.
@@ -54,8 +53,6 @@ def draw(
     Args:
         logits: per level (H, W).
         radius: of the forbidden disc [px of the level].
-        least_mass: end as soon as the pixels still allowed have less than this share of the softmax's
-            mass: an image with little to see gets few keypoints.
         independent: forbid nothing but the drawn pixel itself (for the ablation).
     """
     noisy = [(x + rng.gumbel(size=x.shape)).astype(np.float32) for x in logits]
@@ -68,8 +65,7 @@ def draw(
     level, (row, column) = level[order], where[order].T
     kernel = disc(0 if independent else radius)
     deaths = [_turn_of_death(x.shape, row, column, level == i, kernel) for i, x in enumerate(logits)]
-    drawn = Draw(level, row, column, deaths)
-    return _until(drawn, logits, least_mass) if least_mass > 0 else drawn
+    return Draw(level, row, column, deaths)
 
 
 def log_probability(logits: Sequence[Tensor], drawn: Draw) -> Tensor:
@@ -98,15 +94,3 @@ def _turn_of_death(
     urgency = np.zeros(shape, np.float32)  # n for the first turn, 1 for the last, 0 = not drawn
     urgency[row[mine], column[mine]] = n - np.flatnonzero(mine)
     return np.asarray(n - np.rint(cv2.dilate(urgency, kernel)), dtype=np.int64)
-
-
-def _until(drawn: Draw, logits: Sequence[Float32], least_mass: float) -> Draw:
-    """The beginning of a sequence, up to where the allowed mass falls under a share."""
-    top = max(float(x.max()) for x in logits)
-    mass = np.zeros(len(drawn) + 1)
-    for x, death in zip(logits, drawn.turn_of_death, strict=True):
-        np.add.at(mass, death.ravel(), np.exp(x.astype(np.float64) - top).ravel())
-    left = mass[::-1].cumsum()[::-1][: len(drawn)]
-    n = int((left >= least_mass * mass.sum()).sum())
-    deaths = [np.minimum(d, n) for d in drawn.turn_of_death]
-    return Draw(drawn.level[:n], drawn.row[:n], drawn.column[:n], deaths)

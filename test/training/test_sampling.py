@@ -72,15 +72,6 @@ def test_levels_compete_but_discs_do_not_reach_across():
         assert (apart > RADIUS + 0.5).all()
 
 
-def test_never_the_same_spot_and_only_as_many_as_there_is_mass():
-    rng = np.random.default_rng(3)
-    heat = np.full((20, 20), -9.0, np.float32)
-    heat[5, 5], heat[14, 14] = 6.0, 6.0
-    drawn = draw([heat], 50, 2, rng, least_mass=0.1)
-    assert {(5, 5), (14, 14)} == set(zip(drawn.row.tolist(), drawn.column.tolist(), strict=True))
-    assert len(draw([heat], 50, 2, rng)) > 10
-
-
 def test_independent_draws_forbid_only_themselves():
     drawn = draw([LOGITS], 6, RADIUS, np.random.default_rng(0), independent=True)
     assert len(drawn) == 6
