@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 # Two ways to run: with a sourced ROS 2 (`source /opt/ros/jazzy/setup.bash`) everything below uses it;
 # without, `make setup` builds .venv with ROS 2 from PyPI. See scripts/setup_ros.py.
 .PHONY: help setup test format demo docs figures site clean

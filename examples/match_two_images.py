@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Two photographs of one thing: which points are the same, and the homography between the images.
 
 python3 examples/match_two_images.py A.jpg B.jpg

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Where a camera went: every image of a folder or bag, the state of the odometry and its uncertainty.
 
 python3 examples/track_a_sequence.py SEQUENCE

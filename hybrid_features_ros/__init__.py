@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Rotation-equivariant local features and rotation-proof visual odometry for ROS 2."""
 
 import os

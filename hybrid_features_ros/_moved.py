@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Names of modules as they were in version 0.1: they still import, with a DeprecationWarning, until 0.3."""
 
 from __future__ import annotations

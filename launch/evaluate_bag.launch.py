@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Replay a bag or sequence frame by frame and measure the odometry against its truth.
 
 `ros2 launch hybrid_features_ros evaluate_bag.launch.py bag:=PATH out:=FOLDER` prints the errors and leaves

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Visual odometry of an OAK-D: run depthai_ros_driver's rgbd_pcl.launch.py with rectify_rgb:=true."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Visual odometry of a RealSense camera: run realsense2_camera with `align_depth.enable:=true` beside it."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Visual odometry of an RGB-D camera, in metres."""
 
 from pathlib import Path

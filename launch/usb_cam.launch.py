@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Visual odometry of a webcam: run usb_cam's usb_cam_node_exe with a calibration beside it.
 
 Its camera.launch.py names them /camera1: `image:=/camera1/image_raw camera_info:=/camera1/camera_info`.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Visual odometry of one camera: `ros2 launch hybrid_features_ros vo.launch.py image:=/my_camera/image_raw`.
 
 `--show-args` lists every argument. The launch files of cameras are this one with other defaults.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Visual odometry of a ZED camera: run zed_wrapper (5 or newer) with `publish_tf:=false` beside it."""
 
 from pathlib import Path

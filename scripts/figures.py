@@ -1,4 +1,6 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Draw the figures of docs/algorithm.md and the moving picture of README, all from the rendered room.
 
 ``make figures`` runs this; what was rendered and evaluated before is used again.

@@ -1,4 +1,6 @@
 #!/bin/sh
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 # Run a command with ROS 2 and this package on its paths: scripts/ros_env.sh COMMAND [ARGUMENT...]
 # Uses the sourced ROS 2 if there is one, else the environment that `make setup` made in .venv.
 set -eu

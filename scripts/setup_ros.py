@@ -1,4 +1,6 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Build the package, with the ROS 2 that is sourced, or with ROS 2 from PyPI if none is.
 
 With a sourced ROS 2 (``source /opt/ros/jazzy/setup.bash``) this is ``colcon build`` and nothing else.

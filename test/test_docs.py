@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the documentation says can be done can be done: commands, Python, links, generated pages."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Every `hybrid-features` command of the documentation runs, page by page, word for word.
 
 Inputs lie under the very names that the pages give them. What takes long is made short from outside: fewer

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Everything public says what it is; whatever takes or gives arrays says their shapes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Which part of the package may know which: read from the source, nothing is imported."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The files that describe the package tell the same story."""
 
 from __future__ import annotations
@@ -104,6 +106,21 @@ def test_the_licence_is_the_same_everywhere() -> None:
     text = (ROOT / "LICENSE").read_text()
     assert "Apache License" in text
     assert "Version 2.0" in text
+
+
+def test_every_source_file_names_its_licence() -> None:
+    kinds = r"\.(py|sh|js|css|html|msg|srv|ya?ml|toml|xml|cff|l4t)$|(CMakeLists\.txt|Makefile|Dockerfile)$"
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no repository: files of the build cannot be told from sources")
+    sources = [ROOT / name for name in listed.splitlines() if re.search(kinds, name)]
+    for path in filter(Path.exists, sources):
+        head = path.read_text().split("\n")[:5]
+        assert any("SPDX-FileCopyrightText: 20" in line for line in head), path
+        assert any("SPDX-License-Identifier: Apache-2.0" in line for line in head), path
 
 
 def test_package_xml_is_format_3_for_ament_cmake() -> None:

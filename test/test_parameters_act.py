@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A declared parameter acts: it is read between image and odometry, and changes what comes out."""
 
 import ast

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What `hybrid-features bench` measures, beside baselines in the same run."""
 
 YARDSTICKS = ("sift", "sift_precise", "orb", "akaze")

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How well two sets of features of the same scene agree, when the warp between the images is known."""
 
 from __future__ import annotations

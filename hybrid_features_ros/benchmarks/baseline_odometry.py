@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The odometry of the textbooks, from frame to frame with OpenCV: what ours is measured against."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The handcrafted features that everybody has, as they come from OpenCV: what ours is measured against."""
 
 from __future__ import annotations

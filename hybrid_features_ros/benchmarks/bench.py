@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """All benchmarks in one run: one file of figures, and tables made from it."""
 
 from __future__ import annotations

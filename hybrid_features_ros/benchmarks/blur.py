@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The blur benchmark: one view sharp, the other one smeared by motion or taken in little light."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Whether covariances are honest: normalised errors over rendered rooms, with the truth exact.
 
 One run is one sample: the errors of a path's poses have most of their causes in common. So the time average

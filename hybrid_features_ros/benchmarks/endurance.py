@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What a frame costs after an hour: the odometry on endless laps, without images."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The homography benchmark: planar scenes with a known warp, in the layouts of Oxford and HPatches."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The pose benchmark: two views far apart, their motion by one robust estimator, whatever the features."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Odometry on recordings, each from several starts, with the worst beside the median.
 
 One start from the first frame hides what chance decides, above all the first keyframes of a monocular map. So

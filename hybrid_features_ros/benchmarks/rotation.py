@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The rotation benchmark: photographs turned in the image plane, nothing else."""
 
 from __future__ import annotations

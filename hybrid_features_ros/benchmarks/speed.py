@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The speed benchmark: processor and wall-clock time of features, tracking and whole frames.
 
 Every method runs in a process of its own, so that none profits from memory that another has left, and with

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A real sequence rolled by known profiles: what rotation costs, of ours and of any other system.
 
 No public recording rolls, and rolling a whole recording exactly is possible (:mod:`~..simulation.roll`). A

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Figures of the benchmarks as tables in Markdown, each between marks by which a page finds its own."""
 
 from __future__ import annotations

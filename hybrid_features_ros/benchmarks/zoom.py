@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The zoom benchmark: what both views show is up to four times as large in the first one."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The parser of ``hybrid-features bench``; what its commands call is imported when one runs."""
 
 from __future__ import annotations

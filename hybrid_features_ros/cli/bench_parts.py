@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the commands of ``hybrid-features bench`` call; imported when one of them runs."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The commands that read recordings: ``hybrid-features evaluate`` and ``bag make``."""
 
 from __future__ import annotations

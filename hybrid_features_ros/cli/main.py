@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The ``hybrid-features`` command: the core without ROS.
 
 Commands import what they need when they run, so that help comes at once and without any extra.

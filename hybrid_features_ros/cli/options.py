@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Options that several commands share: configuration, what is read of a recording, what is written."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The benchmarks of ``hybrid-features bench`` that run on recordings of one's own."""
 
 from __future__ import annotations

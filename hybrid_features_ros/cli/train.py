@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The trainings of ``hybrid-features train``; PyTorch is looked for only when one begins."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Central cameras: pixels to rays and back, with the two distortion models that ROS drivers publish."""
 
 from __future__ import annotations

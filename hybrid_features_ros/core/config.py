@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Every default of the package, once: nested frozen dataclasses whose fields carry their meaning.
 
 Nodes declare their ROS parameters from these classes (``features.max_keypoints`` and so on), command

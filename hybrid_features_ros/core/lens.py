@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The lens model of OpenCV's calibration: radial, tangential, thin prism, tilted sensor.
 
 Both directions are computed here: how precisely OpenCV undoes a lens differs between its versions, from

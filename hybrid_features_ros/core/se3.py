@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Rigid motions as 4x4 matrices.
 
 ``T_a_b`` maps homogeneous coordinates in frame b to frame a, so ``T_a_c = T_a_b @ T_b_c``. A twist

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The values that cross borders: frozen, their shapes checked when they are made.
 
 Conventions, stated once: pixels are ``(x, y)`` with the centre of the top-left pixel at ``(0, 0)``;

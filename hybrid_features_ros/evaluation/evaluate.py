@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A sequence through the odometry: its trajectory, its figures, and the protocol they were taken by."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Errors of a trajectory, each with the protocol it was measured by."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Image to features: ``make_extractor(config).extract(image)``."""
 
 from hybrid_features_ros.core.types import Extractor

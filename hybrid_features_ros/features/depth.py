@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Measured depth as an attribute of features, from a registered depth image."""
 
 from __future__ import annotations

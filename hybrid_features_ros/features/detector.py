@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Heatmaps of a pyramid to keypoints: the S-TREK detector's inference, the noise-free limit of its draws."""
 
 from __future__ import annotations

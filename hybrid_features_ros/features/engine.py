@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What computes the networks: OpenCV and numpy, ONNX Runtime, or PyTorch."""
 
 from __future__ import annotations

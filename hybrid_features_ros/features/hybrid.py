@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """S-TREK keypoints with hybrid descriptors: RootSIFT, and a learnt residue of what it lacks."""
 
 from __future__ import annotations

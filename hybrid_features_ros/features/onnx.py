@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The networks run by ONNX Runtime: on a GPU by its CUDA provider, or on the CPU.
 
 TensorRT's provider is not asked for: every level of the pyramid has a shape of its own, for each of which it

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Upright patches: the neighbourhood of each keypoint, turned by its orientation and sized by its scale.
 
 And what every histogram of them starts with: gradients, and the shares of samples in a grid of cells.

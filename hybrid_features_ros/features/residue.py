@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The descriptor's network computed with numpy: an MLP of the handcrafted half beside a CNN of the patch.
 
 The network is :class:`hybrid_features_ros.training.fusion.HybridDescriptor`, with its normalisations folded

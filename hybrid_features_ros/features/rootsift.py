@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """RootSIFT of oriented patches, for keypoints that another detector found.
 
 The histogram is Lowe's (2004, section 6): 4x4 cells of 8 directions, a Gaussian window of half the

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A heatmap's keypoints: the best first, and none within the disc around another."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The detector's network computed with OpenCV: one blur, small stencils, and a product of energies.
 
 The network (see :mod:`hybrid_features_ros.training.network`) has filters ``w(r) cos(m phi)`` and

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The S-TREK detector as it is used: keypoints that stay where they are however the camera turns."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """SURF of oriented patches: the second handcrafted descriptor that a residue can be learnt for."""
 
 from __future__ import annotations

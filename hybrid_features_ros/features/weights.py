@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Weights of trained networks as plain arrays: what every engine computes with."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Essential matrix between two views: samples of five points, and refinement of the Sampson error."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Five-point solver in a batch of random samples: where the search for an essential matrix starts.
 
 All samples are solved at once, each by Newton steps from the pure rotation that the rays support best

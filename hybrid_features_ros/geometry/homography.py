@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Homography of a plane between two views: MAGSAC, decomposition, refinement.
 
 A point ``b`` on the plane ``n . b = d`` of camera b lies at ``R b + t`` in camera a, so its ray there is

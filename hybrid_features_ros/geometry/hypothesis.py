@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A motion model fitted to two views, and its GRIC cost (Torr, 1997)."""
 
 from __future__ import annotations

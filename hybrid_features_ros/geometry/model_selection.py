@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Model selection between two views by GRIC: pure rotation, homography of a plane, or essential matrix.
 
 A camera that only turns fits every essential matrix, so an estimator that knows nothing else invents a

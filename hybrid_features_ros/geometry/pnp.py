@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Perspective-n-point (PnP): the pose of a camera from known points and their rays."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Robust statistics of residuals: scale from the median, Cauchy's M-estimator, information matrices.
 
 Source: Zhang, "Parameter estimation techniques: a tutorial with application to conic fitting" (1997).

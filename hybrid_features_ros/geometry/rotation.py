@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Pure rotation between two views: two-point RANSAC and a reweighted Kabsch fit."""
 
 from __future__ import annotations

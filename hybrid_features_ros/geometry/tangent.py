@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Tangent planes of the unit sphere: products of many vectors at once, and orthonormal bases.
 
 Vectors come as columns (3, M), so that every operation runs along memory.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Bags without ROS: their topics and messages, of ROS 1, ROS 2 and Foxglove types."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Which topics of a bag are to be read: told by type, encoding, calibration and frame, or by hand."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Bags become sequences: images with the depth, right image, inertial unit and truth that lie beside them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Calibrations as they come: camera_info messages and the files of ROS, Kalibr, EuRoC, OpenCV and our own."""
 
 from __future__ import annotations

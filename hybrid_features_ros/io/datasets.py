@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Public data sets: where they are, on what terms, and a download that goes on where it was cut off.
 
 None of their publishers gives checksums. So the SHA-256 of an archive is written beside it when it first

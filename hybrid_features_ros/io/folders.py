@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Sequences that are folders of images: the files, and what belongs together in time.
 
 The plain layout of this package: ``calib.json`` (width, height, K, dist, model; see

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What is read, as a table for the documentation, made from the constants that reading itself uses."""
 
 from __future__ import annotations

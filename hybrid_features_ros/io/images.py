@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Pixels and depths of image messages and files: one decoder for topics, bags and folders, without ROS.
 
 Messages are told by their fields: ``encoding`` of sensor_msgs/Image (and foxglove_msgs/RawImage), ``format``

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The layouts of folders: this package's own, TUM RGB-D, EuRoC and TUM-VI, KITTI odometry, TartanAir."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Pairs of images with known cameras and motion: Strecha's and COLMAP's text layouts, RGB-D sequences."""
 
 from __future__ import annotations

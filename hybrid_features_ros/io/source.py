@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What a recorded sequence offers, wherever it comes from."""
 
 from __future__ import annotations

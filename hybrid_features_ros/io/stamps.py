@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Which images belong together in time, and which stamps can be believed."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Text files as other programs write them: byte-order marks, headers, spaces in names, units of time."""
 
 from __future__ import annotations

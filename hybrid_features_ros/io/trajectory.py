@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Trajectories as files, over common time, and in a common frame."""
 
 from __future__ import annotations

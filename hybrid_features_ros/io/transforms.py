@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How frames lie to one another, from the static transforms of a bag."""
 
 from __future__ import annotations

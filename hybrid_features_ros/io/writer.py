@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Any source as a folder in the plain layout, for systems that read no bags."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The reference page of the Python interface, from the docstrings in the source: nothing is imported.
 
 :mod:`.reference` (``make docs``) writes it as ``docs/api.md``.

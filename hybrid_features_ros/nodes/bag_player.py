@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Replay a bag over DDS where rosbag2 is not installed, or in lock-step where results must repeat."""
 
 from __future__ import annotations

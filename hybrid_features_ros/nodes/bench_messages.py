@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What it costs to turn features into a message and back, beside filling the arrays element by element.
 
 Run with ``hybrid-features bench messages``.

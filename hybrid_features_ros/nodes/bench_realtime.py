@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A recording at its own rate through the composed nodes: what a robot would get, and what it would cost."""
 
 from __future__ import annotations

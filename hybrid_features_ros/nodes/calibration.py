@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The newest ``camera_info`` of a topic, whether it is sent with every image or once, latched."""
 
 from __future__ import annotations

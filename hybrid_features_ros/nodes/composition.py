@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The composed nodes as a process of their own, for the demo and for benchmarks."""
 
 from __future__ import annotations

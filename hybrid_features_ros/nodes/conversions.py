@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The only file that knows both worlds: core values on one side, ROS messages on the other.
 
 Flat message arrays are filled from ``array.array``: rclpy takes those without looking at every element,

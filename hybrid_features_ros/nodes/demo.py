@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The main job from end to end: a sequence becomes a bag, the bag is replayed through the real nodes over
 DDS, and their odometry is measured against the truth and drawn.
 """

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How a node is doing, in numbers: rates, latencies, and the message that explains silence."""
 
 from __future__ import annotations

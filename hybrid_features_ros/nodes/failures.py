@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """No callback ends a node: what it raises is logged, counted and reported."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Where the camera sits on the robot and how another odometry says it moved: what TF is asked for."""
 
 from __future__ import annotations

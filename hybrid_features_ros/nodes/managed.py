@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What both nodes are: lifecycle nodes that start by themselves, take changes and report on themselves."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the odometry sees, drawn into the image and as markers; nothing is done while nobody looks."""
 
 from __future__ import annotations

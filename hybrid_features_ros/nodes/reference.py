@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The reference pages of the documentation, made from what the code really declares.
 
 ``python3 -m hybrid_features_ros.nodes.reference ROOT`` (``make docs``) writes ``docs/parameters.md``,
@@ -178,7 +180,8 @@ def _messages() -> list[str]:
     root = Path(__file__).resolve().parents[2]
     lines = ["## Messages and services of this package"]
     for path in sorted([*root.glob("msg/*.msg"), *root.glob("srv/*.srv")]):
-        lines += ["", f"### {path.stem}", "", "```text", path.read_text().rstrip(), "```"]
+        text = "".join(x for x in path.read_text().splitlines(True) if not x.startswith("# SPDX-"))
+        lines += ["", f"### {path.stem}", "", "```text", text.strip(), "```"]
     return lines
 
 

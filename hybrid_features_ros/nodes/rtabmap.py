@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Our features as RTAB-Map takes them; the only file that knows rtabmap_msgs, and works without that package.
 
 With ``subscribe_rgbd`` RTAB-Map reads images, calibrations and features from one rtabmap_msgs/RGBDImage,

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Which stamps an odometry may take: growing ones, until time itself is set back."""
 
 from __future__ import annotations

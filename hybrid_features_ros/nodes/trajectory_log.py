@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The poses published so far, in bounded memory, ready to be written to a file."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Image to odometry in one process: features are handed over in memory."""
 
 from __future__ import annotations

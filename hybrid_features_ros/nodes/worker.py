@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A thread that always works on the newest item, so that slow work never blocks the executor."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Windowed bundle adjustment of keyframe poses and inverse depths, by Levenberg-Marquardt.
 
 Every landmark has one unknown, its inverse depth along the ray of the keyframe that saw it first, so

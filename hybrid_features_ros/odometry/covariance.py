@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Covariance of a pose: what the residuals say, what the model leaves out, and what is not known at all.
 
 The covariance of a pose is that of its error since the start. It is the sum, each part transported to the

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Depth filter: inverse depths of landmarks, updated by an image at a known pose."""
 
 from __future__ import annotations

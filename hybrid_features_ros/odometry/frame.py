@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """One image as the odometry sees it: rays with their noise, and inverse depths where measured."""
 
 from __future__ import annotations

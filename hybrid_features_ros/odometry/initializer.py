@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Two-view initialization: images whose landmarks of known depth, if any, do not determine a position.
 
 The two-view models (rotation only, homography, essential) are compared by GRIC, see

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Keyframe rule: when an image becomes a keyframe."""
 
 from __future__ import annotations

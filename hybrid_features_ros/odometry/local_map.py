@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Local map: keyframes and landmarks around the camera.
 
 The map never changes in place: every change gives a new :class:`LocalMap`, so that a bundle adjustment in

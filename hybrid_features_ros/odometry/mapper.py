@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Mapping: the local map, its keyframes, and bundle adjustment in the background."""
 
 from __future__ import annotations

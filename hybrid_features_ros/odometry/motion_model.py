@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Constant-velocity motion model, with the rotation of a gyroscope where there is one."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Visual odometry: every image is tracked against a local map of landmarks, keyframes extend the map."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Pose optimization: Gauss-Newton on the bearing vectors of landmarks, whatever is known of their depths.
 
 A landmark is a ray from the keyframe that first saw it, with an inverse depth and its standard

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Pose smoothing: the published pose follows the estimate and never jumps (REP-105)."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """State machine of the odometry: a pure function of what one image showed."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Tracking an image against the local map: matching, robust pose, and the choice of a motion model.
 
 The rival models are, in this order:

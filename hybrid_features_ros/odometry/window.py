@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The window of keyframes that bundle adjustment moves: its selection, and the map with the result."""
 
 from __future__ import annotations

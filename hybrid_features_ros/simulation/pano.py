@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A panorama seen by a camera that only turns: exact pure rotation of a real place.
 
 World axes are those of a level camera: x right, y down, z forward.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Rendered sequences with exact truth: a room with depth for the demo, a panorama for pure rotation."""
 
 from __future__ import annotations

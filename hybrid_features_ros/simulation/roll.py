@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Real sequences rolled about the optical axis by a known profile, with exact truth for the added motion.
 
 A camera that rolls sees the rays of the recording turned about its optical axis and nothing else, so a

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A room papered with photographs, seen by any camera from any place, with exact depth.
 
 World axes are those of a level camera: x right, y down, z forward [m].

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Pairs of views of rendered scenes with exact truth, occlusion and parallax."""
 
 from __future__ import annotations

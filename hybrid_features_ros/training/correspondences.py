@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What descriptors are trained on: patches of the finished detector's keypoints, found in two views."""
 
 from __future__ import annotations

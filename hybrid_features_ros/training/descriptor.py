@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Train the hybrid descriptor at the finished detector's keypoints.
 
 Of a batch of corresponding patches every descriptor shall be nearer to its partner than to any other of the

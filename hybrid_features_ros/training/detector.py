@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Train the S-TREK detector: draw keypoints in two views, reward those that were drawn in both.
 
 For every pair of views the network's logits are drawn from (:mod:`.sampling`), independently in each view.

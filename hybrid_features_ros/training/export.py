@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Trained networks to the files that inference reads.
 
 A checkpoint becomes a ``.npz`` of plain arrays, from which OpenCV and numpy compute, and an ONNX file of the

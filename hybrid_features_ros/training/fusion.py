@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The hybrid descriptor: a handcrafted half, projected, beside a learnt residue.
 
 "Residual learning for image point descriptors" (2023): keep what SIFT knows and let a light network learn

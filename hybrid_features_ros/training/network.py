@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The S-TREK detector of this package: a steerable network, equivariant to every rotation.
 
 **Filters.** A filter of order m is ``w(r) cos(m phi)`` with its partner ``w(r) sin(m phi)``; together they

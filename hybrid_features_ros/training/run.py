@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What every training of the package shares: a log, checkpoints that resume to the bit, several processes."""
 
 from __future__ import annotations

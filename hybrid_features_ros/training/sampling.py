@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Keypoints drawn one after another, and the probability of having drawn just these.
 
 Draw a pixel from the softmax over all that are still allowed, forbid the disc around it, renormalise, and

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Repeatability on photographs that are not trained on, measured as the benchmarks measure it."""
 
 from __future__ import annotations

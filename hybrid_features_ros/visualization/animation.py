@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A run as a moving picture: the image with its feature tracks, the path in space, turning rate and state."""
 
 from __future__ import annotations

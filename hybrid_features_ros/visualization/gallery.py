@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Some frames of a run as small pictures: their features, and where the inliers came from."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """One palette for figures, report, Rerun and the nodes' picture.
 
 Okabe and Ito's colours, which colour-blind readers can tell apart.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A run streamed to Rerun (https://rerun.io): images, features, matches, trajectory and covariance."""
 
 from __future__ import annotations

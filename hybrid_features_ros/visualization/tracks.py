@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Where the inliers of an image were in its reference keyframe."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Stand-in for the Python half of cv_bridge; as strict as the original about what it converts."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Stand-in for the part of ROS 2's message_filters that this package calls."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Stand-in for the part of tf2_ros that this package calls."""
 
 from __future__ import annotations

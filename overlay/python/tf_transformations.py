@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Stand-in for the part of tf_transformations that this package calls; quaternions are (x, y, z, w)."""
 
 from __future__ import annotations

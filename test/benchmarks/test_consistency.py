@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Covariances hold what they promise, on rendered rooms that nothing was tuned on."""
 
 import numpy as np

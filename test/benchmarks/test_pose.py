@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The pose, blur and zoom benchmarks on data whose truth is made here."""
 
 import sys

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Recordings from several starts: lists, shards, figures and the comparison with earlier ones."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Rolled recordings as a benchmark: ours, another system's trajectory, and sequences to hand out."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Help comes at once, with an example that parses; what is not installed is one line that names its extra."""
 
 import argparse

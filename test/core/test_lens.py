@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The lens model is OpenCV's, and is undone to rounding errors whatever OpenCV is installed."""
 
 import cv2

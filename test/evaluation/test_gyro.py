@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A gyroscope helps only in the camera's axes: a mounting in calib.json brings it there."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """RootSIFT of patches against OpenCV's, and what turning the world does to it."""
 
 import cv2

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Maxima of heatmaps: none within the disc of another, and where they really lie."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The cheap form of the network: principal axes of energies, and stencils for smooth levels."""
 
 import cv2

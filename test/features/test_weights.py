@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Weights on disk: what is written is read again, what is something else is refused."""
 
 import numpy as np

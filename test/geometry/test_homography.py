@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A plane is a model of its own: found, told from depth, and never believed more than it says."""
 
 import numpy as np

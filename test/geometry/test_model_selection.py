@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A pure rotation is called one, a translation is found, and both come with an honest covariance."""
 
 import numpy as np

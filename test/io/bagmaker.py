@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Bags with any topics: messages of sensor_msgs in a few words, written by rosbags."""
 
 from __future__ import annotations

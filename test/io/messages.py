@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Messages as plain objects with the fields of sensor_msgs, for whatever reads them by their fields."""
 
 from __future__ import annotations

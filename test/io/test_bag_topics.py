@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Topics are told by what they are: type, encoding, calibration, frame; or chosen by hand."""
 
 import json

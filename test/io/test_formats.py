@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The table of what is read is that of the code, and every form in it has a test that reads it."""
 
 from pathlib import Path

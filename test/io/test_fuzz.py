@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Recordings that were cut, swapped or overwritten end in a source or in one line, never in another error."""
 
 import contextlib

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """One decoder for topics, bags and folders: every encoding shows the same picture, bad data one line."""
 
 import contextlib

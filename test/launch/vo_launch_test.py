@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """launch_testing: vo.launch.py brings up nodes that are active, in the namespace asked for, and end cleanly.
 
 `colcon test` runs this on a machine with ROS 2.

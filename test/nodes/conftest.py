@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Every test of a node runs real rclpy in a domain of its own."""
 
 from __future__ import annotations

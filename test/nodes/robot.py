@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A robot with a camera, one image at a time, and the nodes that listen to it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Nodes under test in one executor, and the messages they are fed with."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Bags reach the nodes as they are, at their pace or in lock-step."""
 
 from time import monotonic

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A recording at its own rate through a process of the composed nodes: every image is accounted for."""
 
 import os

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What `/diagnostics` and the picture tell, and that the picture costs nothing while nobody looks."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Whatever a callback raises: the node lives, its log has one traceback, its diagnostics say so."""
 
 import pytest

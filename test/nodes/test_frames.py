@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """TF: where the camera sits, moving or not; who is whose parent; another odometry's guess."""
 
 import numpy as np

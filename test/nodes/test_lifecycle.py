@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The nodes under a lifecycle manager: loaded, subscribed and released when they are told to."""
 
 import pytest

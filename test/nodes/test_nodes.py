@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The nodes on real middleware: images go in, odometry comes out, and nothing bad stops them."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Parameters are declared from the configuration, checked, and explained."""
 
 from pathlib import Path

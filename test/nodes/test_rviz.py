@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """RViz is told of topics, types, reliabilities and frames that the nodes really have."""
 
 from pathlib import Path

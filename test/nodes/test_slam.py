@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What SLAM stacks and filters take from us: keyframes, images with features for RTAB-Map, ekf.yaml."""
 
 import importlib

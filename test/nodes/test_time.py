@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Stamps that repeat, come late, are empty, or begin again; images that come faster than they can be used."""
 
 import threading

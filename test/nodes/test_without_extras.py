@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The nodes need what apt and rosdep install; tools beside them say in one line what they miss."""
 
 import pytest

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Covariances of poses, and what an image says about the scene's depth."""
 
 from dataclasses import replace

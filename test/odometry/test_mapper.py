@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A back end and a keyframe rule from outside take the place of the package's own."""
 
 from dataclasses import replace

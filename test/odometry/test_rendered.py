@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What cameras on robots go through, on rendered images with exact truth.
 
 One walk is rendered once; every test spoils its images in another way.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What this package relies on in message_filters: holds for the real one and for the stand-in."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Panoramas: directions fall where they should, and a turning camera is only that."""
 
 import cv2

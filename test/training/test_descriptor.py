@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The descriptor's training, on photographs made here: its pairs, its loss, that it resumes."""
 
 import os

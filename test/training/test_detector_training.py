@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The training itself, on photographs made here: it runs, repeats itself and resumes to the bit."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What holds for any weights: the network turns, mirrors and moves with its image."""
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Drawing keypoints: the parallel form against the one-by-one form, and its probabilities."""
 
 from itertools import permutations

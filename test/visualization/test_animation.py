@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The moving picture of a run: as many frames as asked for, with tracks, and a path that grows."""
 
 import numpy as np

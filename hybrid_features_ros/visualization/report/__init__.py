@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The report: one page with everything inside it, readable without a network and by `report` again."""
 
 from __future__ import annotations

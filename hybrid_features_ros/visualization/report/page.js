@@ -1,3 +1,5 @@
+// SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+// SPDX-License-Identifier: Apache-2.0
 "use strict";
 // Draws the report from the JSON in #data. One cursor (a time) is shared by every drawing.
 
