@@ -128,5 +128,5 @@ def test_nobody_imports_training(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_torch_stays_in_training_and_the_engine(module: str) -> None:
-    if not inside(module, "training", "features.engine"):
+    if not inside(module, "training", "features.engine", "features.torch_engine"):
         assert not {name for name in imports_of(module) if name.split(".")[0] in ("torch", "torchvision")}

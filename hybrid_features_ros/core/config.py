@@ -59,9 +59,9 @@ class FeatureConfig(_Checked):
     )
     engine: str = option(
         "auto",
-        "What computes the networks of strek and hybrid: OpenCV and numpy, ONNX Runtime, or what is fastest "
-        "here (auto: ONNX Runtime where it has a GPU, else OpenCV).",
-        choices=("auto", "opencv", "onnx"),
+        "What computes strek and hybrid: OpenCV and numpy, ONNX Runtime (networks only), PyTorch, or what is "
+        "fastest here (auto: PyTorch or ONNX Runtime where it has a GPU, else OpenCV).",
+        choices=("auto", "opencv", "onnx", "torch"),
     )
     grid: int = option(
         0,

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
 
+from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.detector import Heat
 from hybrid_features_ros.features.onnx import (
@@ -63,13 +66,28 @@ class Networks:
     digest: str
 
 
-def choose_engine(engine: str) -> str:
-    """The engine that ``auto`` stands for: ONNX Runtime where it has a GPU, else OpenCV.
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/nvgpu")  # of a card, of a Jetson
 
-    On a CPU, OpenCV's stencils take a fifth of the time of ONNX Runtime's convolutions.
+
+def torch_has_gpu() -> bool:
+    """Whether PyTorch has CUDA; imported only where there is a GPU, as that takes seconds."""
+    if not any(Path(device).exists() for device in _GPU_DEVICES) or find_spec("torch") is None:
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def choose_engine(engine: str, grid: int = 0) -> str:
+    """The engine that ``auto`` stands for: PyTorch or ONNX Runtime where it has a GPU, else OpenCV.
+
+    On a CPU, OpenCV's stencils take a fifth of the time of ONNX Runtime's convolutions. PyTorch has no
+    ``grid``.
     """
     if engine != "auto":
         return engine
+    if not grid and torch_has_gpu():
+        return "torch"
     return "onnx" if set(PROVIDERS[:-1]) & set(available_providers()) else "opencv"
 
 
@@ -77,12 +95,15 @@ def make_networks(extractor: str, engine: str, threads: int, workspace: Workspac
     """The networks of the extractor ``strek`` or ``hybrid``.
 
     Args:
-        engine: "auto", "opencv" or "onnx".
+        engine: "auto" (OpenCV or ONNX Runtime), "opencv" or "onnx".
         threads: of ONNX Runtime, 0 = its own choice.
 
     Raises:
-        InputError: ONNX Runtime is asked for and not installed.
+        InputError: ONNX Runtime is asked for and not installed, or PyTorch, which has no networks by
+            themselves.
     """
+    if engine == "torch":
+        raise InputError("the engine torch computes whole images: call make_extractor")
     chosen = choose_engine(engine)
     with_residue = extractor == "hybrid"
     weights = [load_weights("strek"), *([load_weights("hybrid")] if with_residue else [])]

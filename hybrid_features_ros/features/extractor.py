@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from typing import Any
 
 import cv2
@@ -48,6 +49,7 @@ def make_extractor(config: FeatureConfig) -> Extractor:
     Raises:
         InputError: it is the name of a class of the user's that :func:`load_extractor` does not find, or
             ``config.extractor_options`` are no YAML mapping, or for no such class.
+            Or the engine is not installed.
     """
     if config.threads:
         cv2.setNumThreads(config.threads)
@@ -58,9 +60,16 @@ def make_extractor(config: FeatureConfig) -> Extractor:
         raise InputError(f"features.extractor_options: {config.extractor} takes none; leave them empty")
     if config.extractor == "sift":
         return SiftExtractor(config)
+    from hybrid_features_ros.features.engine import choose_engine
     from hybrid_features_ros.features.hybrid import HybridExtractor
 
-    return HybridExtractor(config)
+    if choose_engine(config.engine, config.grid) != "torch":
+        return HybridExtractor(config)
+    if find_spec("torch") is None:
+        raise InputError("features.engine torch: PyTorch is not installed: pip install torch")
+    from hybrid_features_ros.features.torch_engine import TorchExtractor
+
+    return TorchExtractor(config)
 
 
 def _arguments(text: str) -> dict[str, Any]:

@@ -37,11 +37,7 @@ class HybridExtractor:
         self.detector = StrekDetector(networks.detector, self._workspace)
         self._network = networks.descriptor
         self.provider = networks.provider  # what computes the networks, for people
-        name = "hybrid" if networks.descriptor else "rootsift"
-        scale, offset = (BYTE_SCALE, -BYTE_ZERO * BYTE_SCALE) if self._bytes else (1.0, 0.0)
-        self._format = DescriptorFormat(
-            "s-trek", name, quantisation_scale=scale, quantisation_offset=offset, model_digest=networks.digest
-        )
+        self._format = descriptor_format(config, networks.digest)
 
     @staticmethod
     def from_pretrained(max_keypoints: int = FeatureConfig.max_keypoints) -> HybridExtractor:
@@ -64,6 +60,16 @@ class HybridExtractor:
         if self._network is None or not len(patches):
             return handcrafted
         return self._network(patches, handcrafted)
+
+
+def descriptor_format(config: FeatureConfig, digest: str) -> DescriptorFormat:
+    """The format of these descriptors, whatever engine computes them."""
+    name = "hybrid" if config.extractor == "hybrid" else "rootsift"
+    as_bytes = config.descriptor_type == "uint8"
+    scale, offset = (BYTE_SCALE, -BYTE_ZERO * BYTE_SCALE) if as_bytes else (1.0, 0.0)
+    return DescriptorFormat(
+        "s-trek", name, quantisation_scale=scale, quantisation_offset=offset, model_digest=digest
+    )
 
 
 def to_bytes(descriptors: Float32) -> UInt8:

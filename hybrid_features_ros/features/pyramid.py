@@ -31,21 +31,35 @@ def pyramid(gray: UInt8, levels: int, workspace: Workspace | None = None) -> lis
         workspace: of the levels, which are then valid until the next image.
     """
     array = (workspace or Workspace()).array
-    if min(gray.shape) < _LEAST_SIDE:
-        return []
-    height, width = gray.shape
-    finest = _blur(gray, (FINEST_BLUR**2 - _CAMERA_BLUR**2) ** 0.5, array("level 0", height, width), 1 / 255)
-    found = [finest]
-    while len(found) < levels:
-        w, h = (round(side / STEP ** len(found)) for side in (width, height))
-        if min(w, h) < _LEAST_SIDE:
-            break
-        parent, shrink = (found[-2], 2.0) if len(found) > 1 else (finest, STEP)
-        small = cv2.resize(parent, (w, h), dst=array("resized", h, w), interpolation=cv2.INTER_LINEAR)
-        blur = FINEST_BLUR if parent is finest else BLUR
-        sigma = (BLUR**2 - (blur / shrink) ** 2) ** 0.5  # what the parent's blur, shrunk, lacks
-        found.append(_blur(small, sigma, array(f"level {len(found)}", h, w)))
+    found: list[Float32] = []
+    for i, (width, height) in enumerate(level_sizes(gray.shape[1], gray.shape[0], levels)):
+        out = array(f"level {i}", height, width)
+        if i == 0:
+            found.append(_blur(gray, level_blur(0), out, 1 / 255))
+        else:
+            small = array("resized", height, width)
+            cv2.resize(found[parent(i)], (width, height), dst=small, interpolation=cv2.INTER_LINEAR)
+            found.append(_blur(small, level_blur(i), out))
     return found
+
+
+def level_sizes(width: int, height: int, levels: int) -> list[tuple[int, int]]:
+    """Width and height [px] of up to ``levels`` levels of an image, finest first."""
+    sizes = [(round(width / STEP**i), round(height / STEP**i)) for i in range(levels)]
+    return [size for size in sizes if min(size) >= _LEAST_SIDE]
+
+
+def parent(level: int) -> int:
+    """The level that a level from 1 on is made of."""
+    return max(level - 2, 0)
+
+
+def level_blur(level: int) -> float:
+    """Standard deviation [px] of the blur that a level lacks: the image, or its parent resized."""
+    if level == 0:
+        return float((FINEST_BLUR**2 - _CAMERA_BLUR**2) ** 0.5)
+    shrink, blur = STEP ** (level - parent(level)), BLUR if parent(level) else FINEST_BLUR
+    return float((BLUR**2 - (blur / shrink) ** 2) ** 0.5)
 
 
 def to_image(points: Float64, level: Float32, width: int, height: int) -> Float64:

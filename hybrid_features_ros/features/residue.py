@@ -31,13 +31,16 @@ class ResidueNetwork:
 
     def __call__(self, patches: Float32, handcrafted: Float32) -> Float32:
         """Descriptors of patches and of what :func:`.rootsift.describe_patches` says of them."""
+        portions = [slice(i, i + _PORTION) for i in range(0, max(len(patches), 1), _PORTION)]
+        return np.concatenate([self._describe(patches[p], handcrafted[p]) for p in portions])
+
+    def _describe(self, patches: Float32, handcrafted: Float32) -> Float32:
         halves = []
         if self._mlp:
             gain = np.float32(handcrafted.shape[1] ** 0.5)  # unit vectors to elements of unit variance
             halves.append(self._perceptron(handcrafted * gain))
         if self._head is not None:
-            portions = range(0, max(len(patches), 1), _PORTION)
-            halves.append(np.concatenate([self._convolve(patches[i : i + _PORTION]) for i in portions]))
+            halves.append(self._convolve(patches) @ self._head)
         joined = np.concatenate(halves, axis=1)
         length = np.sqrt(np.einsum("nd,nd->n", joined, joined))
         joined /= np.maximum(length, np.float32(1e-12))[:, None]
@@ -45,7 +48,8 @@ class ResidueNetwork:
 
     def _perceptron(self, x: Float32) -> Float32:
         for i, (weight, bias) in enumerate(self._mlp):
-            x = x @ weight + bias
+            x = x @ weight
+            x += bias
             if i + 1 < len(self._mlp):
                 np.maximum(x, 0, out=x)
         return x
@@ -55,14 +59,15 @@ class ResidueNetwork:
         for (weight, bias), stride in zip(self._convolutions, self._strides, strict=True):
             side = len(weight)
             margin = (0, 0) if side == stride else (side // 2,) * 2
-            padded = np.pad(x, ((0, 0), margin, margin, (0, 0)))
+            padded = np.pad(x, ((0, 0), margin, margin, (0, 0))) if margin[0] else x
             windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
             windows = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
             columns = windows.reshape(-1, weight[..., 0].size)
-            x = (columns @ weight.reshape(columns.shape[1], -1) + bias).reshape(*windows.shape[:3], -1)
+            x = columns @ weight.reshape(columns.shape[1], -1)
+            x += bias
             np.maximum(x, 0, out=x)
-        head: Float32 = self._head  # type: ignore[assignment]
-        return x.reshape(len(x), -1) @ head
+            x = x.reshape(*windows.shape[:3], -1)
+        return np.asarray(x.reshape(len(x), x[0].size if len(x) else -1), dtype=np.float32)
 
 
 def _layers(weights: Weights, name: str) -> Iterator[tuple[Float32, Float32]]:

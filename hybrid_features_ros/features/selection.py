@@ -14,7 +14,7 @@ from hybrid_features_ros.features.workspace import Workspace
 
 FIT_RADIUS, FIT_SIGMA = 2, 0.7  # of the square to which a quadratic is fitted, and of its weights [px]
 FIT_REACH = 0.75  # most distance of a fitted maximum from its pixel, along each axis [px]
-_PLAIN = 1e-3  # logits that differ by less are equal
+PLAIN = 1e-3  # logits that differ by less are equal
 
 
 def disc(radius: int) -> NDArray[np.uint8]:
@@ -57,7 +57,7 @@ def maxima(heat: Float32, radius: int, workspace: Workspace | None = None) -> ND
     greatest = cv2.dilate(heat, kernel, dst=array("greatest", *heat.shape))
     peaks = heat >= greatest
     least = cv2.erode(heat, kernel, dst=greatest)
-    least += np.float32(_PLAIN)
+    least += np.float32(PLAIN)
     peaks &= heat > least
     peaks[[0, -1]] = peaks[:, [0, -1]] = False
     return np.stack(np.divmod(np.flatnonzero(peaks), heat.shape[1]), axis=1)
@@ -76,7 +76,7 @@ def refine(heat: Float32, peaks: NDArray[np.intp]) -> Float64:
     corners = peaks[:, 0] * padded.shape[1] + peaks[:, 1]
     values = padded.ravel()[corners[:, None] + around]
     values -= heat[tuple(peaks.T)][:, None]
-    gx, gy, gxx, gyy, gxy = (values @ _FIT).T
+    gx, gy, gxx, gyy, gxy = (values @ FIT).T
     determinant = np.maximum(gxx * gyy - gxy**2, np.float32(1e-12))
     step = np.stack([gxy * gy - gyy * gx, gxy * gx - gxx * gy], axis=1) / determinant[:, None]
     return np.asarray(peaks[:, ::-1] + step.clip(-FIT_REACH, FIT_REACH), dtype=np.float64)
@@ -93,7 +93,7 @@ def _quadratic_fit(radius: int, sigma: float) -> Float32:
     return np.asarray(solved[:5].T, dtype=np.float32)
 
 
-_FIT = _quadratic_fit(FIT_RADIUS, FIT_SIGMA)
+FIT = _quadratic_fit(FIT_RADIUS, FIT_SIGMA)
 
 
 def spread(points: Float64, apart: float, most: int | None = None) -> Rows:

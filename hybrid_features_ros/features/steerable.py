@@ -86,29 +86,29 @@ class SteerableNetwork:
     def __init__(self, weights: Weights, workspace: Workspace) -> None:
         self.level_bias = weights.arrays["level_bias"]
         self._workspace = workspace
-        self._blur = gauss(_BLUR_RADIUS, _BLUR_SIGMA)
-        self._smooth = gauss(SMOOTH_RADIUS, SMOOTH_SIGMA)
-        self._factors = tuple(_factors(weights))
+        self.blur = gauss(_BLUR_RADIUS, _BLUR_SIGMA)
+        self.smooth = gauss(SMOOTH_RADIUS, SMOOTH_SIGMA)
+        self.factors = tuple(_factors(weights))
 
     def heat(self, level: Float32, number: int) -> Heat:
         """What the network says of level ``number`` (H, W); its gradient up to a positive scale."""
         array, shape = self._workspace.array, level.shape
         gradient = array(f"gradient {number}", 2, *shape)
         blurred = cv2.sepFilter2D(
-            level, -1, self._blur, self._blur, dst=array("blurred", *shape), borderType=_BORDER
+            level, -1, self.blur, self.blur, dst=array("blurred", *shape), borderType=_BORDER
         )
         if number >= len(
             self.level_bias
         ):  # no keypoints of this level: its gradient is all that is asked for
-            for (_, stencil), out in zip(self._factors[0].filters, gradient, strict=False):
+            for (_, stencil), out in zip(self.factors[0].filters, gradient, strict=False):
                 cv2.filter2D(blurred, -1, stencil, dst=out, borderType=_BORDER)
             return Heat(blurred, gradient)
         logits = array("sum of factors", *shape)
         logits.fill(0)
-        for i, factor in enumerate(self._factors):
+        for i, factor in enumerate(self.factors):
             self._add(factor, blurred, logits, gradient if i == 0 else None)
         out, bias = array(f"logits {number}", *shape), float(self.level_bias[number])
-        cv2.sepFilter2D(logits, -1, self._smooth, self._smooth, dst=out, delta=bias, borderType=_BORDER)
+        cv2.sepFilter2D(logits, -1, self.smooth, self.smooth, dst=out, delta=bias, borderType=_BORDER)
         return Heat(out, gradient)
 
     def _add(self, factor: Factor, blurred: Float32, logits: Float32, gradient: Float32 | None) -> None:

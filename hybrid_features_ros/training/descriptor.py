@@ -47,8 +47,8 @@ class DescriptorTraining:
     """
 
     descriptor: FusionConfig = field(default_factory=FusionConfig)
-    views: int = 2500
-    steps: int = 4000
+    views: int = 1200
+    steps: int = 3000
     pairs: int = 8
     each: int = 64
     learning_rate: float = 2e-3

@@ -41,10 +41,10 @@ class FusionConfig:
     handcrafted: str = "rootsift"
     residue: str = "trained"
     dimension: int = 128
-    hidden: int = 256
-    channels: tuple[int, ...] = (16, 32, 64)
-    kernels: tuple[int, ...] = (5, 3, 3)
-    strides: tuple[int, ...] = (2, 2, 1)
+    hidden: int = 192
+    channels: tuple[int, ...] = (24, 48)
+    kernels: tuple[int, ...] = (4, 3)
+    strides: tuple[int, ...] = (4, 2)
 
 
 class HybridDescriptor(nn.Module):
