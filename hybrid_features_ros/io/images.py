@@ -83,6 +83,8 @@ def image_of(msg: Any) -> UInt8:
     encoding = _BY_NAME.get(str(msg.encoding).lower())
     if encoding is None:
         raise InputError(f"image encoding {msg.encoding!r} cannot be read; publish {', '.join(ENCODINGS)}")
+    if encoding in (_UYVY, _YUYV) and msg.width % 2:  # OpenCV 4.5 writes beyond the end of such an image
+        raise InputError(f"image of encoding {msg.encoding}: its width {msg.width} is odd")
     with reading(f"image of encoding {msg.encoding}"):
         pixels = _elements(msg, encoding)
         if encoding.conversion is not None:

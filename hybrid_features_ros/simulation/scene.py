@@ -219,7 +219,7 @@ def _shipped(package: str, name: str) -> UInt8:
     top, _, rest = package.partition(".")
     found = importlib.util.find_spec(top)
     if found is None or found.submodule_search_locations is None:
-        raise InputError(f"the demo's photographs lie in {top}: pip install 'hybrid_features_ros[demo]'")
+        raise InputError(f"the demo's photographs: {top} is missing, pip install scikit-image scikit-learn")
     path = Path(found.submodule_search_locations[0], *rest.split("."), name)
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:

@@ -8,11 +8,14 @@ import cv2
 import numpy as np
 import pytest
 import sequences
+from synthetic import LENS, panned
 
 from hybrid_features_ros.cli.main import main
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.features.weights import load_weights
 from hybrid_features_ros.io.bags import topics
-from hybrid_features_ros.io.trajectory import format_stamp
+from hybrid_features_ros.io.trajectory import format_stamp, read_tum
 from hybrid_features_ros.visualization.report import read_page
 
 KEYS = {
@@ -41,6 +44,20 @@ def test_match_finds_the_turned_image(photo, tmp_path, photograph, capsys):
     found = int(capsys.readouterr().out.split()[0])
     assert found > 100
     assert cv2.imread(str(tmp_path / "m.png")).shape == (320, 320 + 8 + 240, 3)
+
+
+def test_evaluate_knows_the_lens(tmp_path, photograph):
+    """A camera with strong distortion pans over a wall by 3 degrees an image."""
+    path, K = sequences.plain(tmp_path / "pan"), [200, 0, 159.5, 0, 200, 119.5, 0, 0, 1]
+    lens = Camera.from_calibration(320, 240, K, "plumb_bob", LENS)
+    for i in range(sequences.COUNT):
+        cv2.imwrite(str(path / f"images/{i}.png"), panned(photograph, lens, 3.0 * i))
+    calibration = {"width": 320, "height": 240, "model": "radtan", "K": K, "dist": LENS}
+    (path / "calib.json").write_text(json.dumps(calibration))
+    main(["evaluate", str(path), "--out", str(tmp_path / "run")])
+    poses = read_tum(tmp_path / "run" / "trajectory.tum").poses
+    turned = np.degrees(se3.rotation_angle(poses[0, :3, :3].T @ poses[-1, :3, :3]))
+    assert turned == pytest.approx(3.0 * (sequences.COUNT - 1), abs=0.1)
 
 
 def test_evaluate_reports_every_figure_with_its_protocol(tmp_path, photograph, capsys):

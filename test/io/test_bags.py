@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sequences
+import yaml
 from rosbags.rosbag1 import Writer as Writer1
 from rosbags.rosbag2 import Writer as Writer2
 from rosbags.typesys import Stores, get_typestore
@@ -142,3 +143,12 @@ def test_bags_that_cannot_serve(source, tmp_path):
 def test_another_image_topic_may_be_chosen(source, tmp_path):
     make_bag(source, tmp_path / "bag")
     assert open_source(tmp_path / "bag", topic="/right/image_raw").topic == "/right/image_raw"
+
+
+def test_humble_reads_the_metadata(tmp_path):
+    """rosbag2 of Humble wants the offered quality of service as text; from version 9 on it is a list."""
+    make_bag(open_source(sequences.plain(tmp_path / "walk")), tmp_path / "bag")
+    content = yaml.safe_load((tmp_path / "bag" / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    assert content["version"] <= 8
+    offered = [t["topic_metadata"]["offered_qos_profiles"] for t in content["topics_with_message_count"]]
+    assert len(offered) > 2 and all(isinstance(text, str) for text in offered)

@@ -15,7 +15,7 @@ from rclpy.qos import ReliabilityPolicy
 from robot import BEGIN, FRAME_NS, Robot, compose, rolled
 from ros_graph import header, image_msg, info_msg
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from synthetic import World
+from synthetic import LENS, World, panned
 from tf2_msgs.msg import TFMessage
 from tf2_ros import StaticTransformBroadcaster
 
@@ -26,18 +26,6 @@ from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.feature_node import FeatureNode
 from hybrid_features_ros.nodes.odometry_node import OdometryNode
-
-LENS = [-0.3, 0.1, 0.001, -0.002, 0.0]
-
-
-def panned(photograph, camera, degrees):
-    """What a camera with distortion sees of the photograph on a wall after it has turned to the right."""
-    y, x = np.mgrid[: camera.height, : camera.width]
-    rays = camera.bearings(np.stack([x.ravel(), y.ravel()], axis=1))
-    rays = rays @ se3.exp([0, 0, 0, 0, np.radians(degrees), 0])[:3, :3].T
-    wall = (rays[:, :2] / rays[:, 2:] * 120 + (160, 120)).astype(np.float32)
-    source = [wall[:, i].reshape(camera.height, camera.width) for i in (0, 1)]
-    return cv2.remap(photograph, *source, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 def test_a_rolling_camera_turns_and_stays_where_it_is(graph, photograph):
