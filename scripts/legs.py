@@ -1,4 +1,6 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Run a selection of the tests on the libraries that robots have: a part of ``make test``.
 
 `make setup` installs the newest numpy, SciPy, OpenCV and matplotlib; distributions ship older ones. A leg
