@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
 from hybrid_features_ros.core import se3
@@ -65,6 +67,82 @@ class TurnPath:
         )
         turn = Rotation.from_euler("YXZ", [yaw, pitch, roll], degrees=True)
         return se3.make(turn.as_matrix(), np.zeros(3))
+
+
+@dataclass(frozen=True)
+class Shake:
+    """A hand that holds a camera: every coordinate a sum of three waves.
+
+    Attributes:
+        seed: of the waves.
+        metres: sizes along x, y, z.
+        degrees: sizes of yaw, pitch, roll.
+        hertz: range of the waves' frequencies.
+    """
+
+    seed: int
+    metres: tuple[float, float, float]
+    degrees: tuple[float, float, float]
+    hertz: tuple[float, float] = (0.08, 0.3)
+
+    @cached_property
+    def _waves(self) -> tuple[Float64, Float64, Float64]:
+        """Sizes, frequencies and phases (6, 3)."""
+        rng = np.random.default_rng(self.seed)
+        shares = rng.normal(size=(6, 3))
+        shares /= np.linalg.norm(shares, axis=1, keepdims=True)
+        sizes = shares * np.array([*self.metres, *self.degrees])[:, None]
+        return sizes, rng.uniform(*self.hertz, (6, 3)), rng.uniform(size=(6, 3))
+
+    def pose(self, seconds: float) -> Float64:
+        """``T_world_camera`` (4, 4) at a time [s]."""
+        sizes, hertz, phases = self._waves
+        c = (sizes * np.sin(2 * np.pi * (hertz * seconds + phases))).sum(axis=1)
+        return se3.make(Rotation.from_euler("YXZ", c[3:], degrees=True).as_matrix(), c[:3])
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Along a smooth line through way points at constant speed, looking ahead.
+
+    Attributes:
+        waypoints: positions [m].
+        speed: [m/s].
+        seed: of the phases.
+        bob_m, sway_deg: up and down, and left and right, with every pair of steps.
+        glance_deg: how far the view wanders to the sides.
+        pan_deg_s, roll_deg_s: steady rates that come on top.
+    """
+
+    waypoints: tuple[tuple[float, float, float], ...]
+    speed: float
+    seed: int
+    bob_m: float = 0.03
+    sway_deg: float = 3.0
+    glance_deg: float = 0.0
+    pan_deg_s: float = 0.0
+    roll_deg_s: float = 0.0
+
+    @cached_property
+    def _line(self) -> CubicSpline:
+        points = np.array(self.waypoints, dtype=np.float64)
+        coarse = CubicSpline(np.r_[0, np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))], points)
+        fine = coarse(np.linspace(0, coarse.x[-1], 400))
+        return CubicSpline(np.r_[0, np.cumsum(np.linalg.norm(np.diff(fine, axis=0), axis=1))], fine)
+
+    def pose(self, seconds: float) -> Float64:
+        """``T_world_camera`` (4, 4) at a time [s]."""
+        phases = np.random.default_rng(self.seed).uniform(0, 2 * np.pi, 3)
+        step, glance = 2 * np.pi * 0.9 * seconds + phases[0], 2 * np.pi * 0.12 * seconds + phases[1]
+        length = self.speed * max(seconds, 0.0)
+        position, ahead = self._line(length), self._line(length + 0.5) - self._line(length - 0.5)
+        yaw = np.degrees(np.arctan2(ahead[0], ahead[2])) + self.sway_deg * np.sin(step)
+        yaw += self.glance_deg * np.sin(glance) + self.pan_deg_s * seconds
+        pitch = 0.5 * self.sway_deg * np.sin(2 * step + phases[2])
+        roll = 0.5 * self.sway_deg * np.cos(step) + self.roll_deg_s * seconds
+        turn = Rotation.from_euler("YXZ", [yaw, pitch, roll], degrees=True).as_matrix()
+        bob = np.array([0, self.bob_m * np.sin(2 * step), 0])
+        return se3.make(turn, position + bob)
 
 
 def _ease(s: float) -> float:

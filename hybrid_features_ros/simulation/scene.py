@@ -159,7 +159,7 @@ def furnished_room(seed: int = 0) -> list[Surface]:
     rng = np.random.default_rng(seed)
     papers, floors = photographs(), [_shipped("skimage.data", name) for name in FLOORS]
     low, high = np.array([-3.5, -1.6, -3.0]), np.array([3.5, 1.4, 3.0])
-    walls = _box(low, high, lambda w, h: papered(w, h, papers, rng), inside=True)
+    walls = box(low, high, lambda w, h: papered(w, h, papers, rng), inside=True)
     ground = _tiled(7.0, 6.0, floors[1])
     walls["bottom"] = Surface.make([low[0], high[1], high[2]], [7, 0, 0], [0, 0, -6], ground)
     surfaces = list(walls.values())
@@ -178,12 +178,12 @@ def furnished_room(seed: int = 0) -> list[Surface]:
                 return papered(width, height, papers, rng)
             return _tiled(width, height, floor)
 
-        sides = _box(np.array(least), np.array(greatest), paper, inside=False)
+        sides = box(np.array(least), np.array(greatest), paper, inside=False)
         surfaces += [side for name, side in sides.items() if name != "bottom"]
     return surfaces
 
 
-def _box(low: Float64, high: Float64, paper: Paper, inside: bool) -> dict[str, Surface]:
+def box(low: Float64, high: Float64, paper: Paper, inside: bool) -> dict[str, Surface]:
     """The six sides of an axis-aligned box, to be seen from inside or from outside."""
     (x0, y0, z0), (x1, y1, z1) = low, high
     w, h, d = high - low
@@ -229,27 +229,74 @@ def _shipped(package: str, name: str) -> UInt8:
     return np.asarray(image, dtype=np.uint8)
 
 
-def papered(width: float, height: float, photographs: Sequence[UInt8], rng: np.random.Generator) -> UInt8:
-    """A texture (H, W, 3) of width x height [m] covered with photographs about 0.8 m high.
+def wall_paper(
+    rng: np.random.Generator, share: float = 1.0, texels: int = TEXELS_PER_METRE, height: float = 0.8
+) -> Paper:
+    """Textures of ``texels`` a metre: plaster of which photographs about ``height`` [m] high cover a share;
+    for a share of 0 gravel, and nothing but photographs for 1.
+    """
+    pictures, gravel = photographs(), _shipped("skimage.data", FLOORS[1])
+
+    def paper(width: float, tall: float) -> UInt8:
+        if share >= 1:
+            return papered(width, tall, pictures, rng, texels, height)
+        if share <= 0:
+            return _tiled(width, tall, gravel, texels)
+        texture = _plaster(width, tall, rng, texels)
+        size = min(height, 0.8 * tall, 0.8 * width)
+        for _ in range(int(share * width * tall / size**2)):
+            part = _part(pictures[rng.integers(len(pictures))], rng)
+            h = max(int(rng.uniform(0.5, 1.0) * size * texels), 2)
+            w = max(min(round(part.shape[1] * h / part.shape[0]), texture.shape[1]), 2)
+            y, x = (rng.uniform(size=2) * (np.array(texture.shape[:2]) - [h, w])).astype(int).clip(0)
+            picture = cv2.resize(part, (w, h), interpolation=cv2.INTER_AREA)
+            texture[y : y + h, x : x + w] = picture[: texture.shape[0] - y, : texture.shape[1] - x]
+        return texture
+
+    return paper
+
+
+def _plaster(width: float, height: float, rng: np.random.Generator, texels: int) -> UInt8:
+    """Nearly nothing: faint stains of a few centimetres to a metre on a grey wall."""
+    shape = max(int(height * texels), 2), max(int(width * texels), 2)
+    total = np.full(shape, rng.uniform(120, 190), np.float32)
+    for metres, contrast in ((1.0, 6.0), (0.2, 4.0), (0.04, 3.0)):
+        grid = max(int(height / metres), 2), max(int(width / metres), 2)
+        stains = rng.normal(size=grid).astype(np.float32) * np.float32(contrast)
+        total += cv2.resize(stains, shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return np.repeat(np.clip(total, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def papered(
+    width: float,
+    height: float,
+    photographs: Sequence[UInt8],
+    rng: np.random.Generator,
+    texels: int = TEXELS_PER_METRE,
+    picture: float = 0.8,
+) -> UInt8:
+    """A texture (H, W, 3) of width x height [m] covered with photographs about ``picture`` [m] high.
 
     Every photograph comes once before any comes again, each time another part of it, maybe mirrored:
     walls that repeat themselves would be a test of luck.
     """
-    rows = max(1, round(height / 0.8))
-    tall = int(height * TEXELS_PER_METRE / rows)
+    rows = max(1, round(height / picture))
+    tall = max(int(height * texels / rows), 2)
     strips: list[UInt8] = []
     deck: list[int] = []
     for _ in range(rows):
         strip: list[UInt8] = []
-        while sum(p.shape[1] for p in strip) < width * TEXELS_PER_METRE:
+        while sum(p.shape[1] for p in strip) < width * texels:
             if not deck:
                 deck = rng.permutation(len(photographs)).tolist()
             photo = _part(photographs[deck.pop()], rng)
             scaled = cv2.resize(
-                photo, (round(photo.shape[1] * tall / photo.shape[0]), tall), interpolation=cv2.INTER_AREA
+                photo,
+                (max(round(photo.shape[1] * tall / photo.shape[0]), 1), tall),
+                interpolation=cv2.INTER_AREA,
             )
             strip.append(np.asarray(scaled, dtype=np.uint8))
-        strips.append(np.hstack(strip)[:, : int(width * TEXELS_PER_METRE)])
+        strips.append(np.hstack(strip)[:, : max(int(width * texels), 2)])
     return np.vstack(strips)
 
 
@@ -262,11 +309,11 @@ def _part(photograph: UInt8, rng: np.random.Generator) -> UInt8:
     return part[:, ::-1] if rng.integers(2) else part
 
 
-def _tiled(width: float, height: float, photograph: UInt8) -> UInt8:
+def _tiled(width: float, height: float, photograph: UInt8, texels: int = TEXELS_PER_METRE) -> UInt8:
     """A texture of width x height [m] of one photograph 1.3 m wide, every second tile mirrored."""
     h, w = photograph.shape[:2]
     tile = np.hstack([photograph, photograph[:, ::-1]])
     tile = np.vstack([tile, tile[::-1]])
-    texels = int(height * TEXELS_PER_METRE), int(width * TEXELS_PER_METRE)
-    repeats = -(-texels[0] // (2 * h)), -(-texels[1] // (2 * w))
-    return np.asarray(np.tile(tile, (*repeats, 1))[: texels[0], : texels[1]])
+    shape = int(height * texels), int(width * texels)
+    repeats = -(-shape[0] // (2 * h)), -(-shape[1] // (2 * w))
+    return np.asarray(np.tile(tile, (*repeats, 1))[: shape[0], : shape[1]])
