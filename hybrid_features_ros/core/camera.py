@@ -130,6 +130,14 @@ class Camera:
         corners = self.bearings(np.array([[0, 0], [w, 0], [0, h], [w, h]]))
         return float(np.arccos(np.clip(corners[:, 2], -1, 1)).max())
 
+    @cached_property
+    def half_view(self) -> Float64:
+        """(2,) angles [rad] between the optical axis and the farther edges of the image along x and y."""
+        w, h = self.width - 1.0, self.height - 1.0
+        edges = self.bearings(np.array([[0, self.cy], [w, self.cy], [self.cx, 0], [self.cx, h]]))
+        x, y = np.abs(np.arctan2(edges[:, :2], edges[:, 2:])).T
+        return np.array([x[:2].max(), y[2:].max()])
+
     def scaled(self, factor: float) -> Camera:
         """The camera of the image resized by ``factor`` (pixel centres: ``(k + 0.5) * s - 0.5``)."""
         return replace(

@@ -246,6 +246,18 @@ class MappingConfig(_Checked):
         low=1,
         high=10000,
     )
+    min_new_share: float = option(
+        0.6,
+        "Keyframe rule: and, below min_parallax_deg, at least this share of the inliers of known depth.",
+        low=0.0,
+        high=10.0,
+    )
+    min_parallax_deg: float = option(
+        1.0,
+        "Keyframe rule: median parallax from which min_new_depths suffices [deg].",
+        low=0.0,
+        high=90.0,
+    )
     max_parallax_deg: float = option(
         4.0,
         "Keyframe rule: new keyframe when the median parallax since the last one exceeds this [deg].",

@@ -44,7 +44,11 @@ def need_new_keyframe(
         return True  # a translation without depths is only reported once it is clear
     if np.degrees(tracked.parallax) > config.max_parallax_deg and tracked.reference_keyframe is last:
         return True
-    return count_new_depths(tracked, local_map) >= config.min_new_depths
+    new_depths = count_new_depths(tracked, local_map)
+    if new_depths < config.min_new_depths:
+        return False
+    is_wide = np.degrees(tracked.parallax) > config.min_parallax_deg
+    return bool(is_wide or new_depths >= config.min_new_share * tracked.known_inliers.sum())
 
 
 def count_new_depths(tracked: TrackingResult, local_map: LocalMap) -> int:

@@ -41,6 +41,31 @@ class DepthUncertainty:
 DEPTH_UNCERTAINTY = DepthUncertainty()
 
 
+@dataclass(frozen=True)
+class Visibility:
+    """Which landmarks are compared with an image; chosen on rendered places (:mod:`simulation.places`).
+
+    Attributes:
+        margin: landmarks this far outside the image are compared as well [rad].
+        fade: distance outside the image that makes a landmark's place worth 1 / e [rad].
+        hidden: factor on the chance to find a landmark for every image in a row that missed it.
+        forget: factor on the number of those images for every image that did not look for it: what hid a
+            landmark may have passed.
+        memory: images that the found ratio is taken over.
+        new_share: share of the places that is kept for landmarks of unknown depth.
+    """
+
+    margin: float = float(np.radians(12.0))
+    fade: float = float(np.radians(4.0))
+    hidden: float = 0.75
+    forget: float = 0.97
+    memory: float = 30.0
+    new_share: float = 0.25
+
+
+VISIBILITY = Visibility()
+
+
 @dataclass(frozen=True, eq=False)
 class Keyframe:
     """An image that stays in the map.
@@ -88,6 +113,8 @@ class Landmarks:
         descriptors: (L, D) float32, newest ones.
         n_observations: (L,) int32, how many keyframes observe it, without outliers.
         last_seen: (L,) int32, number of the newest of them.
+        expected, found: (L,) float32, images that should have shown it, and those of them that did.
+        missed: (L,) float32, how many of the newest of those did not, fading.
     """
 
     ids: Int32
@@ -101,6 +128,9 @@ class Landmarks:
     descriptors: Float32
     n_observations: Int32
     last_seen: Int32
+    expected: Float32
+    found: Float32
+    missed: Float32
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -122,6 +152,14 @@ class Landmarks:
     def measured(self) -> Bool:
         """(L,) bool, see :func:`is_measured`."""
         return is_measured(self.prior_inverse_depth, self.prior_inverse_depth_sigmas)
+
+    @cached_property
+    def chance(self) -> Float32:
+        """(L,) probability that an image that should show the landmark does: its found ratio (Mur-Artal et
+        al., "ORB-SLAM", 2015), less where the newest images missed it.
+        """
+        ratio = (self.found + 1) / (self.expected + 2)
+        return np.asarray(ratio * np.float32(VISIBILITY.hidden) ** self.missed)
 
     @cached_property
     def verified(self) -> Bool:
@@ -193,21 +231,49 @@ class LocalMap:
         blur = marks.inverse_depth_sigmas[rows] * np.sqrt(dot(away, away)) / length
         return (d / length).T, np.minimum(blur, 1.0)
 
-    def landmarks_in_view(self, T_world_camera: Float64, half_angle: float, limit: int) -> Rows:
-        """Indices of at most ``limit`` landmarks within ``half_angle`` [rad] of the optical axis.
+    def landmarks_in_view(self, T_world_camera: Float64, half_view: Float64, limit: int) -> Rows:
+        """Indices of at most ``limit`` landmarks that an image is likely to show.
 
-        Where there are more, those of known depth that most keyframes observe come first: they keep the
-        pose from drifting where the camera comes back. Then come those of unknown depth, the newest first.
+        Where more lie in its direction, those most likely found come first: what walls hide, what was never
+        found again, and all but one of several landmarks at one place lose their places to others. A share
+        is for landmarks of unknown depth, the newest first, else nothing new is ever triangulated.
+
+        Args:
+            half_view: (2,) half angles of view along x and y [rad].
         """
         rays, blur = self.predict_rays(T_world_camera)
-        rows = np.flatnonzero(rays[:, 2] > np.cos(np.minimum(half_angle + blur, np.pi)))
-        if len(rows) > limit:
-            marks = self.landmarks
-            support = (marks.n_observations * marks.depth_known)[rows]
-            rank = support * (marks.last_seen.max() + 1.0) + marks.last_seen[rows]
-            order = np.arange(len(rows)) - rank * len(rows)  # of equals the first, which scored highest
-            rows = np.sort(rows[np.argpartition(order, limit)[:limit]])
-        return rows
+        outside = _outside(rays, half_view)
+        rows = np.flatnonzero(outside < np.minimum(VISIBILITY.margin + blur, np.pi))
+        if len(rows) <= limit:
+            return rows
+        marks, known = self.landmarks, self.landmarks.depth_known[rows]
+        worth = marks.chance[rows] * np.exp(-np.maximum(outside[rows], 0) / VISIBILITY.fade)
+        new, old = np.flatnonzero(~known), np.flatnonzero(known)
+        places = min(len(new), max(int(VISIBILITY.new_share * limit), limit - len(old)))
+        newest = new[np.argsort(-marks.last_seen[rows[new]] - worth[new], kind="stable")[:places]]
+        likeliest = old[np.argsort(-worth[old], kind="stable")[: limit - places]]
+        return np.sort(rows[np.concatenate([newest, likeliest])])
+
+    def landmarks_expected(self, T_world_camera: Float64, half_view: Float64, landmark_idx: Rows) -> Rows:
+        """Those of some landmarks that the image at a pose must show unless something hides them."""
+        rays, blur = self.predict_rays(T_world_camera, landmark_idx)
+        return landmark_idx[(_outside(rays, 0.95 * half_view) < 0) & (blur < 0.05)]
+
+    def with_visibility(self, expected: Rows, found: Rows) -> LocalMap:
+        """The map that remembers which of the landmarks that an image should have shown it did show."""
+        marks = self.landmarks
+        seen = np.zeros(len(marks), np.bool_)
+        seen[found] = True
+        counts, hits = marks.expected.copy(), marks.found.copy()
+        missed = marks.missed * np.float32(VISIBILITY.forget)
+        missed[expected] = marks.missed[expected] + 1
+        missed[found] = 0
+        counts[expected] += 1
+        hits[expected] += seen[expected]
+        full = counts > VISIBILITY.memory
+        counts[full] /= 2
+        hits[full] /= 2
+        return replace(self, landmarks=replace(marks, expected=counts, found=hits, missed=missed))
 
     def landmarks_of(self, keyframe: Keyframe) -> Rows:
         """Indices of the landmarks that a keyframe observes."""
@@ -232,15 +298,21 @@ class LocalMap:
         )
 
     def with_keyframe(
-        self, matches: MapMatches, T: Float64, covariance: Float64, median_inverse_depth: float
+        self,
+        matches: MapMatches,
+        T: Float64,
+        covariance: Float64,
+        median_inverse_depth: float,
+        first_number: int = 0,
     ) -> LocalMap:
         """The map with one more keyframe, at ``T`` (4, 4), that observes landmarks as its features.
 
         Its other features become landmarks at their measured depth, or at the scene's median one
-        (1 / ``median_inverse_depth`` [1/m]) with a standard deviation as large.
+        (1 / ``median_inverse_depth`` [1/m]) with a standard deviation as large. The first keyframe of a map
+        has the number ``first_number``.
         """
         frame, rows, features = matches.frame, matches.landmark_idx, matches.feature_idx
-        number = self.last_keyframe.number + 1 if self.keyframes else 0
+        number = self.last_keyframe.number + 1 if self.keyframes else first_number
         old = self.landmarks
         descriptors, n_observations = old.descriptors.copy(), old.n_observations.copy()
         last_seen = old.last_seen.copy()
@@ -326,17 +398,21 @@ def empty_map(dimension: int, next_id: int = 0) -> LocalMap:
     none, whole = np.zeros(0), np.zeros(0, np.int32)
     rays = np.zeros((0, 3))
     descriptors = np.zeros((0, dimension), np.float32)
-    marks = Landmarks(whole, whole, rays, none, none, none, none, none, descriptors, whole, whole)
+    counts = np.zeros(0, np.float32)
+    marks = Landmarks(
+        whole, whole, rays, none, none, none, none, none, descriptors, whole, whole, counts, counts, counts
+    )
     return LocalMap((), marks, rays, rays, next_id)
 
 
 def map_of(
-    frame: Frame, T: Float64, covariance: Float64, median_inverse_depth: float, next_id: int
+    frame: Frame, T: Float64, covariance: Float64, median_inverse_depth: float, next_id: int, number: int = 0
 ) -> LocalMap:
     """A map that begins with one image at ``T`` (4, 4), see :meth:`LocalMap.with_keyframe`."""
     none = np.zeros(0, np.intp)
     start = empty_map(frame.descriptors.shape[1], next_id)
-    return start.with_keyframe(MapMatches(start, frame, none, none), T, covariance, median_inverse_depth)
+    matches = MapMatches(start, frame, none, none)
+    return start.with_keyframe(matches, T, covariance, median_inverse_depth, number)
 
 
 def select_reference_keyframe(
@@ -381,7 +457,15 @@ def _new_landmarks(
         descriptors=frame.descriptors[feature_idx],
         n_observations=np.ones(n, np.int32),
         last_seen=np.full(n, number, np.int32),
+        expected=np.zeros(n, np.float32),
+        found=np.zeros(n, np.float32),
+        missed=np.zeros(n, np.float32),
     )
+
+
+def _outside(rays: Float64, half_view: Float64) -> Float64:
+    """(L,) by how much rays (L, 3) point past the edge of an image [rad]; negative inside."""
+    return np.asarray((np.abs(np.arctan2(rays[:, :2], rays[:, 2:])) - half_view).max(axis=1))
 
 
 def _most_redundant(keyframes: Sequence[Keyframe], keep_newest: int, median_depth: float) -> int:

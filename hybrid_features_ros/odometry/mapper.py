@@ -103,6 +103,8 @@ class Mapper:
             Whether it did, and what :meth:`insert_keyframe` returns.
         """
         self.candidate_map = None
+        found = tracked.matches.landmark_idx[tracked.inliers]
+        self.local_map = self.local_map.with_visibility(tracked.expected, found)
         self._max_inliers = max(self._max_inliers, int(tracked.inliers.sum()))
         if self._needs_keyframe(tracked, self.local_map, self._max_inliers, self.config):
             return True, self.insert_keyframe(tracked, covariance, median_inverse_depth)

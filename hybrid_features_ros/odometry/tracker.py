@@ -15,7 +15,7 @@ not (:mod:`pose_optimizer`): free, or with the position held when the camera onl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,7 +49,6 @@ class Search:
     """Search for landmarks and for a first pose; chosen on rendered rooms with exact truth.
 
     Attributes:
-        view_margin: landmarks this far outside the image are compared as well [rad].
         radius_px: how far from its projection a landmark is searched once the pose is known [px].
         ratio: Lowe's ratio there: the place tells landmarks apart, so the descriptor need not.
         first_matches: matches that a first pose is fitted to; more make it slower, hardly better.
@@ -60,7 +59,6 @@ class Search:
             model supports it.
     """
 
-    view_margin: float = float(np.radians(12.0))
     radius_px: float = 9.0
     ratio: float = 0.9
     first_matches: int = 250
@@ -94,9 +92,13 @@ class Tracker:
 
     def track_local_map(self, local_map: LocalMap, frame: Frame, prior: PosePrior) -> TrackingResult | None:
         """Place an image near where it is expected; None if too few landmarks agree."""
-        half_angle = self.camera.half_angle + SEARCH.view_margin
-        candidates = local_map.landmarks_in_view(prior.T, half_angle, self.config.tracking.max_landmarks)
-        return self._track(local_map, candidates, frame, prior)
+        half_view, limit = self.camera.half_view, self.config.tracking.max_landmarks
+        candidates = local_map.landmarks_in_view(prior.T, half_view, limit)
+        tracked = self._track(local_map, candidates, frame, prior)
+        if tracked is None:
+            return None
+        expected = local_map.landmarks_expected(tracked.fit.T, half_view, candidates)
+        return replace(tracked, expected=expected)
 
     def relocalize(self, local_map: LocalMap, frame: Frame, max_keyframes: int) -> TrackingResult | None:
         """Place an image among the landmarks of one keyframe, wherever it may be.

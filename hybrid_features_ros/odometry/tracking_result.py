@@ -33,6 +33,7 @@ class TrackingResult:
             cannot be told from noise.
         candidate_translation: direction (3,) in the world of a translation to be confirmed.
         held_offset: (6,) from the pose to the one that two views speak for while the position is held.
+        expected: (E,) rows of the landmarks that were looked for and should be in the image.
     """
 
     model: MotionModel
@@ -47,6 +48,7 @@ class TrackingResult:
     position_held: bool = False
     candidate_translation: Float64 | None = None
     held_offset: Float64 = field(default_factory=lambda: np.zeros(6))
+    expected: Rows = field(default_factory=lambda: np.zeros(0, np.intp))
 
     @staticmethod
     def make(model: MotionModel, matches: MapMatches, fit: PoseFit, inliers: Bool) -> TrackingResult:

@@ -9,10 +9,15 @@ import pytest
 from synthetic import CAMERA, World
 
 from hybrid_features_ros.odometry.frame import Frame
-from hybrid_features_ros.odometry.local_map import MapMatches, empty_map, select_reference_keyframe
+from hybrid_features_ros.odometry.local_map import (
+    VISIBILITY,
+    MapMatches,
+    empty_map,
+    select_reference_keyframe,
+)
 
 NOTHING = np.zeros(0, np.intp)
-HALF = np.radians(30)
+WIDE = np.radians([60.0, 60.0])  # half angles that everything lies inside of
 
 
 @pytest.fixture(scope="module")
@@ -30,26 +35,64 @@ def marked(local_map, **changes):
     return replace(local_map, landmarks=replace(local_map.landmarks, **changes))
 
 
+def in_view(local_map, limit):
+    return local_map.landmarks_in_view(np.eye(4), WIDE, limit)
+
+
 def test_of_equal_landmarks_those_that_scored_highest_are_compared(frame):
     """Features come best first, and so do the landmarks that they become."""
-    local_map = with_keyframe(frame)
-    seen = local_map.landmarks_in_view(np.eye(4), HALF, len(frame))
-    assert np.array_equal(local_map.landmarks_in_view(np.eye(4), HALF, 50), seen[:50])
+    assert np.array_equal(in_view(with_keyframe(frame), 50), np.arange(50))
 
 
-def test_known_landmarks_come_before_newer_ones_and_the_often_seen_first(frame):
-    local_map = with_keyframe(frame, with_keyframe(frame))  # all features twice, as two sets of landmarks
+def test_landmarks_that_are_not_found_lose_their_places(frame):
+    """Whatever hides them: a wall, another landmark at the same place, an accident that made them."""
+    local_map = marked(with_keyframe(frame), inverse_depth_sigmas=np.full(len(frame), 1e-3))
+    some, rest = np.arange(0, 60), np.arange(60, len(frame))
+    assert np.isin(some, in_view(local_map, 100)).all()
+    for _ in range(5):
+        local_map = local_map.with_visibility(np.arange(len(frame)), rest)
+    assert not np.isin(some, in_view(local_map, len(rest))).any()
+    assert (local_map.landmarks.chance[rest] > 0.8).all()
+    before = local_map.landmarks.chance[some]
+    for _ in range(40):  # images that look elsewhere: what hid the landmarks may have passed
+        local_map = local_map.with_visibility(NOTHING, NOTHING)
+    assert (local_map.landmarks.chance[some] > 1.5 * before).all()
+    assert (local_map.with_visibility(some, some).landmarks.missed[some] == 0).all()
+
+
+def test_counts_of_the_found_ratio_stay_bounded(frame):
+    local_map, some = with_keyframe(frame), np.arange(10)
+    for _ in range(100):
+        local_map = local_map.with_visibility(some, some[:5])
+    marks = local_map.landmarks
+    assert (marks.expected <= VISIBILITY.memory).all()
+    assert np.allclose(marks.found[:5], marks.expected[:5]) and not marks.found[5:].any()
+
+
+def test_known_landmarks_leave_a_share_of_the_places_to_the_newest_unknown_ones(frame):
+    """Else nothing new is triangulated once as many known ones lie in view as are compared."""
     n = len(frame)
-    spread = local_map.landmarks.inverse_depth_sigmas.copy()
-    views = local_map.landmarks.n_observations.copy()
-    spread[:40], views[20:40] = 1e-3, 5
-    local_map = marked(local_map, inverse_depth_sigmas=spread, n_observations=views)
-    seen = local_map.landmarks_in_view(np.eye(4), HALF, 2 * n)
-    known, often = seen[seen < 40], seen[(seen >= 20) & (seen < 40)]
-    assert len(often) and np.array_equal(local_map.landmarks_in_view(np.eye(4), HALF, len(often)), often)
-    assert np.array_equal(local_map.landmarks_in_view(np.eye(4), HALF, len(known)), known)
-    more = local_map.landmarks_in_view(np.eye(4), HALF, len(known) + 10)
-    assert (more[len(known) :] >= n).all()  # of the unknown ones those of the newer keyframe
+    spread = np.full(2 * n, 10.0)
+    spread[: n - 50] = 1e-3
+    local_map = marked(with_keyframe(frame, with_keyframe(frame)), inverse_depth_sigmas=spread)
+    seen = in_view(local_map, 200)
+    assert (seen >= n).sum() == int(VISIBILITY.new_share * 200)
+    assert (seen < n - 50).sum() == 200 - int(VISIBILITY.new_share * 200)
+    few = marked(local_map, inverse_depth_sigmas=np.where(np.arange(2 * n) < 20, 1e-3, 10.0))
+    assert (in_view(few, 200) < 20).sum() == 20, "known ones that are few are all compared"
+    assert (in_view(few, 200) >= n).sum() == 180
+
+
+def test_landmarks_outside_the_image_come_last(frame):
+    local_map = marked(with_keyframe(frame), inverse_depth_sigmas=np.full(len(frame), 1e-3))
+    narrow = np.radians([10.0, 30.0])
+    angle = np.abs(np.arctan2(frame.rays[:, 0], frame.rays[:, 2]))
+    inside = np.flatnonzero(angle < narrow[0])
+    assert 50 < len(inside) < len(frame) / 2
+    seen = local_map.landmarks_in_view(np.eye(4), narrow, len(inside))
+    assert np.array_equal(seen, inside)
+    expected = local_map.landmarks_expected(np.eye(4), narrow, np.arange(len(frame)))
+    assert len(expected) and (angle[expected] < 0.95 * narrow[0]).all()
 
 
 def test_the_reference_keyframe_shares_most_and_of_equals_is_the_newest(frame):
