@@ -70,6 +70,7 @@ class CovarianceModel:
         median_inverse_depth: one over the scene's median depth [1/m].
         origin: (3,) where the map began.
         estimate: (6, 6) of the newest pose, without what is unknown of the scale since the start.
+        start_error: relative standard deviation of translations since one camera alone began the map.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class CovarianceModel:
         self.scale = Scale.UNKNOWN
         self.median_inverse_depth = 1 / config.assumed_depth
         self.origin, self.estimate = pose[:3, 3], covariance
+        self.start_error = 0.0
 
     def initialize_scene_depth(self, frame: Frame) -> None:
         """Take the scene's depth from an image that measures enough depths."""
@@ -107,7 +109,7 @@ class CovarianceModel:
 
     def restart(self, origin: Float64, scale: Scale) -> None:
         """Another map was adopted, which began at ``origin`` (3,)."""
-        self.origin, self.scale = origin, scale
+        self.origin, self.scale, self.start_error = origin, scale, 0.0
 
     def update(self, tracked: TrackingResult, covariance: Float64) -> None:
         """Take over the estimate's covariance: the reference keyframe's, and that of the motion since."""
@@ -148,7 +150,9 @@ class CovarianceModel:
     def covariance_since_start(self, T: Float64) -> Float64:
         """(6, 6) of the estimate at ``T`` (4, 4), all that is unknown included."""
         since = T[:3, :3].T @ (T[:3, 3] - self.origin)
-        return self.add_unknown_scale(self.add_rotation_translation_ambiguity(self.estimate), since)
+        C = self.add_unknown_scale(self.add_rotation_translation_ambiguity(self.estimate), since)
+        sigma = self.start_error * float(np.linalg.norm(since))
+        return C + np.diag([sigma**2] * 3 + [(sigma * self.median_inverse_depth) ** 2] * 3)
 
     def dead_reckoning_covariance(self, seconds: float) -> Float64:
         """(6, 6) added in a time without estimate [s]."""

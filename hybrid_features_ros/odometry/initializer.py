@@ -4,7 +4,8 @@
 
 The two-view models (rotation only, homography, essential) are compared by GRIC, see
 :mod:`~hybrid_features_ros.geometry.model_selection`. A translation must show in two images in a row, unless
-it is the first and its parallax is beyond doubt.
+it is the first and its parallax is beyond doubt. Even then the start is a hypothesis: it is put to the
+test again at 1, 2, 4 and 8 degrees of parallax, and a bent map is begun anew (:func:`revise_start`).
 """
 
 from __future__ import annotations
@@ -16,12 +17,19 @@ import numpy as np
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import OdometryConfig
-from hybrid_features_ros.core.types import Float64, MotionEstimate, MotionModel
+from hybrid_features_ros.core.types import Float64, Int32, MotionEstimate, MotionModel, Rows
 from hybrid_features_ros.geometry.essential import sampson_errors
 from hybrid_features_ros.geometry.model_selection import estimate_motion
 from hybrid_features_ros.geometry.ray_pairs import RayPairs
 from hybrid_features_ros.geometry.robust import CHI2_MEDIAN
-from hybrid_features_ros.odometry.local_map import Keyframe, MapMatches, select_reference_keyframe
+from hybrid_features_ros.matching.descriptors import squared_distances
+from hybrid_features_ros.matching.mutual import mutual_nearest
+from hybrid_features_ros.odometry.local_map import (
+    Keyframe,
+    LocalMap,
+    MapMatches,
+    select_reference_keyframe,
+)
 from hybrid_features_ros.odometry.pose_optimizer import PosePrior, evaluate_pose, optimize_pose
 from hybrid_features_ros.odometry.tracking_result import LENIENT, TrackingResult, inlier_mask
 
@@ -35,12 +43,28 @@ class Initialization:
         candidate_snr: parallax, over its noise, of a translation that the next image may confirm.
         certain_snr: the same, of a translation that begins the map at once.
         same_direction: cosine of the angle between directions that confirm each other.
+        common_noise_px: what neighbouring images err in common, so that residuals do not show it: rolling
+            shutter, motion blur, the lens.
+        min_common: matches with a keyframe that are enough to compare it with an image.
+        oldest_share: share of the most common matches that makes an older keyframe preferable: it has more
+            parallax.
+        first_revision, last_revision: parallaxes [rad] from which a map's start is put to the test, again at
+            each doubling, and at which it is accepted.
+        contradiction, min_contradiction_px: by which factor, and by how much, the epipolar errors of a pose
+            that two views contradict are larger than those of their best motion.
     """
 
     min_depths: int = 4
     candidate_snr: float = 6.0
     certain_snr: float = 12.0
     same_direction: float = float(np.cos(np.radians(25.0)))
+    common_noise_px: float = 0.4
+    min_common: int = 40
+    oldest_share: float = 0.5
+    first_revision: float = float(np.radians(1.0))
+    last_revision: float = float(np.radians(16.0))
+    contradiction: float = 2.0
+    min_contradiction_px: float = 0.2
 
 
 INITIALIZATION = Initialization()
@@ -54,19 +78,17 @@ def track_two_view(
     median_inverse_depth: float,
 ) -> TrackingResult | None:
     """The motion since the keyframe with most covisible landmarks, without known depths or with few."""
-    everything = np.ones(len(matches), np.bool_)
-    keyframe, common, features = select_reference_keyframe(
-        matches.local_map, matches.landmark_idx, everything
-    )
+    mapped = matches.depth_known.sum() >= config.tracking.min_landmarks
+    keyframe, common, features = _select_keyframe(matches, mapped)
     pairs = _ray_pairs(keyframe, features, matches[common])
     threshold = config.two_view.inlier_threshold_px / camera.focal
     motion = estimate_motion(pairs, threshold, config.two_view, config.seed)
-    mapped = matches.depth_known.sum() >= config.tracking.min_landmarks
     if motion.model is MotionModel.NONE or (mapped and motion.model is not MotionModel.ROTATION_ONLY):
         return None  # landmarks of known depth disagree with every position: no ground for one without them
-    T_a_b, units = scaled_translation(matches[common], keyframe, motion, pairs, median_inverse_depth)
-    T = keyframe.T @ T_a_b
-    snr = parallax_snr(motion, pairs, config.tracking.min_agreement)
+    moved = scaled_translation(matches[common], keyframe, motion, pairs, median_inverse_depth)[0]
+    T = keyframe.T @ moved
+    floor = INITIALIZATION.common_noise_px / camera.focal
+    snr = parallax_snr(motion, pairs, config.tracking.min_agreement, floor)
     at_once = snr > INITIALIZATION.certain_snr and not matches.local_map.landmarks.depth_known.any()
     wide = motion.parallax > np.radians(config.tracking.min_parallax_deg)
     candidate = None
@@ -81,9 +103,115 @@ def track_two_view(
         if motion.model is not MotionModel.ROTATION_ONLY:
             offset = se3.log(se3.inverse(tracked.fit.T) @ T)
         return replace(tracked, candidate_translation=candidate, held_offset=offset)
+    return _translated(matches[common], keyframe, motion, pairs, median_inverse_depth)
+
+
+def _translated(
+    matches: MapMatches,
+    keyframe: Keyframe,
+    motion: MotionEstimate,
+    pairs: RayPairs,
+    median_inverse_depth: float,
+) -> TrackingResult:
+    """An image placed by its motion since a keyframe."""
+    T_a_b, units = scaled_translation(matches, keyframe, motion, pairs, median_inverse_depth)
     information = np.asarray(np.linalg.pinv(units @ motion.covariance @ units, hermitian=True))
-    fit = replace(evaluate_pose(matches[common].observations, T), information=information)
-    return TrackingResult.make(motion.model, matches[common], fit, motion.inliers)
+    fit = replace(evaluate_pose(matches.observations, keyframe.T @ T_a_b), information=information)
+    return TrackingResult.make(motion.model, matches, fit, motion.inliers)
+
+
+def _select_keyframe(matches: MapMatches, mapped: bool) -> tuple[Keyframe, Rows, Rows]:
+    """The keyframe with most covisible landmarks; while no depths are known, the oldest that has enough, so
+    that parallax grows though the camera turns.
+
+    Returns:
+        As :func:`select_reference_keyframe`.
+    """
+    rows, everything = matches.landmark_idx, np.ones(len(matches), np.bool_)
+    if mapped:
+        return select_reference_keyframe(matches.local_map, rows, everything)
+    ids = matches.local_map.landmarks.ids[rows]
+    keyframes = [k for k in matches.local_map.keyframes if k.frame is not None]
+    shares = [int(np.isin(ids, k.landmark_ids).sum()) for k in keyframes]
+    most = max(shares)
+    enough = max(min(INITIALIZATION.min_common, most), INITIALIZATION.oldest_share * most)
+    oldest = next(k for k, share in zip(keyframes, shares, strict=True) if share >= enough)
+    common, features = _common(oldest, ids)
+    return oldest, common, features
+
+
+def _common(keyframe: Keyframe, ids: Int32) -> tuple[Rows, Rows]:
+    """Which landmarks (M,) a keyframe observes too, and as what features: (S,) each."""
+    common = np.flatnonzero(np.isin(ids, keyframe.landmark_ids))
+    return common, keyframe.feature_idx[np.searchsorted(keyframe.landmark_ids, ids[common])]
+
+
+@dataclass(frozen=True, eq=False)
+class MapStart:
+    """How one camera alone began a map: a hypothesis until parallax has grown.
+
+    Attributes:
+        keyframe_number: of the first of the two keyframes.
+        parallax: since then, up to which the start has been confirmed [rad].
+    """
+
+    keyframe_number: int
+    parallax: float
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be revised."""
+        return self.parallax < INITIALIZATION.last_revision
+
+    def relative_error(self, camera: Camera) -> float:
+        """Standard deviation of translations over their length: what images err in common, over the
+        parallax."""
+        return INITIALIZATION.common_noise_px / camera.focal / self.parallax
+
+
+def parallax_since(keyframe: Keyframe, tracked: TrackingResult) -> float | None:
+    """Median angle [rad] by which the inliers moved since a keyframe; None if too few are common."""
+    matches = tracked.matches[tracked.inliers]
+    common, features = _common(keyframe, matches.local_map.landmarks.ids[matches.landmark_idx])
+    if len(common) < INITIALIZATION.min_common or keyframe.frame is None:
+        return None
+    pairs = _ray_pairs(keyframe, features, matches[common])
+    R = keyframe.T[:3, :3].T @ tracked.fit.T[:3, :3]
+    return pairs.median_parallax(R, np.ones(len(common), np.bool_))
+
+
+def revise_start(
+    local_map: LocalMap,
+    tracked: TrackingResult,
+    config: OdometryConfig,
+    camera: Camera,
+    median_inverse_depth: float,
+) -> TrackingResult | None:
+    """An image placed anew, in a map that holds the first keyframe only, if the two contradict its pose.
+
+    A start from little parallax may be bent: a wrong translation, and depths that make up for it. Then the
+    essential matrix of the first keyframe and an image farther away fits what both show far better.
+
+    Returns:
+        None if they do not contradict the pose.
+    """
+    keyframe, frame = local_map.last_keyframe, tracked.matches.frame
+    assert keyframe.frame is not None
+    squared = squared_distances(keyframe.frame.descriptors, frame.descriptors)
+    rows, features = mutual_nearest(squared, config.matching.lowe_ratio)
+    matches = MapMatches(local_map, frame, rows, features)
+    pairs = _ray_pairs(keyframe, rows, matches)
+    threshold = config.two_view.inlier_threshold_px / camera.focal
+    motion = estimate_motion(pairs, threshold, config.two_view, config.seed)
+    if motion.model not in (MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY) or motion.ambiguous:
+        return None
+    few = pairs[motion.inliers]
+    own = _epipolar_miss(motion.T_a_b, few)
+    other = _epipolar_miss(se3.inverse(keyframe.T) @ tracked.fit.T, few)
+    least = INITIALIZATION.min_contradiction_px / camera.focal
+    if other < max(INITIALIZATION.contradiction * own, own + least):
+        return None
+    return _translated(matches, keyframe, motion, pairs, median_inverse_depth)
 
 
 def _ray_pairs(keyframe: Keyframe, features: np.ndarray, matches: MapMatches) -> RayPairs:
@@ -106,8 +234,17 @@ def _hold_position(
     return replace(TrackingResult.make(model, matches, fit, inliers), position_held=True)
 
 
-def parallax_snr(motion: MotionEstimate, pairs: RayPairs, min_agreement: float) -> float:
-    """Signal-to-noise ratio of the parallax: over what noise makes of a rotation.
+def _epipolar_miss(T_a_b: Float64, pairs: RayPairs) -> float:
+    """Median epipolar error [rad] of a motion (4, 4)."""
+    t = T_a_b[:3, 3] / max(float(np.linalg.norm(T_a_b[:3, 3])), 1e-12)
+    return float(np.sqrt(np.median(sampson_errors(T_a_b[:3, :3], t, pairs))))
+
+
+def parallax_snr(
+    motion: MotionEstimate, pairs: RayPairs, min_agreement: float, min_noise: float = 1e-9
+) -> float:
+    """Signal-to-noise ratio of the parallax: over what noise makes of a rotation, at least ``min_noise``
+    [rad].
 
     0 where the models disagree with too many matches or with each other.
     """
@@ -117,7 +254,7 @@ def parallax_snr(motion: MotionEstimate, pairs: RayPairs, min_agreement: float) 
         return 0.0
     R, t = motion.T_a_b[:3, :3], motion.T_a_b[:3, 3]
     noise = np.sqrt(np.median(sampson_errors(R, t, pairs[motion.inliers])) / CHI2_MEDIAN[1])
-    return float(motion.parallax / max(noise, 1e-9))
+    return float(motion.parallax / max(noise, min_noise))
 
 
 def is_confirmed(direction: Float64, prior: PosePrior) -> bool:

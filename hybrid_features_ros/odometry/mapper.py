@@ -9,16 +9,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from hybrid_features_ros.core import se3
-from hybrid_features_ros.core.config import MappingConfig
-from hybrid_features_ros.core.types import Float64
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.config import MappingConfig, OdometryConfig
+from hybrid_features_ros.core.types import Float64, MotionModel
 from hybrid_features_ros.odometry.bundle_adjustment import Solution
 from hybrid_features_ros.odometry.depth_filter import update_inverse_depths
 from hybrid_features_ros.odometry.frame import Frame
+from hybrid_features_ros.odometry.initializer import (
+    INITIALIZATION,
+    MapStart,
+    parallax_since,
+    revise_start,
+)
 from hybrid_features_ros.odometry.keyframes import KeyframeRule, need_new_keyframe
 from hybrid_features_ros.odometry.local_map import LocalMap, empty_map, map_of
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
 from hybrid_features_ros.odometry.window import BAWindow, adjust_window, apply_solution, select_window
 
+TWO_VIEW_TRANSLATION = (MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY)
 CANDIDATE_DELAY_S = 0.4  # how long images are compared with the old map alone before a new one may begin
 
 Adjust = Callable[[BAWindow, MappingConfig], Solution]
@@ -41,6 +49,7 @@ class Mapper:
         candidate_map: begun where the camera was lost, in case that ``local_map`` is not found again.
         last_frame: the newest image that was placed, if it is no keyframe.
         n_keyframes: made since the start; never decreases.
+        start: how one camera alone began the map; None before, or where depth is measured.
     """
 
     def __init__(
@@ -63,6 +72,8 @@ class Mapper:
         self._candidate_stamp = 0  # from which on the candidate map may be adopted [ns]
         self._job: tuple[int, BAWindow, Future[Solution]] | None = None
         self._max_inliers = 0  # of an image since the newest keyframe
+        self.start: MapStart | None = None
+        self._next_revision = INITIALIZATION.first_revision  # parallax [rad]
 
     def start_map(self, frame: Frame, T: Float64, covariance: Float64, median_inverse_depth: float) -> None:
         """Begin the map with an image at ``T`` (4, 4)."""
@@ -88,6 +99,7 @@ class Mapper:
         """Go on with the candidate map; whether its keyframe is the previous image, and so a new one."""
         assert self.candidate_map is not None
         self.local_map, self._job, self._max_inliers = self.candidate_map, None, 0
+        self.start = None
         frame = self.local_map.last_keyframe.frame
         assert frame is not None
         is_previous = frame.stamp == previous_stamp
@@ -111,6 +123,32 @@ class Mapper:
         self.last_frame = tracked
         return False, None
 
+    def revised_start(
+        self, tracked: TrackingResult, config: OdometryConfig, camera: Camera, median_inverse_depth: float
+    ) -> TrackingResult | None:
+        """Put the map's start to the test once its parallax has grown, and begin it anew if it was bent.
+
+        Returns:
+            The image in the new map, which then holds the first keyframe only; None if there is no need.
+        """
+        if self.start is None or not self.start.is_open or tracked.model is not MotionModel.PNP:
+            return None
+        number = self.start.keyframe_number
+        first = next(
+            (k for k in self.local_map.keyframes if k.number == number and k.frame is not None), None
+        )
+        parallax = None if first is None else parallax_since(first, tracked)
+        if first is None or first.frame is None or parallax is None or parallax < self._next_revision:
+            return None
+        fresh = map_of(
+            first.frame, first.T, first.covariance, median_inverse_depth, self.local_map.next_id, number
+        )
+        self.start, self._next_revision = MapStart(number, parallax), 2 * parallax
+        revised = revise_start(fresh, tracked, config, camera, median_inverse_depth)
+        if revised is not None:
+            self.local_map, self._job, self.last_frame, self._max_inliers = fresh, None, None, 0
+        return revised
+
     def promote_last_frame(
         self, T: Float64, covariance: Float64, median_inverse_depth: float
     ) -> Float64 | None:
@@ -130,6 +168,9 @@ class Mapper:
             Correction (4, 4) of poses in the world, on the left, if an earlier adjustment was applied.
         """
         config, local_map = self.config, self.local_map
+        if tracked.model in TWO_VIEW_TRANSLATION and not tracked.position_held and self.start is None:
+            self.start = MapStart(tracked.reference_keyframe.number, tracked.parallax)
+            self._next_revision = max(INITIALIZATION.first_revision, 2 * tracked.parallax)
         if not tracked.position_held:
             local_map = update_inverse_depths(local_map, tracked)
         inliers = tracked.matches[tracked.inliers]

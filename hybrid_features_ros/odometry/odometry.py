@@ -191,12 +191,25 @@ class Odometry:
         if tracked is None:
             keyframes = _RELOCALIZATION_KEYFRAMES if is_lost else 1
             tracked = tracker.relocalize(mapper.local_map, frame, keyframes)
+        else:
+            tracked = self._with_sound_start(tracked, camera)
         candidate_map = mapper.candidate_map_at(frame.stamp) if is_lost else None
         if tracked is None and candidate_map is not None:
             tracked = tracker.relocalize(candidate_map, frame, 1)
             if tracked is not None:
                 promoted = self._adopt_candidate_map(frame, last)
         return tracked, promoted
+
+    def _with_sound_start(self, tracked: TrackingResult, camera: Camera) -> TrackingResult:
+        """The image in the map, which is begun anew where growing parallax shows that it is bent."""
+        depth = self._covariance.median_inverse_depth
+        revised = self._mapper.revised_start(tracked, self._config, camera, depth)
+        if self._mapper.start is not None:
+            self._covariance.start_error = self._mapper.start.relative_error(camera)
+        if revised is None:
+            return tracked
+        self._apply_correction(revised.fit.T @ se3.inverse(tracked.fit.T))
+        return revised
 
     def _adopt_candidate_map(self, frame: Frame, last: OdometryResult) -> bool:
         """Go on with the candidate map; whether its keyframe, the image before, is a new one."""

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Places and ways to move through them, for choosing the odometry's parameters on scenes with exact truth.
 
 What the furnished room lacks: walls that hide each other, corridors with little texture, loops, streets,
@@ -212,7 +214,9 @@ PLACES: Mapping[str, Place] = {
 def take(
     place: Place, seed: int
 ) -> tuple[Float64, Callable[[float], tuple[UInt8, Float32]], Callable[[float], UInt8] | None]:
-    """Times of the images [s], the image and depth at a time, and the right image where there is one."""
+    """Times (N,) of the images [s]; the image (H, W, 3) BGR and depth (H, W) [m] at a time; the right image
+    (H, W, 3), None without a right camera.
+    """
     path, surfaces = place.path(seed), place.surfaces(seed)
     shutter = Shutter(surfaces, place.lens, place.readout_s, place.exposure_s)
     beside = np.eye(4)

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Features of a scene without images: points on its surfaces, hidden by what stands before them.
 
 A hundred times as fast as rendering and extracting, and exact where wanted. What makes real features hard

@@ -184,7 +184,9 @@ def furnished_room(seed: int = 0) -> list[Surface]:
 
 
 def box(low: Float64, high: Float64, paper: Paper, inside: bool) -> dict[str, Surface]:
-    """The six sides of an axis-aligned box, to be seen from inside or from outside."""
+    """The six sides of a box from its least to its greatest corner, (3,) [m], to be seen from inside or from
+    outside.
+    """
     (x0, y0, z0), (x1, y1, z1) = low, high
     w, h, d = high - low
     sides = {  # as seen from inside: corner, across, down

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Places, ways through them, and cameras that are not what they are said to be."""
 
 import numpy as np

@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The start of a map by one camera alone: a hypothesis that later images revise."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from synthetic import CAMERA, World
+
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.config import OdometryConfig
+from hybrid_features_ros.core.types import MotionModel
+from hybrid_features_ros.odometry.frame import Frame
+from hybrid_features_ros.odometry.initializer import INITIALIZATION, MapStart, parallax_since, revise_start
+from hybrid_features_ros.odometry.local_map import MapMatches, map_of
+from hybrid_features_ros.odometry.mapper import Mapper
+from hybrid_features_ros.odometry.pose_optimizer import evaluate_pose
+from hybrid_features_ros.odometry.tracking_result import TrackingResult
+
+CONFIG = OdometryConfig()
+TRUE = se3.exp([0.3, 0.05, 0.1, 0.02, 0.05, 0.1])
+BENT = se3.exp([-0.1, 0.3, 0.0, 0.03, 0.09, 0.1])  # another translation, and a turn that makes up for it
+DEPTH = 0.2
+
+
+@pytest.fixture(scope="module")
+def images():
+    world = World.random()
+    return [
+        Frame.make(stamp, world.seen_from(T), CAMERA, 0.01, stamp - 1)
+        for stamp, T in ((1, np.eye(4)), (2, TRUE))
+    ]
+
+
+def placed(images, T, model=MotionModel.PNP):
+    """The second image at a pose, in a map that begins with the first."""
+    local_map = map_of(images[0], np.eye(4), np.zeros((6, 6)), DEPTH, 0)
+    squared = 2 - 2 * images[0].descriptors @ images[1].descriptors.T
+    rows = np.flatnonzero(squared.min(axis=1) < 0.5)
+    matches = MapMatches(local_map, images[1], rows, squared.argmin(axis=1)[rows])
+    fit = evaluate_pose(matches.observations, T)
+    return TrackingResult.make(model, matches, fit, np.ones(len(rows), np.bool_))
+
+
+def test_a_bent_start_is_contradicted_and_a_sound_one_is_not(images):
+    sound, bent = placed(images, TRUE), placed(images, BENT)
+    assert revise_start(sound.matches.local_map, sound, CONFIG, CAMERA, DEPTH) is None
+    revised = revise_start(bent.matches.local_map, bent, CONFIG, CAMERA, DEPTH)
+    assert revised is not None and revised.model is MotionModel.ESSENTIAL
+    error = se3.inverse(TRUE) @ revised.fit.T
+    assert np.degrees(se3.rotation_angle(error[:3, :3])) < 0.3
+    t, u = revised.fit.T[:3, 3], TRUE[:3, 3]
+    assert t @ u > 0.995 * np.linalg.norm(t) * np.linalg.norm(u)
+
+
+def test_a_camera_that_only_turned_contradicts_nothing(images):
+    world, turned = World.random(), se3.exp([0, 0, 0, 0.02, 0.1, 0.2])
+    pair = [images[0], Frame.make(2, world.seen_from(turned), CAMERA, 0.01, 1)]
+    tracked = placed(pair, turned)
+    assert revise_start(tracked.matches.local_map, tracked, CONFIG, CAMERA, DEPTH) is None
+
+
+def test_parallax_is_that_since_the_keyframe(images):
+    tracked = placed(images, TRUE)
+    parallax = parallax_since(tracked.matches.local_map.last_keyframe, tracked)
+    assert parallax is not None and 2 < np.degrees(parallax) < 8
+    few = replace(tracked, inliers=np.arange(len(tracked.inliers)) < INITIALIZATION.min_common - 1)
+    assert parallax_since(tracked.matches.local_map.last_keyframe, few) is None
+
+
+def test_the_mapper_begins_a_bent_map_anew_once(images):
+    mapper, tracked = Mapper(CONFIG.mapping), placed(images, BENT)
+    mapper.local_map = tracked.matches.local_map
+    assert mapper.revised_start(tracked, CONFIG, CAMERA, DEPTH) is None, "nothing was begun by two views"
+    mapper.start = MapStart(0, np.radians(0.3))
+    revised = mapper.revised_start(tracked, CONFIG, CAMERA, DEPTH)
+    assert revised is not None and len(mapper.local_map.keyframes) == 1
+    assert mapper.local_map.last_keyframe.number == 0
+    assert mapper.start.parallax > INITIALIZATION.first_revision
+    assert mapper.revised_start(tracked, CONFIG, CAMERA, DEPTH) is None, "parallax has to double first"
+
+
+def test_the_error_of_a_start_shrinks_with_its_parallax():
+    early, late = MapStart(0, np.radians(0.5)), MapStart(0, np.radians(20))
+    assert early.is_open and not late.is_open
+    assert early.relative_error(CAMERA) == pytest.approx(40 * late.relative_error(CAMERA))
