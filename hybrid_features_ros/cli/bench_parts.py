@@ -29,6 +29,7 @@ from hybrid_features_ros.benchmarks.endurance import RATE_HZ, endure
 from hybrid_features_ros.benchmarks.pose import bench_pose
 from hybrid_features_ros.benchmarks.rotation import photographs as image_files
 from hybrid_features_ros.benchmarks.zoom import bench_zoom
+from hybrid_features_ros.cli.options import check_writable
 from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import UInt8
@@ -49,6 +50,7 @@ def run_all(given: argparse.Namespace) -> None:
 
 def run_one(given: argparse.Namespace) -> None:
     """Run the benchmark ``given.part`` and print its figures."""
+    check_writable("--json", given.json)
     text = json.dumps(PARTS[given.part](given), indent=1)
     if given.json:
         given.json.write_text(text + "\n")

@@ -32,6 +32,8 @@ def main(args: Sequence[str] | None = None) -> None:
         given.command(given)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:  # of files that are read or written, whichever command it is
+        sys.exit(f"error: {error.filename or 'file'}: {error.strerror or error}")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -43,7 +45,7 @@ def _extract(given: argparse.Namespace) -> None:
     from hybrid_features_ros.visualization.draw import draw_features
 
     image = read_image(given.image)
-    features = make_extractor(config_of(given).features).extract(image)
+    features = make_extractor(config_of(given, ("features.",)).features).extract(image)
     _write(given.out, draw_features(image, features))
     print(f"{len(features)} {features.format.detector} features in {given.image}; picture: {given.out}")
 
@@ -55,7 +57,7 @@ def _match(given: argparse.Namespace) -> None:
     from hybrid_features_ros.matching.pair import match_images
     from hybrid_features_ros.visualization.draw import draw_matches
 
-    config = config_of(given)
+    config = config_of(given, ("features.", "odometry.matching."))
     images = [read_image(path) for path in (given.a, given.b)]
     matching = MatchingConfig(lowe_ratio=config.odometry.matching.lowe_ratio)
     pair = match_images(make_extractor(config.features), images[0], images[1], matching)
@@ -188,7 +190,11 @@ def _dataset_commands(parser: argparse.ArgumentParser) -> None:
 def _write(path: Path, image: Any) -> None:
     import cv2
 
-    if not path.suffix or not cv2.imwrite(str(path), image):
+    try:
+        done = bool(path.suffix) and cv2.imwrite(str(path), image)
+    except cv2.error:  # an ending that it does not know
+        done = False
+    if not done:
         raise InputError(
             f"{path}: cannot write; give a folder that exists and a name that ends in .png or .jpg"
         )

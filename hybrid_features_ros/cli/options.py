@@ -57,7 +57,7 @@ def config_of(given: argparse.Namespace, acting: Sequence[str] = ALGORITHM) -> C
         if not equals:
             raise InputError(f"--set {text}: write NAME=VALUE")
         if name in kinds and not name.startswith(tuple(acting)):
-            raise InputError(f"--set {text}: only nodes use {name}; here act {', '.join(acting)}")
+            raise InputError(f"--set {text}: this command does not use {name}; here act {', '.join(acting)}")
         values[name] = _parse(name, value, kinds.get(name, str))
     if given.extractor:
         values["features.extractor"] = given.extractor

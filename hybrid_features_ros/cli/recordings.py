@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hybrid_features_ros.cli.options import check_writable
 from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
 
@@ -56,6 +57,7 @@ def recordings_commands(benches: Any) -> None:
 def _bench_recordings(given: argparse.Namespace) -> None:
     from hybrid_features_ros.benchmarks.recordings import bench_recordings, read_list, shard, table, worse
 
+    check_writable("--json", given.json)
     before = None if given.baseline is None else _read_figures(given.baseline)
     _check_at_least_one(given, "starts", "jobs")
     runs = shard(read_list(given.list), given.shard)
@@ -72,6 +74,7 @@ def _bench_spin(given: argparse.Namespace) -> None:
     from hybrid_features_ros.io.sources import open_source
     from hybrid_features_ros.simulation.roll import RollProfile
 
+    check_writable("--json", given.json)
     _check_at_least_one(given, "starts", "every")
     source = open_source(given.sequence)
     profiles = [

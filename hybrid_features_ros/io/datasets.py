@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tarfile
 import urllib.error
 import urllib.request
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,7 +28,7 @@ from hybrid_features_ros.core.errors import InputError, extra
 _TIMEOUT_S = 30
 _CHUNK = 1 << 20
 # What tells the folder of one sequence, or of a matching data set, in an unpacked archive.
-_MARKS = ("rgb.txt", "mav0", "image_0", "image_left", "v_wall")
+_MARKS = ("rgb.txt", "mav0", "image_0", "image_2", "image_left", "v_wall")
 
 
 @dataclass(frozen=True)
@@ -170,8 +173,12 @@ def download(dataset: Dataset, folder: Path, source: str = "") -> list[Path]:
                 downloader=_Resuming(target / f"{name}.part", dataset.page),
                 processor=unpack(extract_dir="."),
             )
-        except ValueError as error:  # pooch's word for a checksum that differs
-            raise InputError(f"{target / name}: {error}") from None
+        except InputError:
+            raise
+        except (ValueError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+            # A checksum that differs, or no archive at all.
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{target / name}: {reason}; delete it to fetch it again") from None
         if not checksum.exists():
             checksum.write_text(f"{_sha256(target / name)}  {name}\n")
     return sequences(target)

@@ -203,8 +203,11 @@ def test_what_was_assumed_is_printed_and_stands_in_the_protocol(walk, capsys):
         (["--set", "input.depth=true"], "input.depth = true: say --mode rgbd"),
         (["--set", "input.stereo=true"], "input.stereo = true: say --mode stereo"),
         (["--set", "input.imu=true"], "input.imu = true: say --gyro"),
-        (["--set", "frames.odom=world"], "only nodes use frames.odom; here act features., odometry."),
-        (["--set", "input.transport=compressed"], "only nodes use input.transport"),
+        (
+            ["--set", "frames.odom=world"],
+            "this command does not use frames.odom; here act features., odometry.",
+        ),
+        (["--set", "input.transport=compressed"], "this command does not use input.transport"),
         (["--mode", "rgbd", "--depth", "nothing"], "nothing"),
         (["--mode", "stereo", "--right", "nothing"], "nothing"),
         (["--gyro", "--imu", "nothing"], "nothing"),

@@ -120,6 +120,18 @@ def test_several_zips_make_one_data_set(tmp_path):
     assert {p.name for p in found.iterdir()} == {"image_left", "depth_left"}
 
 
+@pytest.mark.parametrize(("name", "archives"), [
+    ("tum/fr1_rpy", [ARCHIVE]), ("tartanair/office_easy", ["image_left.zip", "depth_left.zip"]),
+])  # fmt: skip
+def test_what_is_no_archive_is_said_in_one_line(tmp_path, name, archives):
+    (tmp_path / "shelf").mkdir()
+    for archive in archives:
+        (tmp_path / "shelf" / archive).write_bytes(b"PK\3\4 a page of a proxy")
+    with pytest.raises(InputError, match="delete it to fetch it again") as stopped:
+        download(find_dataset(name), tmp_path / "data", str(tmp_path / "shelf"))
+    assert "\n" not in str(stopped.value)
+
+
 def test_hpatches_is_found_where_its_sequences_lie(tmp_path):
     (tmp_path / "hpatches-sequences-release" / "v_wall").mkdir(parents=True)
     assert sequences(tmp_path) == [tmp_path / "hpatches-sequences-release"]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hybrid_features_ros.core.config import Config, options
-from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.errors import InputError, reading
 from hybrid_features_ros.core.types import Bool, Float64, State
 from hybrid_features_ros.evaluation.evaluate import MAX_GAP_NS, Evaluation, stages
 from hybrid_features_ros.evaluation.metrics import rotation_errors_deg
@@ -135,8 +135,9 @@ def read_page(path: Path) -> list[Run]:
     file = path / "report.html" if path.is_dir() else path
     if not file.is_file():
         raise InputError(f"{path}: no report.html; make one with `hybrid-features evaluate SEQUENCE`")
-    found = _DATA.search(file.read_text(encoding="utf-8"))
-    runs: list[Run] = json.loads(found.group(1))["runs"] if found else []
+    found = _DATA.search(file.read_text(encoding="utf-8", errors="replace"))
+    with reading(file, "run `hybrid-features evaluate` again"):
+        runs: list[Run] = json.loads(found.group(1))["runs"] if found else []
     if not runs or any(r.get("format") != FORMAT for r in runs):
         raise InputError(
             f"{file}: not a report that this version reads; run `hybrid-features evaluate` again"
