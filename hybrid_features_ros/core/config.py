@@ -79,6 +79,13 @@ class FeatureConfig(_Checked):
     max_keypoints: int = option(
         1000, "Maximum number of keypoints per image, best scores first.", low=1, high=20000
     )
+    min_keypoints: int = option(
+        0,
+        "Number of keypoints down to which a node goes while it has to drop images; 0 = always max_keypoints "
+        "(strek and hybrid only).",
+        low=0,
+        high=20000,
+    )
     contrast_threshold: float = option(
         0.01, "SIFT: contrast threshold of a keypoint, grey values in [0, 1].", low=0.0, high=1.0
     )

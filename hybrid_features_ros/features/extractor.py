@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import importlib
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import yaml
@@ -15,6 +15,13 @@ from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Extractor
 from hybrid_features_ros.features.sift import SiftExtractor
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """An extractor whose number of keypoints can be changed from image to image."""
+
+    budget: int
 
 
 def load_extractor(name: str, max_keypoints: int, **arguments: Any) -> Extractor:

@@ -30,7 +30,7 @@ class HybridExtractor:
     """
 
     def __init__(self, config: FeatureConfig) -> None:
-        self._budget, self._grid = config.max_keypoints, config.grid
+        self.budget, self._grid = config.max_keypoints, config.grid
         self._bytes = config.descriptor_type == "uint8"
         self._workspace = Workspace()
         networks = make_networks(config.extractor, config.engine, config.threads, self._workspace)
@@ -48,7 +48,7 @@ class HybridExtractor:
         """See :class:`hybrid_features_ros.features.extractor.Extractor`."""
         gray = to_gray(image)
         height, width = gray.shape
-        levels, keypoints = self.detector.detect(gray, self._budget, self._grid)
+        levels, keypoints = self.detector.detect(gray, self.budget, self._grid)
         descriptors = self.describe(levels, keypoints, width, height)
         given = to_bytes(descriptors) if self._bytes else descriptors
         return keypoints.described(given, self._format, width, height)

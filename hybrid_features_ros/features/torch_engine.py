@@ -286,6 +286,16 @@ class TorchExtractor:
         keypoints = Keypoints(points, scores, scales, angles, sigmas, levels)
         return keypoints.described(self._given(descriptors), self._format, width, height)
 
+    @property
+    def budget(self) -> int:
+        """Most keypoints of an image."""
+        return self.module.budget
+
+    @budget.setter
+    def budget(self, keypoints: int) -> None:
+        """Change it, from the next image on."""
+        self.module.budget = keypoints
+
     def _given(self, descriptors: Float32) -> Float32 | UInt8:
         return to_bytes(descriptors) if self._bytes else descriptors
 

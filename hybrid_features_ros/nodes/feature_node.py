@@ -22,10 +22,12 @@ from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.core.types import Features, UInt8
 from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
+from hybrid_features_ros.features.extractor import Adjustable
 from hybrid_features_ros.features.stereo import StereoDepth
 from hybrid_features_ros.io.images import depth_of
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.nodes.budget import KeypointBudget
 from hybrid_features_ros.nodes.calibration import Calibration
 from hybrid_features_ros.nodes.diagnostics import Report, Upstream, explain_silence
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
@@ -75,6 +77,7 @@ class FeatureNode(ManagedNode):
         self._worker: NewestWins[Item] | None = None
         self._subscriptions_made: list[Any] = []
         self._dropped = 0
+        self._budget = KeypointBudget(0, self.config.features.max_keypoints)
         self._newest: dict[str, int] = {}
         self._heard: set[str] = set()
         self._silent = False
@@ -93,9 +96,8 @@ class FeatureNode(ManagedNode):
 
     def load(self) -> None:
         """Load the model and run it once, so that the first image does not wait for it."""
-        self._extractor = make_extractor(self.config.features)
         noise = np.random.default_rng(0).integers(0, 255, WARM_UP, dtype=np.uint8)
-        self._name_model(self._extractor.extract(noise))
+        self._name_model(self._make_extractor(self.config).extract(noise))
         self.get_logger().info(f"{self._model} computed by {self._provider}")
 
     def start(self) -> None:
@@ -128,9 +130,14 @@ class FeatureNode(ManagedNode):
     def change(self, config: Config) -> None:
         """Make another extractor where its options changed; an image in work keeps the old one."""
         if config.features != self.config.features and self._extractor is not None:
-            self._extractor = make_extractor(config.features)
+            self._make_extractor(config)
         if config.input.silence_s != self.config.input.silence_s:
             self._watch.timer_period_ns = int(config.input.silence_s * 1e9)
+
+    def _make_extractor(self, config: Config) -> Extractor:
+        self._extractor = extractor = make_extractor(config.features)
+        self._budget = KeypointBudget(config.features.min_keypoints, config.features.max_keypoints)
+        return extractor
 
     def report(self) -> Report:
         """Whether images arrive, and what works on them."""
@@ -138,6 +145,7 @@ class FeatureNode(ManagedNode):
         level = DiagnosticStatus.WARN if quiet else DiagnosticStatus.OK
         values = {
             "dropped": str(self.dropped),
+            "keypoint budget": str(self._budget.now),
             "model": self._model,
             "execution provider": self._provider,
         }
@@ -200,6 +208,8 @@ class FeatureNode(ManagedNode):
         if extractor is None or not wanted:
             return
         begin = perf_counter()
+        if isinstance(extractor, Adjustable):
+            extractor.budget = self._budget.update(self.dropped)
         features = self._with_depth(extractor, conversions.image_from_msg(item.image), item.partner)
         features = replace(features, rectified=self._rectified)
         milliseconds = {"extraction": 1e3 * (perf_counter() - begin)}
