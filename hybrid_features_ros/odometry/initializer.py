@@ -62,7 +62,7 @@ class Initialization:
     min_common: int = 40
     oldest_share: float = 0.5
     first_revision: float = float(np.radians(1.0))
-    last_revision: float = float(np.radians(16.0))
+    last_revision: float = float(np.radians(8.0))
     contradiction: float = 2.0
     min_contradiction_px: float = 0.2
 
@@ -205,6 +205,8 @@ def revise_start(
     motion = estimate_motion(pairs, threshold, config.two_view, config.seed)
     if motion.model not in (MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY) or motion.ambiguous:
         return None
+    if motion.inliers.mean() < config.tracking.min_agreement:
+        return None  # views too far apart: their own motion is the one in doubt
     few = pairs[motion.inliers]
     own = _epipolar_miss(motion.T_a_b, few)
     other = _epipolar_miss(se3.inverse(keyframe.T) @ tracked.fit.T, few)

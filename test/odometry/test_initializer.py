@@ -61,6 +61,15 @@ def test_a_camera_that_only_turned_contradicts_nothing(images):
     assert revise_start(tracked.matches.local_map, tracked, CONFIG, CAMERA, DEPTH) is None
 
 
+def test_views_that_hardly_match_contradict_nothing(images):
+    """Of few matches most are wrong, and so is the motion that fits them."""
+    tracked = placed(images, BENT)
+    shuffled = images[1].descriptors.copy()
+    shuffled[::2] = np.random.default_rng(0).permutation(shuffled[::2])
+    mixed = replace(tracked, matches=replace(tracked.matches, frame=replace(images[1], descriptors=shuffled)))
+    assert revise_start(mixed.matches.local_map, mixed, CONFIG, CAMERA, DEPTH) is None
+
+
 def test_parallax_is_that_since_the_keyframe(images):
     tracked = placed(images, TRUE)
     parallax = parallax_since(tracked.matches.local_map.last_keyframe, tracked)
