@@ -47,7 +47,8 @@ ROS_WHEELS = (
         f"ros-{DISTRO}-ament-cmake-{name}"
         for name in ("gmock", "gtest", "include-directories", "pytest", "ros")
     ),
-    *(["ros-jazzy-python-cmake-module"] if DISTRO == "jazzy" else []),  # Kilted has none
+    # What some packages of that distribution want and do not declare.
+    {"jazzy": "ros-jazzy-python-cmake-module"}.get(DISTRO, f"ros-{DISTRO}-ament-cmake-ros-core"),
     "empy==3.3.4",  # the message templates need this version
     "colcon-common-extensions",
 )
