@@ -209,6 +209,13 @@ class TrackingConfig(_Checked):
         low=1e-6,
         high=1.0,
     )
+    calibration_error: float = option(
+        0.003,
+        "Covariance: relative error of lengths where depths are measured, by what focal length and baseline "
+        "are off.",
+        low=0.0,
+        high=1.0,
+    )
     max_acceleration: float = option(
         4.0,
         "Constant-velocity model: process noise, the usual acceleration over the scene's depth [1/s^2].",

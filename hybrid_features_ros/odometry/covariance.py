@@ -36,7 +36,6 @@ class ErrorModel:
         min_scatter: scatter of residuals over their sigmas below which it is no measurement.
         common_error: factor on standard deviations: landmarks that one camera triangulated err in common.
         unknown_scale: relative standard deviation of lengths while nothing measures the scale.
-        calibration: the same where depths are measured: focal length and baseline are not exact.
         scale_drift: relative standard deviation by which a scale differs from one keyframe to the next.
         rotation_translation: step aside, over the scene's depth, that passes for a turn in a single image.
         hidden_rotation: rotation that a translation below notice may be taken for [rad].
@@ -48,7 +47,6 @@ class ErrorModel:
     min_scatter: float = 0.2
     common_error: float = 1.3
     unknown_scale: float = 0.5
-    calibration: float = 0.003
     scale_drift: float = 0.03
     rotation_translation: float = 0.0007
     hidden_rotation: float = 0.003
@@ -171,7 +169,7 @@ class CovarianceModel:
         return self._stretched(C, length, self._errors.unknown_scale)
 
     def _stretched(self, C: Float64, length: Float64, relative: float) -> Float64:
-        sigma = self._errors.calibration if self.scale is Scale.METRIC else relative
+        sigma = self._config.calibration_error if self.scale is Scale.METRIC else relative
         C = C.copy()
         C[:3, :3] += sigma**2 * np.outer(length, length)
         return C
