@@ -15,6 +15,23 @@ from synthetic import CAMERA, World
 
 from hybrid_features_ros.core.camera import Camera
 
+DOCS = ("test_docs.py", "test_docstrings.py", "test_imports.py", "test_moved.py", "test_package.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they do, see the markers in pyproject.toml."""
+    for item in items:
+        if item.path.name in DOCS:
+            item.add_marker(pytest.mark.docs)
+        if "graph" in getattr(item, "fixturenames", ()) or item.path.name == "test_launch.py":
+            item.add_marker(pytest.mark.ros)
+
+
+def pytest_report_collectionfinish(items: list[pytest.Item]) -> str:
+    """How many tests read pages and sources only."""
+    docs = sum(item.get_closest_marker("docs") is not None for item in items)
+    return f"{docs} of them read pages and sources, {len(items) - docs} run the package"
+
 
 @pytest.fixture
 def world() -> World:

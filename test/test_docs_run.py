@@ -29,6 +29,8 @@ from hybrid_features_ros.cli import main as cli
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.simulation import render, two_views
 
+pytestmark = pytest.mark.slow
+
 SHORT = {  # options that are appended
     ("bench", "consistency"): ["--rooms", "1", "--frames", "4"],
     ("bench", "endurance"): ["--minutes", "1"],

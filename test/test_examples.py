@@ -9,7 +9,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import sequences
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

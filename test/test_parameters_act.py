@@ -14,6 +14,8 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import Config, OdometryConfig, options, with_options
 from hybrid_features_ros.odometry import Odometry
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(__file__).parents[1] / "hybrid_features_ros"
 READERS = {
     "autostart": ("nodes",),

@@ -10,6 +10,8 @@ import pytest
 from hybrid_features_ros.benchmarks.agreement import agreement
 from hybrid_features_ros.core.types import DescriptorFormat, Features
 
+pytestmark = pytest.mark.slow
+
 
 def features(points, descriptors=None):
     n = len(points)

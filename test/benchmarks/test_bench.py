@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import pytest
 from synthetic import CAMERA, World
 
 from hybrid_features_ros.benchmarks import baseline_odometry, bench, rotation
@@ -19,6 +20,8 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Trajectory
 from hybrid_features_ros.io.folders import FolderSource
 from hybrid_features_ros.io.source import Frame
+
+pytestmark = pytest.mark.slow
 
 SPEED = {
     "protocol": {"threads": 1, "opencv": "5"},

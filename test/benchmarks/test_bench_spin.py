@@ -22,6 +22,8 @@ from hybrid_features_ros.io.trajectory import write_tum
 from hybrid_features_ros.simulation.render import render_sequence
 from hybrid_features_ros.simulation.roll import RolledSource, RollProfile
 
+pytestmark = pytest.mark.slow
+
 SIFT = with_options(Config(), {"features.extractor": "sift"})
 
 

@@ -15,6 +15,8 @@ from hybrid_features_ros.benchmarks.rotation import bench_rotation, views
 from hybrid_features_ros.benchmarks.speed import bench_speed, moving_frames
 from hybrid_features_ros.core.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def photo():

@@ -14,6 +14,8 @@ from hybrid_features_ros.benchmarks.consistency import (
 from hybrid_features_ros.benchmarks.endurance import endure
 from hybrid_features_ros.core.config import Config, OdometryConfig, with_options
 
+pytestmark = pytest.mark.slow
+
 FRAMES, ROOMS = 60, (100, 101)
 
 

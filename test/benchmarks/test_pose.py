@@ -19,6 +19,8 @@ from hybrid_features_ros.features import load_extractor
 from hybrid_features_ros.io.pairs import PosedPair
 from hybrid_features_ros.simulation import two_views
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pair():

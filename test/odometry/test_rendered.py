@@ -24,6 +24,8 @@ from hybrid_features_ros.odometry import Odometry
 from hybrid_features_ros.simulation.render import noisy
 from hybrid_features_ros.simulation.scene import Renderer, furnished_room
 
+pytestmark = pytest.mark.slow
+
 CAMERA = Camera(240, 180, 197.0, 197.0, 119.5, 89.5)
 FRAME_NS = 50_000_000
 FRAMES = 56

@@ -14,6 +14,8 @@ from hybrid_features_ros.core.config import OdometryConfig, with_options
 from hybrid_features_ros.core.types import State
 from hybrid_features_ros.odometry import Odometry
 
+pytestmark = pytest.mark.slow
+
 FRAME_NS = 50_000_000
 WORLD = World.random(seed=3)
 

@@ -8,6 +8,8 @@ import pytest
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.training.curves import draw_curves
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip(
     "matplotlib", reason="matplotlib is not installed: pip install 'hybrid_features_ros[eval]'"
 )

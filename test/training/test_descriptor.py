@@ -26,6 +26,8 @@ from hybrid_features_ros.training.fusion import FusionConfig, HybridDescriptor, 
 from hybrid_features_ros.training.pairs import Photographs, local_scale, local_turn, make_pair
 from hybrid_features_ros.training.run import Run
 
+pytestmark = pytest.mark.slow
+
 SMALL = DescriptorTraining(views=3, steps=4, pairs=2, each=8, validate_every=2)
 
 

@@ -28,6 +28,8 @@ from hybrid_features_ros.training.pairs import (
 )
 from hybrid_features_ros.training.run import Run
 
+pytestmark = pytest.mark.slow
+
 SMALL = DetectorTraining(network=NetworkConfig(levels=2), steps=4, batch=1, side=64, validate_every=2)
 
 

@@ -17,6 +17,8 @@ from hybrid_features_ros.features.onnx import OnnxNetwork
 from hybrid_features_ros.training.export import export, load
 from hybrid_features_ros.training.network import RADIUS, Detector, NetworkConfig
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def network():

@@ -15,6 +15,8 @@ from scipy.stats import chisquare
 
 from hybrid_features_ros.training.sampling import draw, log_probability
 
+pytestmark = pytest.mark.slow
+
 LOGITS = np.array([[0.0, 1.0, 0.3], [-0.5, 0.2, 0.8]], np.float32)
 RADIUS = 1
 

@@ -17,6 +17,8 @@ from hybrid_features_ros.training.correspondences import corresponding, describa
 from hybrid_features_ros.training.pairs import local_scale
 from hybrid_features_ros.training.validation import validation_pairs
 
+pytestmark = pytest.mark.slow
+
 KODAK = Path(__file__).resolve().parents[3] / "shared" / "data" / "val" / "kodak24"
 
 

@@ -31,6 +31,8 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.evaluation.run import run
 from hybrid_features_ros.io.sources import open_source
 
+pytestmark = pytest.mark.slow
+
 SIFT = with_options(Config(), {"features.extractor": "sift"})
 NOTHING = ("a: one run", "a")
 
