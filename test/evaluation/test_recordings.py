@@ -19,6 +19,8 @@ from hybrid_features_ros.evaluation.evaluate import evaluate
 from hybrid_features_ros.io.bags import make_bag
 from hybrid_features_ros.io.sources import open_source
 
+pytestmark = pytest.mark.slow
+
 CONFIG = with_options(Config(), {"features.extractor": "sift"})
 CAMERA = Camera(320, 240, 300.0, 300.0, 159.5, 119.5)
 

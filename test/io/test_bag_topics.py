@@ -15,6 +15,8 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.io.bags import open_bag
 from hybrid_features_ros.io.source import Choice
 
+pytestmark = pytest.mark.slow
+
 STAMPS = sequences.stamps(3).tolist()
 DEPTH = np.full((sequences.HEIGHT, sequences.WIDTH), 1500, np.uint16)
 

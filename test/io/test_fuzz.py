@@ -17,6 +17,8 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.io.bags import make_bag, read_messages
 from hybrid_features_ros.io.sources import open_source
 
+pytestmark = pytest.mark.slow
+
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
