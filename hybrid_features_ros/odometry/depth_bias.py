@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Common error of measured depths, estimated where it is observable: against the motion of tracked points.
+
+A stereo pair that is not rectified as its calibration says, or a depth camera with a wrong baseline, errs by
+an inverse depth that varies smoothly over the image: here ``c0 + c1 x^2`` [1/m], with ``x`` on the plane
+z = 1. The first is a shift of the principal point, the second comes with a yaw of the right camera. The rows
+of a pair hardly show them; but a wrong inverse depth moves a point along its epipolar line as soon as the
+camera moves, as no motion of the camera does. The pose is eliminated by the Schur complement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hybrid_features_ros.core.types import Float64
+from hybrid_features_ros.geometry.robust import cauchy_weights, robust_scale
+from hybrid_features_ros.odometry.frame import Frame
+from hybrid_features_ros.odometry.pose_optimizer import Observations, linearise
+from hybrid_features_ros.odometry.tracking_result import TrackingResult
+
+
+@dataclass(frozen=True)
+class BiasPrior:
+    """What is believed before any evidence; chosen on rendered streets and corridors.
+
+    Attributes:
+        shift, curve: standard deviations of ``c0`` and ``c1``, in those of a measured inverse depth.
+        new: share of a keyframe's information that is new: noise of depths is met again and again.
+        min_points: points that an image must tell of.
+    """
+
+    shift: float = 0.5
+    curve: float = 6.0
+    new: float = 0.5
+    min_points: int = 50
+
+
+class DepthBias:
+    """Estimate of ``c0, c1`` from keyframes, and its information."""
+
+    def __init__(self, prior: BiasPrior = BiasPrior()) -> None:
+        self._prior = prior
+        self._information, self._vector = np.zeros((2, 2)), np.zeros(2)
+        self._is_begun = False
+        self._used: dict[int, Float64] = {}  # by number of a keyframe's image
+
+    @property
+    def value(self) -> Float64:
+        """(2,) the best estimate [1/m]; zero before any evidence."""
+        if not self._is_begun:
+            return np.zeros(2)
+        return np.asarray(np.linalg.solve(self._information, self._vector))
+
+    def corrected(self, frame: Frame) -> Frame:
+        """The image with the error of its measured depths taken out."""
+        if not self._is_begun:
+            return frame
+        inverse_depth = frame.inverse_depth - _shape(frame.rays) @ self.value
+        with np.errstate(invalid="ignore"):
+            return replace(frame, inverse_depth=np.where(inverse_depth > 0, inverse_depth, np.nan))
+
+    def add_keyframe(self, frame: Frame, tracked: TrackingResult | None = None) -> None:
+        """Use an image that became a keyframe: as evidence if it was tracked, and later as a reference."""
+        measured = np.isfinite(frame.inverse_depth)
+        if measured.sum() < self._prior.min_points:
+            return
+        if not self._is_begun:
+            noise = float(np.median(frame.inverse_depth_sigmas[measured]))
+            self._information = np.diag(1 / (np.array([self._prior.shift, self._prior.curve]) * noise) ** 2)
+            self._is_begun = True
+        if tracked is not None:
+            self._learn(tracked)
+        self._used[frame.number] = self.value
+
+    def _learn(self, tracked: TrackingResult) -> None:
+        """Add what the depths that the reference keyframe measured say with where its points are now."""
+        keyframe, common = tracked.reference_keyframe, tracked.common
+        if keyframe.frame is None or keyframe.frame.number not in self._used:
+            return
+        there = keyframe.frame.inverse_depth[tracked.reference_features]
+        told = tracked.inliers[common] & np.isfinite(there) & (there > 0)
+        if told.sum() < self._prior.min_points:
+            return
+        features, now = tracked.reference_features[told], tracked.matches.feature_idx[common[told]]
+        rays, frame = keyframe.frame.rays[features], tracked.matches.frame
+        observations = Observations(
+            origins=np.broadcast_to(keyframe.T[:3, 3], rays.shape),
+            directions=rays @ keyframe.T[:3, :3].T,
+            inverse_depth=keyframe.frame.inverse_depth[features],
+            inverse_depth_sigmas=keyframe.frame.inverse_depth_sigmas[features],
+            rays=frame.rays[now],
+            sigmas=np.hypot(frame.sigmas[now], keyframe.frame.sigmas[features]),
+        )
+        r, J, A = linearise(observations, tracked.fit.T, observations.basis)
+        shape = _shape(rays)
+        r = r + A * (shape @ self._used[keyframe.frame.number])  # as if nothing had been corrected
+        rows = np.concatenate([J, -A[:, None] * shape.T, r[:, None]], axis=1)
+        in_front = np.isfinite(r).all(axis=0)
+        N = _normal_matrix(_whitened(rows, A, observations)[:, :, in_front])
+        pose, bias = slice(0, 6), slice(6, 8)
+        gain = N[bias, pose] @ np.linalg.pinv(N[pose, pose], hermitian=True)
+        self._information = self._information + self._prior.new * (N[bias, bias] - gain @ N[pose, bias])
+        self._vector = self._vector - self._prior.new * (N[bias, 8] - gain @ N[pose, 8])
+
+
+def _normal_matrix(rows: Float64) -> Float64:
+    """(9, 9) of whitened Jacobians and residuals (2, 9, M), Cauchy weights included."""
+    errors = (rows[:, -1] ** 2).sum(axis=0)
+    noise = robust_scale(errors)
+    weights = cauchy_weights(errors, noise) / noise**2
+    return np.asarray(((rows * weights) @ rows.transpose(0, 2, 1)).sum(axis=0))
+
+
+def _shape(rays: Float64) -> Float64:
+    """(N, 2) what ``c0`` and ``c1`` add to inverse depths along rays (N, 3)."""
+    z = rays[:, 2]
+    return np.stack([z, rays[:, 0] ** 2 / np.maximum(z, 0.1)], axis=1)
+
+
+def _whitened(rows: Float64, A: Float64, observations: Observations) -> Float64:
+    """(2, 9, M) over the standard deviation of rays and depths, see ``pose_optimizer``."""
+    ratio = (observations.inverse_depth_sigmas / observations.sigmas) ** 2
+    q = np.sqrt(1 + ratio * (A**2).sum(axis=0))
+    k = ratio / (q * (q + 1))
+    with np.errstate(invalid="ignore"):  # points behind the camera
+        along = (A[:, None] * rows).sum(axis=0)
+        return np.asarray((rows - k * A[:, None] * along) / observations.sigmas)
