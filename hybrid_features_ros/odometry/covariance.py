@@ -42,6 +42,7 @@ class ErrorModel:
         held_position: standard deviation of a held position after a second, over the scene's depth.
         lost_position: standard deviation after a second without any estimate, over the scene's depth.
         lost_rotation: the same of the rotation [rad].
+        doubt: share of these that a pose in doubt has.
     """
 
     min_scatter: float = 0.2
@@ -53,6 +54,7 @@ class ErrorModel:
     held_position: float = 0.01
     lost_position: float = 0.25
     lost_rotation: float = 0.5
+    doubt: float = 0.3
 
 
 class CovarianceModel:
@@ -157,6 +159,10 @@ class CovarianceModel:
         e = self._errors
         position = (e.lost_position / self.median_inverse_depth) ** 2
         return np.diag([position] * 3 + [e.lost_rotation**2] * 3) * seconds
+
+    def add_doubt(self, seconds: float) -> None:
+        """The newest estimate may be little better than none was, for so long [s]."""
+        self.estimate = self.estimate + self._errors.doubt**2 * self.dead_reckoning_covariance(seconds)
 
     def add_scale_error(self, C: Float64, length: Float64) -> Float64:
         """A covariance that also admits that the scale of a length (3,) [m], in its own axes, drifts from one

@@ -240,6 +240,8 @@ class Odometry:
         velocity = self._covariance.velocity_covariance(tracked, seconds, self._motion.velocity)
         self._covariance.update_scene_depth(tracked)
         self._covariance.update(tracked, self._covariance.pose_covariance(tracked, self._motion.held_s))
+        if tracked.weakness:
+            self._covariance.add_doubt(seconds)
         covariance = self._covariance.covariance_since_start(self._motion.pose) + self._smoother.covariance
         return self._result(frame, tracked, covariance, velocity)
 
@@ -297,6 +299,7 @@ class Odometry:
             min_keypoints=self._config.two_view.min_inliers,
             lost_s=(frame.stamp - self._motion.last_tracked_stamp) * 1e-9,
             converged=self._smoother.distance(self._covariance.median_inverse_depth) < SMOOTHING.converged,
+            weakness="" if tracked is None else tracked.weakness,
         )
         before = State.WAITING if self._last is None else self._last.state
         return next_state(before, evidence, self._config.tracking.max_lost_s)

@@ -20,6 +20,7 @@ class Evidence:
         keypoints: their number; below ``min_keypoints`` the image itself is to blame.
         lost_s: time since the last image with an estimate [s]; 0 if this one has one.
         converged: the pose published is the one estimated (after a loss it returns there smoothly).
+        weakness: why the estimate is in doubt, see :mod:`health`; empty if it is not.
     """
 
     model: MotionModel
@@ -29,6 +30,7 @@ class Evidence:
     min_keypoints: int
     lost_s: float
     converged: bool = True
+    weakness: str = ""
 
 
 def next_state(previous: State, seen: Evidence, max_lost_s: float) -> tuple[State, str]:
@@ -46,6 +48,8 @@ def next_state(previous: State, seen: Evidence, max_lost_s: float) -> tuple[Stat
         return State.INITIALIZING, "the camera has not moved enough to know depths"
     if seen.position_held:
         return State.DEGRADED, "the translation cannot be told from noise: position is held"
+    if seen.weakness:
+        return State.DEGRADED, seen.weakness
     return State.TRACKING, ""
 
 

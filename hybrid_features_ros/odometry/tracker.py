@@ -30,6 +30,7 @@ from hybrid_features_ros.geometry.rotation import fit_rotation
 from hybrid_features_ros.matching.descriptors import squared_distances
 from hybrid_features_ros.matching.mutual import mutual_among, mutual_nearest
 from hybrid_features_ros.odometry.frame import Frame
+from hybrid_features_ros.odometry.health import weakness
 from hybrid_features_ros.odometry.initializer import track_two_view
 from hybrid_features_ros.odometry.local_map import LocalMap, MapMatches
 from hybrid_features_ros.odometry.pose_optimizer import (
@@ -98,7 +99,8 @@ class Tracker:
         if tracked is None:
             return None
         expected = local_map.landmarks_expected(tracked.fit.T, half_view, candidates)
-        return replace(tracked, expected=expected)
+        tracked = replace(tracked, expected=expected)
+        return replace(tracked, weakness=weakness(tracked, self.camera))
 
     def relocalize(self, local_map: LocalMap, frame: Frame, max_keyframes: int) -> TrackingResult | None:
         """Place an image among the landmarks of one keyframe, wherever it may be.

@@ -34,6 +34,7 @@ class TrackingResult:
         candidate_translation: direction (3,) in the world of a translation to be confirmed.
         held_offset: (6,) from the pose to the one that two views speak for while the position is held.
         expected: (E,) rows of the landmarks that were looked for and should be in the image.
+        weakness: why the pose is in doubt, see :mod:`health`; empty if it is not.
     """
 
     model: MotionModel
@@ -49,6 +50,7 @@ class TrackingResult:
     candidate_translation: Float64 | None = None
     held_offset: Float64 = field(default_factory=lambda: np.zeros(6))
     expected: Rows = field(default_factory=lambda: np.zeros(0, np.intp))
+    weakness: str = ""
 
     @staticmethod
     def make(model: MotionModel, matches: MapMatches, fit: PoseFit, inliers: Bool) -> TrackingResult:

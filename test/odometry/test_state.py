@@ -101,3 +101,10 @@ def test_laws(script):
             assert state is State.LOST
         found.append(state)
     assert (State.LOST, State.TRACKING) not in itertools.pairwise(found)
+
+
+def test_a_pose_that_rests_on_little_is_degraded_with_the_reason():
+    reason = "only 12 landmarks of known depth agree"
+    assert next_state(State.TRACKING, seen(weakness=reason), MAX_LOST_S) == (State.DEGRADED, reason)
+    assert next_state(State.DEGRADED, seen(), MAX_LOST_S) == (State.TRACKING, "")
+    assert next_state(State.LOST, seen(weakness=reason), MAX_LOST_S)[0] is State.RECOVERING

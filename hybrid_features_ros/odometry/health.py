@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Health of a tracked pose: when it rests on too little to be called TRACKING."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.types import MotionModel
+from hybrid_features_ros.odometry.tracking_result import TrackingResult
+
+
+@dataclass(frozen=True)
+class Health:
+    """Limits; on rendered places and recordings sound poses keep away from them.
+
+    Attributes:
+        min_inliers: inliers of known depth.
+        min_found_ratio: inliers over the landmarks that should be in the image ...
+        min_expected: ... where as many were expected.
+        min_spread: standard deviation of the inliers' directions, over the half angle of view: along the
+            axis along which they lie closer together.
+    """
+
+    min_inliers: int = 30
+    min_found_ratio: float = 0.08
+    min_expected: int = 100
+    min_spread: float = 0.08
+
+
+HEALTH = Health()
+
+
+def weakness(tracked: TrackingResult, camera: Camera) -> str:
+    """Why a pose from landmarks of known depth is in doubt, in one sentence; empty if it is not."""
+    if tracked.model is not MotionModel.PNP:
+        return ""
+    inliers, expected = int(tracked.known_inliers.sum()), len(tracked.expected)
+    if inliers < HEALTH.min_inliers:
+        return f"only {inliers} landmarks of known depth agree"
+    found = int(tracked.inliers.sum())
+    if expected >= HEALTH.min_expected and found < HEALTH.min_found_ratio * expected:
+        return f"only {found} of {expected} landmarks are found that should be in the image"
+    rays = tracked.matches.frame.rays[tracked.matches.feature_idx[tracked.known_inliers]]
+    spread = np.arctan2(rays[:, :2], rays[:, 2:]).std(axis=0) / camera.half_view
+    if spread.min() < HEALTH.min_spread:
+        return "the landmarks that agree lie in one place of the image"
+    return ""
