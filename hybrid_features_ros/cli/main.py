@@ -107,8 +107,10 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _render(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.evaluation.results import make_folder
     from hybrid_features_ros.simulation.render import render_sequence, render_turn
 
+    make_folder(given.out)
     if given.pano:
         print(f"sequence: {render_turn(given.out, given.pano)}")
     else:
