@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two ways to run: with a sourced ROS 2 (`source /opt/ros/jazzy/setup.bash`) everything below uses it;
 # without, `make setup` builds .venv with ROS 2 from PyPI, Jazzy or (ROS=kilted) Kilted. See scripts/setup_ros.py.
-.PHONY: help setup check test lint format demo docs figures site clean
+.PHONY: help setup check quick test lint format demo docs figures site clean
 .DEFAULT_GOAL := help
 
 env := scripts/ros_env.sh
@@ -14,14 +14,17 @@ help:  ## List these targets
 setup:  ## Build the package (and, without a sourced ROS 2, the environment .venv; ROS=kilted takes Kilted)
 	@python3 scripts/setup_ros.py
 
-check: setup lint  ## Formatter, linter, types, and the tests that are neither about ROS nor slow: a minute
-	@$(env) python3 -m pytest -m "not ros and not slow"
+check: setup  ## Formatter, linter, types, and the tests that are neither about ROS nor slow: a minute
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint quick
 
 test:  ## Formatter, linter, types, all tests, and a selection of them on the libraries that robots have
 	@python3 scripts/setup_ros.py --train
 	@$(MAKE) --no-print-directory lint
 	@$(env) python3 -m pytest
 	@$(env) python3 scripts/legs.py
+
+quick:
+	@$(env) python3 -m pytest -q -m "not ros and not slow"
 
 lint:
 	@$(env) ruff format --check $(sources)
