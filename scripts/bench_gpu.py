@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The PyTorch engine on a GPU: whether it computes what the CPU path does, and how fast.
 
     python3 scripts/bench_gpu.py [--device cuda] [--out gpu.json]

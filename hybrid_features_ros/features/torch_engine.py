@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """All of feature extraction as one PyTorch module: image in, features out, nothing leaves the device between.
 
 The steps and numbers are those of the CPU path (:mod:`pyramid`, :mod:`steerable`, :mod:`detector`,

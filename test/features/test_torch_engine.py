@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The PyTorch module computes what the CPU path computes; here on the CPU."""
 
 import cv2
