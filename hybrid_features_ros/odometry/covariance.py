@@ -43,6 +43,11 @@ class ErrorModel:
         lost_position: standard deviation after a second without any estimate, over the scene's depth.
         lost_rotation: the same of the rotation [rad].
         doubt: share of these that a pose in doubt has.
+        model_scatter: scatter of residuals over their sigmas that noise of keypoints alone explains; what is
+            beyond it is common to many landmarks and does not average out: a rolling shutter, the lens.
+        shared_error: rotation that such an error passes for, in those of one keypoint; also a step aside of
+            that angle times the scene's depth.
+        shared_drift: the same from one keyframe to the next.
     """
 
     min_scatter: float = 0.2
@@ -55,6 +60,9 @@ class ErrorModel:
     lost_position: float = 0.25
     lost_rotation: float = 0.5
     doubt: float = 0.3
+    model_scatter: float = 0.7
+    shared_error: float = 4.0
+    shared_drift: float = 1.0
 
 
 class CovarianceModel:
@@ -85,6 +93,7 @@ class CovarianceModel:
         self.median_inverse_depth = 1 / config.assumed_depth
         self.origin, self.estimate = pose[:3, 3], covariance
         self.start_error = 0.0
+        self._shared = 0.0  # error that the newest image's residuals show beyond the noise of keypoints [rad]
 
     def initialize_scene_depth(self, frame: Frame) -> None:
         """Take the scene's depth from an image that measures enough depths."""
@@ -115,7 +124,11 @@ class CovarianceModel:
         """Take over the estimate's covariance: the reference keyframe's, and that of the motion since."""
         T_a_b = se3.inverse(tracked.reference_keyframe.T) @ tracked.fit.T
         before = transport_covariance(tracked.reference_keyframe.covariance, T_a_b)
+        e, sigmas = self._errors, tracked.matches.observations.sigmas
+        beyond = np.sqrt(max(tracked.fit.scatter**2 - e.model_scatter**2, 0.0))
+        self._shared = beyond * float(np.median(sigmas)) if len(sigmas) else 0.0
         self.estimate = before + self.add_scale_error(covariance, _translation_in_b(T_a_b))
+        self.estimate = self.estimate + self._isotropic(e.shared_drift * self._shared)
 
     def pose_covariance(self, tracked: TrackingResult, held_s: float) -> Float64:
         """(6, 6) covariance of an image's pose in the map, right perturbations.
@@ -151,8 +164,14 @@ class CovarianceModel:
         """(6, 6) of the estimate at ``T`` (4, 4), all that is unknown included."""
         since = T[:3, :3].T @ (T[:3, 3] - self.origin)
         C = self.add_unknown_scale(self.add_rotation_translation_ambiguity(self.estimate), since)
-        sigma = self.start_error * float(np.linalg.norm(since))
-        return C + np.diag([sigma**2] * 3 + [(sigma * self.median_inverse_depth) ** 2] * 3)
+        C = C + self._isotropic(self._errors.shared_error * self._shared)
+        return C + self._isotropic(
+            self.start_error * float(np.linalg.norm(since)) * self.median_inverse_depth
+        )
+
+    def _isotropic(self, angle: float) -> Float64:
+        """(6, 6) of a rotation by an angle [rad], and of a step by it times the scene's depth."""
+        return np.diag([(angle / self.median_inverse_depth) ** 2] * 3 + [angle**2] * 3)
 
     def dead_reckoning_covariance(self, seconds: float) -> Float64:
         """(6, 6) added in a time without estimate [s]."""

@@ -32,7 +32,7 @@ class BiasPrior:
         min_points: points that an image must tell of.
     """
 
-    shift: float = 0.5
+    shift: float = 0.05
     curve: float = 6.0
     new: float = 0.5
     min_points: int = 50

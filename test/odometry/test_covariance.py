@@ -9,7 +9,7 @@ from synthetic import CAMERA, World
 
 from hybrid_features_ros.core.config import TrackingConfig
 from hybrid_features_ros.core.types import MotionModel
-from hybrid_features_ros.odometry.covariance import CovarianceModel
+from hybrid_features_ros.odometry.covariance import CovarianceModel, ErrorModel
 from hybrid_features_ros.odometry.frame import Frame
 from hybrid_features_ros.odometry.local_map import MapMatches, map_of
 from hybrid_features_ros.odometry.pose_optimizer import evaluate_pose
@@ -38,3 +38,22 @@ def test_a_pose_with_which_nothing_agrees_closely_spoils_nothing():
     before = model.median_inverse_depth
     model.update_scene_depth(replace(tracked, known_inliers=np.zeros(len(tracked.inliers), np.bool_)))
     assert model.median_inverse_depth == before > 0
+
+
+def test_residuals_beyond_the_noise_of_keypoints_are_an_error_that_all_landmarks_share():
+    tracked, C = tracked_at_the_start(), np.eye(6) * 1e-12
+    quiet, loud = (
+        replace(tracked, fit=replace(tracked.fit, errors=np.full(len(tracked.fit.errors), errors)))
+        for errors in (0.3, 3.0)  # squared, of two degrees of freedom; their median is 1.39
+    )
+    sigmas = []
+    for image in (tracked, quiet, loud):
+        model = CovarianceModel(TrackingConfig(), np.eye(4), np.zeros((6, 6)))
+        model.update(image, C)
+        sigmas.append(np.sqrt(np.diag(model.covariance_since_start(np.eye(4)))))
+    assert np.allclose(sigmas[0], sigmas[1])
+    angle = np.median(tracked.matches.observations.sigmas) * np.sqrt(3.0 / 1.3863 - 0.49)
+    errors = ErrorModel()
+    expected = np.hypot(errors.shared_error, errors.shared_drift) * angle
+    assert np.allclose(sigmas[2][5], np.hypot(sigmas[1][5], expected), rtol=0.02)
+    assert sigmas[2][0] > expected / model.median_inverse_depth

@@ -10,7 +10,7 @@ from synthetic import CAMERA, World
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.types import MotionModel
-from hybrid_features_ros.odometry.depth_bias import DepthBias
+from hybrid_features_ros.odometry.depth_bias import BiasPrior, DepthBias
 from hybrid_features_ros.odometry.frame import Frame
 from hybrid_features_ros.odometry.local_map import MapMatches, map_of
 from hybrid_features_ros.odometry.pose_optimizer import evaluate_pose
@@ -38,7 +38,7 @@ def followed(first, second, T):
 
 
 def learnt(bias, motions):
-    estimate = DepthBias()
+    estimate = DepthBias(BiasPrior(shift=1.0))
     for number, T in enumerate(motions):
         first, second = (
             estimate.corrected(image(2 * number + i, P, bias)) for i, P in ((0, np.eye(4)), (1, T))
@@ -68,6 +68,15 @@ def test_depths_are_corrected_by_what_was_learnt():
         np.abs(f.inverse_depth - true.inverse_depth)[measured] for f in (wrong, estimate.corrected(wrong))
     )
     assert np.median(after) < 0.5 * np.median(before)
+
+
+def test_the_prior_needs_evidence():
+    bias = np.array([0.004, 0.0])
+    estimate = DepthBias(BiasPrior(shift=0.01))
+    first, second = image(0, np.eye(4), bias), image(1, MOTIONS[0], bias)
+    estimate.add_keyframe(first)
+    estimate.add_keyframe(second, followed(first, second, MOTIONS[0]))
+    assert abs(estimate.value[0]) < 0.1 * bias[0]
 
 
 def test_a_camera_that_stands_still_teaches_nothing():
