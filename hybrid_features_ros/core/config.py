@@ -187,7 +187,7 @@ class TrackingConfig(_Checked):
         high=1.0,
     )
     min_agreement: float = option(
-        0.7, "Initialisation: minimum inlier ratio of the two-view model.", low=0.0, high=1.0
+        0.5, "Initialisation: minimum inlier ratio of the two-view model.", low=0.0, high=1.0
     )
     min_parallax_deg: float = option(
         0.5,

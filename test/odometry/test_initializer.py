@@ -65,7 +65,8 @@ def test_views_that_hardly_match_contradict_nothing(images):
     """Of few matches most are wrong, and so is the motion that fits them."""
     tracked = placed(images, BENT)
     shuffled = images[1].descriptors.copy()
-    shuffled[::2] = np.random.default_rng(0).permutation(shuffled[::2])
+    wrong = np.arange(len(shuffled)) % 3 > 0
+    shuffled[wrong] = np.random.default_rng(0).permutation(shuffled[wrong])
     mixed = replace(tracked, matches=replace(tracked.matches, frame=replace(images[1], descriptors=shuffled)))
     assert revise_start(mixed.matches.local_map, mixed, CONFIG, CAMERA, DEPTH) is None
 
