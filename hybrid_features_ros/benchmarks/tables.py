@@ -34,6 +34,18 @@ _HOMOGRAPHY = (
     ("corner error at most 3 px", "ha3", 3, True),
     ("corner error at most 8 px", "ha8", 3, True),
 )
+# Other systems on the same frames, measured once outside this package: ATE [m], and frames where not all.
+_PEERS = {
+    ("7scenes_1000", "mono"): "ORB-SLAM3 .038 (970 of 1000 frames), DSO .37 (172)",
+    ("7scenes_1000", "rgbd"): "ORB-SLAM3 .051, RTAB-Map .058",
+    ("kitti_seq1_left", "mono"): "ORB-SLAM3 .140 (25 of 51), viso2 .236",
+    ("kitti_seq1_left", "stereo"): "ORB-SLAM3 .033, viso2 .120, RTAB-Map .198",
+    ("kitti_seq2_left", "mono"): "ORB-SLAM3 .34",
+    ("kitti_seq2_left", "stereo"): "ORB-SLAM3 .786, viso2 1.12, RTAB-Map 1.88",
+    ("tartanair_08", "mono"): "DSO 1.01 (78 of 189), ORB-SLAM3 2.04 (64)",
+    ("tum_fr1_rpy", "mono"): "ORB-SLAM3 .025 (369 of 694)",
+    ("tum_fr1_rpy", "rgbd"): "ORB-SLAM3 .025, RTAB-Map .093",
+}
 _POSE = (
     ("pose AUC@5 deg, upright", "upright", "auc5", 1, True),
     ("the same, rolled by any angle", "rolled", "auc5", 1, True),
@@ -54,6 +66,7 @@ def tables(bench: Bench) -> dict[str, str]:
     makers = {
         "rotation": _rotation, "homography": _homography, "pose": _pose, "blur": _blur, "zoom": _zoom,
         "speed": _speed, "odometry": _odometry, "odometry_ours": _odometry_ours, "messages": _messages,
+        "recordings": _recordings,
     }  # fmt: skip
     parts = {name: bench[_part(name)] for name in makers if _part(name) in bench}
     return {
@@ -85,6 +98,7 @@ def _caption(protocol: Bench) -> list[str]:
     said = [f"{len(protocol['images'])} photographs"] if isinstance(protocol.get("images"), list) else []
     said += [f"{protocol['pairs_in_dataset']} pairs"] if "pairs_in_dataset" in protocol else []
     said += [str(protocol["sequence"])] if "sequence" in protocol else []
+    said += [f"{protocol['starts']} starts of each recording"] if "starts" in protocol else []
     said += [f"ours: {protocol['ours']}"] if "ours" in protocol else []
     said += [f"threads: {protocol['threads']}"] if "threads" in protocol else []
     said += [f"OpenCV {protocol['opencv']}"] if "opencv" in protocol else []
@@ -177,6 +191,22 @@ def _odometry(part: Bench) -> str:
 def _odometry_ours(part: Bench) -> str:
     """:func:`_odometry` without the baseline."""
     return _odometry({"methods": {mode: {"ours": m["ours"]} for mode, m in part["methods"].items()}})
+
+
+def _recordings(part: Bench) -> str:
+    rows = []
+    for name, modes in part["sequences"].items():
+        for mode, f in modes.items():
+            ate, covered = f["ate_rmse_m"], f["coverage_3sigma"]
+            cells = [
+                _number(ate["median"], 3), _number(ate["worst"], 3),
+                _number(f["rot_rpe_30f_median_deg"], 2), _number(f["with_translation_share"], 2),
+                str(f["resets"]), "" if covered is None else _number(min(covered), 2),
+                _PEERS.get((name, mode), ""),
+            ]  # fmt: skip
+            rows.append((f"{name}, {_MODES[mode]}", cells))
+    heads = ["ATE, median [m]", "ATE, worst [m]", "rotation [deg]", "with translation", "resets"]
+    return _table([*heads, "3-sigma coverage", "others' ATE [m]"], rows)
 
 
 def _messages(part: Bench) -> str:

@@ -30,7 +30,8 @@ from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
 @dataclass(frozen=True)
 class ErrorModel:
-    """What residuals do not show; chosen so that NEES is honest in rendered rooms (bench consistency).
+    """What residuals do not show; chosen so that NEES is honest in rendered rooms (bench consistency), the
+    shared errors on rendered scenes with a rolling shutter and a lens that differs from its calibration.
 
     Attributes:
         min_scatter: scatter of residuals over their sigmas below which it is no measurement.

@@ -24,7 +24,8 @@ from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
 @dataclass(frozen=True)
 class BiasPrior:
-    """What is believed before any evidence; chosen on rendered streets and corridors.
+    """What is believed before any evidence; the shift was chosen on rendered streets and corridors, the
+    others were set once.
 
     Attributes:
         shift, curve: standard deviations of ``c0`` and ``c1``, in those of a measured inverse depth.

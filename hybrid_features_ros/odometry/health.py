@@ -15,7 +15,7 @@ from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
 @dataclass(frozen=True)
 class Health:
-    """Limits; on rendered places and recordings sound poses keep away from them.
+    """Limits, set by looking at rendered places and at recordings, where sound poses keep away from them.
 
     Attributes:
         min_inliers: inliers of known depth.

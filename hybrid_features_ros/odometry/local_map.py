@@ -43,7 +43,7 @@ DEPTH_UNCERTAINTY = DepthUncertainty()
 
 @dataclass(frozen=True)
 class Visibility:
-    """Which landmarks are compared with an image; chosen on rendered places (:mod:`simulation.places`).
+    """Which landmarks are compared with an image. Set once, without a sweep; ``new_share`` on 7-Scenes.
 
     Attributes:
         margin: landmarks this far outside the image are compared as well [rad].

@@ -25,6 +25,7 @@ from hybrid_features_ros.benchmarks.recordings import (
     table,
     worse,
 )
+from hybrid_features_ros.benchmarks.tables import tables
 from hybrid_features_ros.cli.main import main
 from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
@@ -107,6 +108,7 @@ def test_figures_of_ours_and_of_the_baselines(tmp_path: Path) -> None:
     assert {"rot_rpe_30f_median_deg", "with_translation_share", "resets", "fewest_inliers"} <= set(figures)
     assert report["baselines"]["sift"]["a"]["rgbd"] == report["sequences"]["a"]["rgbd"], "ours is SIFT here"
     assert "| a | rgbd |" in table(report)
+    assert "| a, depth camera |" in tables({"recordings": report})["recordings"]
     json.dumps(report)
 
 
