@@ -146,6 +146,7 @@ def set_up_environment(with_training: bool) -> None:
                 "-DCMAKE_SUPPRESS_DEVELOPER_WARNINGS=ON",
             ],
         )
+        remove_second_metadata()
         write_stamp("workspace", workspace)
 
 
@@ -236,6 +237,15 @@ def install_overlay() -> None:
     """Append the stand-ins to the end of the module path, where any real package goes before them."""
     site_packages = capture([PYTHON, "-c", "import sysconfig as s; print(s.get_path('purelib'))"])
     Path(site_packages, "zz_hybrid_features_ros_overlay.pth").write_text(f"{ROOT / 'overlay' / 'python'}\n")
+
+
+def remove_second_metadata() -> None:
+    """Delete the metadata that the messages' build leaves under this package's name.
+
+    It has no entry points, and which of the two importlib.metadata finds first is up to the file system.
+    """
+    for path in (VENV / "lib").glob("python*/site-packages/hybrid_features_ros-*.egg-info"):
+        shutil.rmtree(path)
 
 
 def build(
