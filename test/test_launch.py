@@ -283,7 +283,7 @@ def test_ros2_launch_gives_the_nodes_what_file_and_arguments_say(
     values = {"input": {"depth": True, "rectified": True}, "frames": {"publish_tf": False}}
     file.write_text(yaml.safe_dump({"/**": {"ros__parameters": values}}))
     ros2_launch(name, f"params_file:={file}", "namespace:=robot", *arguments)
-    rclpy = pytest.importorskip("rclpy")
+    rclpy = pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
     from rcl_interfaces.srv import GetParameters
     from rclpy.parameter import parameter_value_to_python
 

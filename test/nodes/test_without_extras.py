@@ -5,7 +5,7 @@
 import pytest
 from missing import run_without
 
-pytest.importorskip("rclpy")
+pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
 
 EXTRAS = ("rosbags", "matplotlib", "onnxruntime", "torch", "rerun", "pooch", "skimage", "sklearn")
 NODES = ("vo_node", "feature_node", "odometry_node")
