@@ -13,6 +13,7 @@ from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import MappingConfig, OdometryConfig
 from hybrid_features_ros.core.types import Float64, MotionModel
 from hybrid_features_ros.odometry.bundle_adjustment import Solution
+from hybrid_features_ros.odometry.depth_bias import DepthBias
 from hybrid_features_ros.odometry.depth_filter import update_inverse_depths
 from hybrid_features_ros.odometry.frame import Frame
 from hybrid_features_ros.odometry.initializer import (
@@ -49,6 +50,7 @@ class Mapper:
         candidate_map: begun where the camera was lost, in case that ``local_map`` is not found again.
         last_frame: the newest image that was placed, if it is no keyframe.
         n_keyframes: made since the start; never decreases.
+        depth_bias: common error of the depths that the keyframes measured.
         start: how one camera alone began the map; None before, or where depth is measured.
     """
 
@@ -72,12 +74,14 @@ class Mapper:
         self._candidate_stamp = 0  # from which on the candidate map may be adopted [ns]
         self._job: tuple[int, BAWindow, Future[Solution]] | None = None
         self._max_inliers = 0  # of an image since the newest keyframe
+        self.depth_bias = DepthBias()
         self.start: MapStart | None = None
         self._next_revision = INITIALIZATION.first_revision  # parallax [rad]
 
     def start_map(self, frame: Frame, T: Float64, covariance: Float64, median_inverse_depth: float) -> None:
         """Begin the map with an image at ``T`` (4, 4)."""
         self.local_map = map_of(frame, T, covariance, median_inverse_depth, self.local_map.next_id)
+        self.depth_bias.add_keyframe(frame)
         self.n_keyframes += 1
 
     def start_candidate_map(
@@ -119,6 +123,7 @@ class Mapper:
         self.local_map = self.local_map.with_visibility(tracked.expected, found)
         self._max_inliers = max(self._max_inliers, int(tracked.inliers.sum()))
         if self._needs_keyframe(tracked, self.local_map, self._max_inliers, self.config):
+            self.depth_bias.add_keyframe(tracked.matches.frame, None if tracked.position_held else tracked)
             return True, self.insert_keyframe(tracked, covariance, median_inverse_depth)
         self.last_frame = tracked
         return False, None

@@ -29,7 +29,6 @@ from hybrid_features_ros.core.types import (
 from hybrid_features_ros.geometry.model_selection import no_motion
 from hybrid_features_ros.matching.mutual import NO_MATCHES
 from hybrid_features_ros.odometry.covariance import CovarianceModel, transport_covariance
-from hybrid_features_ros.odometry.depth_bias import DepthBias
 from hybrid_features_ros.odometry.frame import Frame
 from hybrid_features_ros.odometry.mapper import Mapper
 from hybrid_features_ros.odometry.motion_model import ConstantVelocityModel, Gyro
@@ -88,7 +87,7 @@ class Odometry:
         with self._timed("bundle"):
             self._apply_correction(self._mapper.apply_finished_adjustment(self._n_frames))
         sigma = self._config.tracking.inverse_depth_sigma
-        frame = self._depth_bias.corrected(Frame.make(stamp, features, camera, sigma, self._n_frames))
+        frame = self._mapper.depth_bias.corrected(Frame.make(stamp, features, camera, sigma, self._n_frames))
         if self._last is None:
             return self._start(frame)
         with self._timed("track"):
@@ -99,8 +98,6 @@ class Odometry:
             if tracked is not None:
                 inserted, correction = self._mapper.maybe_insert_keyframe(tracked, *self._uncertainty)
                 self._apply_correction(correction)
-                if inserted:
-                    self._depth_bias.add_keyframe(frame, None if tracked.position_held else tracked)
                 return replace(result, is_keyframe=inserted, keyframes=self._mapper.n_keyframes)
             if result.state is State.LOST and len(frame) >= self._config.two_view.min_inliers:
                 self._covariance.initialize_scene_depth(frame)
@@ -141,7 +138,7 @@ class Odometry:
         self._mapper.reset()
         self._motion = ConstantVelocityModel(self._config.tracking, pose, self._gyro)
         self._covariance = CovarianceModel(self._config.tracking, pose, covariance)
-        self._smoother, self._depth_bias = PoseSmoother(), DepthBias()
+        self._smoother = PoseSmoother()
         self._last, self._n_frames = None, 0
 
     def _check(self, stamp: int, features: Features, camera: Camera) -> None:
@@ -166,7 +163,6 @@ class Odometry:
         self._motion.start(frame.stamp)
         self._covariance.initialize_scene_depth(frame)
         self._mapper.start_map(frame, self._motion.pose, *self._uncertainty)
-        self._depth_bias.add_keyframe(frame)
         drift = self._covariance.dead_reckoning_covariance(1.0)
         self._last = self._result(frame, None, self._covariance.estimate, drift)
         return replace(self._last, is_keyframe=True)
