@@ -82,18 +82,20 @@ def select(
         grid: cells along each side of the image that share the budget, see :func:`balanced`; 0 = none.
         workspace: for what is computed on the way.
     """
-    found, heights, level = [np.zeros((0, 2))], [np.zeros(0, np.float32)], [np.zeros(0, np.intp)]
-    for i, heat in enumerate(heats[:levels]):
-        peaks = maxima(heat.logits, RADIUS, workspace)
-        found.append(to_image(refine(heat.logits, peaks), heat.logits, width, height))
-        heights.append(heat.logits[tuple(peaks.T)])
-        level.append(np.full(len(peaks), i))
-    points, scores = np.concatenate(found), np.concatenate(heights)
-    order = np.argsort(-scores, kind="stable")
-    order = order[spread(points[order], APART, None if grid else budget)]
+    maps = [heat.logits for heat in heats[:levels]]
+    peaks = [maxima(logits, RADIUS, workspace) for logits in maps]
+    total = sum(len(found) for found in peaks)
+    enough = total if grid else 2 * budget
+    while True:
+        points, scores, level = best_maxima(maps, peaks, enough, width, height)
+        order = spread(points, APART)
+        if len(order) >= budget or len(points) == total:
+            break
+        enough *= 2  # what comes last decides nothing: no more is looked at than the budget needs
     if grid:
-        order = order[balanced(points[order], width, height, budget, grid)][:budget]
-    chosen, chosen_levels = points[order], np.concatenate(level)[order]
+        order = order[balanced(points[order], width, height, budget, grid)]
+    order = order[:budget]
+    chosen, chosen_levels = points[order], level[order]
     scales = np.where(chosen_levels, SCALE * STEP**chosen_levels, FINEST_SCALE)
     return Keypoints(
         points=chosen.astype(np.float32),
@@ -103,6 +105,30 @@ def select(
         sigmas=(SIGMA * scales).astype(np.float32),
         levels=chosen_levels,
     )
+
+
+def best_maxima(
+    maps: Sequence[Float32], peaks: Sequence[NDArray[np.intp]], most: int, width: int, height: int
+) -> tuple[Float64, Float32, NDArray[np.intp]]:
+    """The best of the maxima of all levels, best first: points (N, 2) [px], scores (N,) and levels (N,).
+
+    Args:
+        maps: logits (H_l, W_l) of the levels.
+        peaks: their maxima, see :func:`.maxima`.
+        most: of the maxima; a few more where the last ones are equal.
+        width, height: of the image [px].
+    """
+    heights = [logits[tuple(found.T)] for logits, found in zip(maps, peaks, strict=True)]
+    scores = np.concatenate([np.zeros(0, np.float32), *heights])
+    least = np.partition(scores, -most)[-most] if most < len(scores) else -np.inf
+    points, level = [np.zeros((0, 2))], [np.zeros(0, np.intp)]
+    for i, (logits, found, score) in enumerate(zip(maps, peaks, heights, strict=True)):
+        good = found[score >= least]
+        points.append(to_image(refine(logits, good), logits, width, height))
+        level.append(np.full(len(good), i))
+    scores = scores[scores >= least]
+    order = np.argsort(-scores, kind="stable")
+    return np.concatenate(points)[order], scores[order], np.concatenate(level)[order]
 
 
 def balanced(points: Float64, width: int, height: int, budget: int, grid: int) -> NDArray[np.intp]:
@@ -134,9 +160,9 @@ def orientations(
         rows = np.flatnonzero(weights)
         if len(rows):
             where = to_level(points[rows], heat.logits, width, height).astype(np.float32)
-            gradient = np.dstack([heat.gradient[0], heat.gradient[1]])
-            here = cv2.remap(
-                gradient, where[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-            )
-            total[rows] += weights[rows, None] * here[:, 0]
+            for axis, gradient in enumerate(heat.gradient):
+                here = cv2.remap(
+                    gradient, where[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+                )
+                total[rows, axis] += weights[rows] * here[:, 0]
     return np.arctan2(total[:, 1], total[:, 0]).astype(np.float32)

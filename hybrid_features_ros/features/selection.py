@@ -96,23 +96,12 @@ def _quadratic_fit(radius: int, sigma: float) -> Float32:
 FIT = _quadratic_fit(FIT_RADIUS, FIT_SIGMA)
 
 
-def spread(points: Float64, apart: float, most: int | None = None) -> Rows:
+def spread(points: Float64, apart: float) -> Rows:
     """Greedy non-maximum suppression of points (N, 2), best first: rows that are left, in their order.
 
     The first point is kept, all later ones no farther than ``apart`` are dropped; the next one left is kept,
-    and so on until ``most`` are. What comes last decides nothing, so that no more is looked at than the
-    budget needs.
+    and so on. Points that no better undecided one disturbs are decided all at once.
     """
-    enough = len(points) if most is None else 2 * most
-    while True:
-        kept = _spread(points[:enough], apart)
-        if enough >= len(points) or (most is not None and len(kept) >= most):
-            return kept[:most]
-        enough *= 2
-
-
-def _spread(points: Float64, apart: float) -> Rows:
-    """As :func:`spread`; points that no better undecided one disturbs are decided all at once."""
     kept = np.ones(len(points), np.bool_)
     better, worse = cKDTree(points).query_pairs(apart, output_type="ndarray").T
     while len(better):

@@ -14,6 +14,7 @@ responses instead of sixteen.
 frequencies is all that matters. A 7x7 kernel becomes a 3x3 or 5x5 stencil after one common blur, as a
 derivative of a Gaussian is a difference of a blurred image: the stencil's weights are those of least mean
 square error over levels with the spectrum of natural images (Field, 1987: 1 / frequency^2) and camera noise.
+Stencils that are the product of a row and a column are applied as such.
 
 *Memory is reused*, see :class:`.Workspace`.
 """
@@ -38,6 +39,7 @@ SMOOTH_RADIUS, SMOOTH_SIGMA = 2, 0.7  # of the blur that makes the logits fit fo
 _BLUR_RADIUS, _BLUR_SIGMA = 2, 1.0  # of the common blur before the stencils [px]
 _LEAST_EIGENVALUE = 1e-3  # of a form, as a share of its factor's largest: below, the axis is left out
 _MOST_ERROR = 0.01  # of a stencil, as a share of its factor's strongest response
+_RANK_ONE = 1e-4  # second singular value of a kernel over its first, up to which it is of rank one
 _IMAGE_SIGMA, _NOISE, _ROUNDING = 0.2, 2 / 255, 1e-4  # of the levels that stencils are fitted to
 _BORDER = cv2.BORDER_REFLECT_101
 
@@ -62,6 +64,33 @@ def harmonics(order: int) -> Float64:
     return np.array(found)
 
 
+@dataclass(frozen=True, eq=False)
+class Stencil:
+    """A small kernel (2r+1, 2r+1) float32; where it is of rank one, the ``column`` and the ``row`` (2r+1,)
+    whose product it is.
+    """
+
+    kernel: Float32
+    column: Float32 | None = None
+    row: Float32 | None = None
+
+    def apply(self, image: Float32, out: Float32) -> None:
+        """Write the responses (H, W) to an image (H, W)."""
+        if self.row is None or self.column is None:
+            cv2.filter2D(image, -1, self.kernel, dst=out, borderType=_BORDER)
+        else:
+            cv2.sepFilter2D(image, -1, self.row, self.column, dst=out, borderType=_BORDER)
+
+    @staticmethod
+    def make(kernel: Float64) -> Stencil:
+        """The stencil of a kernel."""
+        columns, values, rows = np.linalg.svd(kernel)
+        if values[1] > _RANK_ONE * values[0]:
+            return Stencil(np.asarray(kernel, dtype=np.float32))
+        column, row = ((values[0] ** 0.5 * v).astype(np.float32) for v in (columns[:, 0], rows[0]))
+        return Stencil(np.outer(column, row), column, row)
+
+
 @dataclass(frozen=True)
 class Factor:
     """``(floor + max(q, 0)) ** exponent`` with ``q = sum of sign * response^2``.
@@ -70,7 +99,7 @@ class Factor:
         filters: sign and stencil, those of order 1 first (x, then y).
     """
 
-    filters: tuple[tuple[float, Float32], ...]
+    filters: tuple[tuple[float, Stencil], ...]
     floor: float
     exponent: float
 
@@ -101,7 +130,7 @@ class SteerableNetwork:
             self.level_bias
         ):  # no keypoints of this level: its gradient is all that is asked for
             for (_, stencil), out in zip(self.factors[0].filters, gradient, strict=False):
-                cv2.filter2D(blurred, -1, stencil, dst=out, borderType=_BORDER)
+                stencil.apply(blurred, out)
             return Heat(blurred, gradient)
         logits = array("sum of factors", *shape)
         logits.fill(0)
@@ -115,15 +144,14 @@ class SteerableNetwork:
         """Add a factor's logarithm to the logits; write its responses of order 1 to ``gradient``."""
         array, shape = self._workspace.array, blurred.shape
         sums = {sign: array(f"energies {sign}", *shape) for sign in (1.0, -1.0)}
-        for total in sums.values():
-            total.fill(0)
+        sums[1.0].fill(factor.floor)
+        sums[-1.0].fill(0)
         for k, (sign, stencil) in enumerate(factor.filters):
             out = gradient[k] if gradient is not None and k < 2 else array("response", *shape)
-            cv2.filter2D(blurred, -1, stencil, dst=out, borderType=_BORDER)
+            stencil.apply(blurred, out)
             cv2.accumulateSquare(out, sums[sign])
         q = cv2.subtract(sums[1.0], sums[-1.0], dst=sums[1.0])
-        cv2.threshold(q, 0, 0, cv2.THRESH_TOZERO, dst=q)
-        np.add(q, np.float32(factor.floor), out=q)
+        cv2.max(q, factor.floor, dst=q)
         cv2.log(q, dst=q)
         cv2.scaleAdd(q, factor.exponent, logits, dst=logits)
 
@@ -167,7 +195,7 @@ def principal_filters(order: int, profiles: Float32, signs: Float32) -> list[tup
     return found
 
 
-def stencil(kernel: Float64, tolerance: float) -> Float32:
+def stencil(kernel: Float64, tolerance: float) -> Stencil:
     """The smallest stencil that, after the common blur, responds to levels as a kernel (7, 7) does.
 
     Its sum is zero. ``tolerance`` is the root mean square error of a response to levels in [0, 1] that makes
@@ -188,7 +216,7 @@ def stencil(kernel: Float64, tolerance: float) -> Float32:
         if float(missed @ covariance @ missed) ** 0.5 < tolerance:
             break
     full = np.insert(weights, middle, -weights.sum())
-    return np.asarray(full.reshape(2 * radius + 1, -1), dtype=np.float32)
+    return Stencil.make(full.reshape(2 * radius + 1, -1))
 
 
 def _placed(window: Float64, reach: int, y: int, x: int) -> Float64:

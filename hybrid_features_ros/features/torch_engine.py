@@ -103,7 +103,7 @@ class FeatureModule(nn.Module):
         self._keep("smooth", network.smooth)
         for i, factor in enumerate(network.factors):
             for k, (_, stencil) in enumerate(factor.filters):
-                self._keep(f"stencil_{i}_{k}", stencil)
+                self._keep(f"stencil_{i}_{k}", stencil.kernel)
         shares = cell_shares(SIDE, CELL).reshape(SIDE, SIDE, -1)[1:-1, 1:-1].reshape(-1, CELLS * CELLS)
         self._keep("shares", shares)
         self.layers = sorted(descriptor.arrays) if descriptor else []

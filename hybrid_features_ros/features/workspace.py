@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from hybrid_features_ros.core.types import Float32
@@ -22,7 +24,7 @@ class Workspace:
 
     def array(self, name: str, *shape: int) -> Float32:
         """An array of ``shape``, such as (H, W), with whatever was in it; memory grows as needed."""
-        size = int(np.prod(shape))
+        size = prod(shape)
         if name not in self._memory or self._memory[name].size < size:
             self._memory[name] = np.empty(size, np.float32)
         return self._memory[name][:size].reshape(shape)
