@@ -16,7 +16,7 @@ import numpy as np
 from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.weights import Weights
 
-_PORTION = 64  # patches at a time
+_PORTION = 128  # patches at a time
 _LEAST_LIGHT = 1e-8  # added to the variance of a patch
 
 
@@ -57,17 +57,36 @@ class ResidueNetwork:
     def _convolve(self, patches: Float32) -> Float32:
         x = _even_light(patches)[..., None]
         for (weight, bias), stride in zip(self._convolutions, self._strides, strict=True):
-            side = len(weight)
-            margin = (0, 0) if side == stride else (side // 2,) * 2
-            padded = np.pad(x, ((0, 0), margin, margin, (0, 0))) if margin[0] else x
-            windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
-            windows = windows[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
-            columns = windows.reshape(-1, weight[..., 0].size)
-            x = columns @ weight.reshape(columns.shape[1], -1)
+            x = _convolved(x, weight, stride)
             x += bias
             np.maximum(x, 0, out=x)
-            x = x.reshape(*windows.shape[:3], -1)
         return np.asarray(x.reshape(len(x), x[0].size if len(x) else -1), dtype=np.float32)
+
+
+def _convolved(x: Float32, weight: Float32, stride: int) -> Float32:
+    """Maps (N, side, side, C) convolved with ``weight`` (K, K, C, D): (N, out, out, D).
+
+    Windows that tile the maps are one matrix product. Others overlap and reach beyond the border, where maps
+    are zero: each place has a product of its own, of the samples inside.
+    """
+    n, side, _, channels = x.shape
+    kernel, depth = len(weight), weight.shape[-1]
+    if kernel == stride:
+        out = side // stride
+        tiles = x.reshape(n, out, stride, out, stride * channels).transpose(0, 1, 3, 2, 4)
+        return (tiles.reshape(-1, weight[..., 0].size) @ weight.reshape(-1, depth)).reshape(
+            n, out, out, depth
+        )
+    margin = kernel // 2
+    starts = [i * stride - margin for i in range((side + 2 * margin - kernel) // stride + 1)]
+    spans = [(max(s, 0), min(s + kernel, side), s) for s in starts]
+    out = np.empty((n, len(spans), len(spans), depth), np.float32)
+    for i, (top, bottom, y) in enumerate(spans):
+        for j, (left, right, x0) in enumerate(spans):
+            window = x[:, top:bottom, left:right].reshape(n, -1)
+            part = weight[top - y : bottom - y, left - x0 : right - x0].reshape(-1, depth)
+            out[:, i, j] = window @ part
+    return out
 
 
 def _layers(weights: Weights, name: str) -> Iterator[tuple[Float32, Float32]]:

@@ -22,7 +22,7 @@ from hybrid_features_ros.features.patches import CELL, CELLS, cell_shares
 from hybrid_features_ros.features.workspace import Workspace
 
 DIRECTIONS, CLIP = 8, 0.2
-_PORTION = 64  # patches at a time: what is computed of them stays in the processor's cache
+_PORTION = 128  # patches at a time: what is computed of them stays in the processor's cache
 
 
 def describe_patches(patches: Float32, cell: float = CELL, workspace: Workspace | None = None) -> Float32:
