@@ -16,9 +16,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from hybrid_features_ros.core import se3
-from hybrid_features_ros.core.types import Bool, Float64, Int32
+from hybrid_features_ros.core.types import Bool, Float64, Int32, Rows
 from hybrid_features_ros.geometry.robust import CAUCHY_WIDTH, cauchy_weights, robust_scale
-from hybrid_features_ros.geometry.tangent import tangent_bases
+from hybrid_features_ros.geometry.tangent import cross, dot, tangent_bases
 
 
 @dataclass(frozen=True)
@@ -88,26 +88,65 @@ class Solution:
 
 
 @dataclass(frozen=True, eq=False)
+class _Views:
+    """What stays as it is during an adjustment, as columns: operations run along memory.
+
+    Attributes:
+        basis: (2, 3, O) of the tangent planes of the observed rays.
+        rays: (3, O) those rays.
+        anchor_rays: (3, L) of the landmarks.
+        anchor: (O,) the keyframe that each observation's landmark is anchored in.
+        place: (K,) number of a pose among the free ones; -1 = fixed.
+        moving, anchored: (M,), (N,) observations by a free pose, and of landmarks with a free anchor.
+    """
+
+    basis: Float64
+    rays: Float64
+    anchor_rays: Float64
+    anchor: Int32
+    place: Rows
+    moving: Rows
+    anchored: Rows
+
+    @staticmethod
+    def of(p: Problem) -> _Views:
+        """Of a problem."""
+        place = np.where(p.free, np.cumsum(p.free) - 1, -1)
+        anchor = p.anchors[p.landmark]
+        rays, anchor_rays = (np.ascontiguousarray(r.T) for r in (p.rays, p.anchor_rays))
+        moving, anchored = (np.flatnonzero(p.free[k]) for k in (p.keyframe, anchor))
+        return _Views(tangent_bases(p.rays), rays, anchor_rays, anchor, place, moving, anchored)
+
+
+@dataclass(frozen=True, eq=False)
 class _State:
-    """Poses (K, 4, 4) and inverse depths (L,), with the bases (O, 2, 3) of the rays' tangent planes."""
+    """Poses (K, 4, 4) and inverse depths (L,)."""
 
     poses: Float64
     inverse_depth: Float64
-    basis: Float64
+
+    @property
+    def rotations(self) -> Float64:
+        """(3, 3, K)."""
+        return self.poses[:, :3, :3].transpose(1, 2, 0)
+
+    @property
+    def positions(self) -> Float64:
+        """(3, K)."""
+        return self.poses[:, :3, 3].T
 
 
 def adjust(problem: Problem, iterations: int) -> Solution:
     """Levenberg-Marquardt with Cauchy weights that follow the scatter of the residuals."""
-    p = problem
-    basis = np.ascontiguousarray(tangent_bases(p.rays).transpose(2, 0, 1))
-    state = _State(p.poses.copy(), p.inverse_depth.copy(), basis)
+    p, views = problem, _Views.of(problem)
+    state = _State(p.poses.copy(), p.inverse_depth.copy())
     damping, best = DAMPING.initial, np.inf
-    noise = robust_scale(_errors(p, state))
+    noise = robust_scale(_errors(p, views, state))
     for _ in range(iterations):
-        S, g, E, V, w = _normal_equations(p, state, noise)
+        S, g, E, V, w = _normal_equations(p, views, state, noise)
         step = np.linalg.solve(S + damping * np.diag(np.diag(S)) + 1e-12 * np.eye(len(S)), -g)
         trial = _moved(p, state, np.asarray(step), -(w + E @ step) / V)
-        errors = _errors(p, trial)
+        errors = _errors(p, views, trial)
         cost = float(np.log1p(np.minimum(errors, 1e12) / (CAUCHY_WIDTH * noise) ** 2).sum())
         if cost < best:
             state, damping = trial, damping * DAMPING.success
@@ -116,21 +155,21 @@ def adjust(problem: Problem, iterations: int) -> Solution:
                 break
         else:
             damping *= DAMPING.failure
-    return _solution(p, state)
+    return _solution(p, views, state)
 
 
 def _moved(p: Problem, state: _State, step: Float64, change: Float64) -> _State:
     """The state after steps (6F,) of the free poses and changes (L,) of the inverse depths."""
-    full = np.zeros((len(p.free), 6))
-    full[p.free] = step.reshape(-1, 6)
-    poses = np.array([se3.orthonormal(T @ se3.exp(s)) for T, s in zip(state.poses, full, strict=True)])
-    return _State(poses, np.clip(state.inverse_depth + change, 1e-3 * p.prior, None), state.basis)
+    poses = state.poses.copy()
+    for k, s in zip(np.flatnonzero(p.free), step.reshape(-1, 6), strict=True):
+        poses[k] = se3.orthonormal(poses[k] @ se3.exp(s))
+    return _State(poses, np.clip(state.inverse_depth + change, 1e-3 * p.prior, None))
 
 
-def _solution(p: Problem, state: _State) -> Solution:
-    errors = _errors(p, state)
+def _solution(p: Problem, views: _Views, state: _State) -> Solution:
+    errors = _errors(p, views, state)
     noise = robust_scale(errors)
-    S, _, _, V, _ = _normal_equations(p, state, noise)
+    S, _, _, V, _ = _normal_equations(p, views, state, noise)
     C = np.linalg.pinv(S, rcond=1e-12, hermitian=True)
     covariance = np.zeros((len(state.poses), 6, 6))
     for i, k in enumerate(np.flatnonzero(p.free)):
@@ -140,75 +179,65 @@ def _solution(p: Problem, state: _State) -> Solution:
 
 
 def _normal_equations(
-    p: Problem, state: _State, noise: float
+    p: Problem, views: _Views, state: _State, noise: float
 ) -> tuple[Float64, Float64, Float64, Float64, Float64]:
     """Reduced system ``S`` (6F, 6F), ``g``; the landmarks' ``E`` (L, 6F), ``V`` (L,) and ``w`` (L,)."""
-    r, J, J_anchor, A = _linearise(p, state)
-    errors = (r**2).sum(axis=1) / p.sigmas**2
-    weights = cauchy_weights(errors, noise) / (p.sigmas * noise) ** 2
-    r = np.where(np.isfinite(r), r, 0)
-    F = int(p.free.sum())
-    place = np.where(p.free, np.cumsum(p.free) - 1, F)  # fixed poses share a place that is cut away
-    rows, columns = place[p.keyframe], place[p.anchors[p.landmark]]
-    L = len(state.inverse_depth)
-    V = np.bincount(p.landmark, weights * (A**2).sum(1), L) + 1 / p.prior_sigmas**2
-    w = (
-        np.bincount(p.landmark, weights * (A * r).sum(1), L)
-        + (state.inverse_depth - p.prior) / p.prior_sigmas**2
-    )
-    Jw, Jw_anchor = J * weights[:, None, None], J_anchor * weights[:, None, None]
-    pull = np.concatenate([np.einsum("oki,ok->oi", j, A) for j in (Jw, Jw_anchor)])
-    force = np.concatenate([np.einsum("oki,ok->oi", j, r) for j in (Jw, Jw_anchor)])
-    both, twice = np.concatenate([rows, columns]), np.concatenate([p.landmark, p.landmark])
-    couple = _total(pull, twice * (F + 1) + both, L * (F + 1)).reshape(L, F + 1, 6)
-    g = _total(force, both, F + 1)
-    cross = np.einsum("oki,okj->oij", Jw, J_anchor)
-    blocks = np.concatenate([
-        np.einsum("oki,okj->oij", Jw, J), cross, cross.transpose(0, 2, 1),
-        np.einsum("oki,okj->oij", Jw_anchor, J_anchor),
-    ])  # fmt: skip
-    pairs = np.concatenate([rows, rows, columns, columns]) * (F + 1) + np.concatenate(
-        [rows, columns, rows, columns]
-    )
-    H = _total(blocks.reshape(-1, 36), pairs, (F + 1) ** 2).reshape(F + 1, F + 1, 6, 6)
-    n = 6 * F
-    E = couple[:, :F].reshape(L, n)
-    full = H[:F, :F].transpose(0, 2, 1, 3).reshape(n, n)
+    r, errors, J, A = _linearise(p, views, state)
+    root = np.sqrt(cauchy_weights(errors, noise)) / (p.sigmas * noise)
+    r = (np.where(np.isfinite(r), r, 0) * root).T.ravel()
+    A = (A * root).T.ravel()
+    J = (J * root[:, None, None]).reshape(len(r), -1)
+    L, rows = len(state.inverse_depth), np.repeat(p.landmark, 2)
+    V = np.bincount(rows, A * A, L) + 1 / p.prior_sigmas**2
+    w = np.bincount(rows, A * r, L) + (state.inverse_depth - p.prior) / p.prior_sigmas**2
+    E = csr_matrix((A, (rows, np.arange(len(A)))), (L, len(A))) @ J
     scaled = E / V[:, None]
-    return full - E.T @ scaled, g[:F].ravel() - scaled.T @ w, E, V, w
+    return J.T @ J - E.T @ scaled, J.T @ r - scaled.T @ w, E, V, w
 
 
-def _linearise(p: Problem, state: _State) -> tuple[Float64, Float64, Float64, Float64]:
-    """Residuals (O, 2), Jacobians (O, 2, 6) in the observing and the anchoring pose, (O, 2) in the inverse
-    depth.
+def _linearise(p: Problem, views: _Views, state: _State) -> tuple[Float64, Float64, Float64, Float64]:
+    """Residuals (2, O) and their squares over the variance (O,), Jacobians (O, 2, 6F) in the free poses,
+    and (2, O) in the inverse depth.
     """
-    poses, basis = state.poses, state.basis
-    anchor = p.anchors[p.landmark]
-    R, R_a = poses[p.keyframe, :3, :3], poses[anchor, :3, :3]
-    away = poses[anchor, :3, 3] - poses[p.keyframe, :3, 3]
-    rho = state.inverse_depth[p.landmark][:, None]
-    rays = p.anchor_rays[p.landmark]
-    into = R.transpose(0, 2, 1)
-    turn = into @ R_a
-    t = np.einsum("oij,oj->oi", into, away)
-    d = np.einsum("oij,oj->oi", turn, rays) + rho * t
-    length = np.maximum(np.linalg.norm(d, axis=1), 1e-12)[:, None]
+    r, R, d, away, u, length = _project(p, views, state)
+    rho = state.inverse_depth[p.landmark]
+    P = (views.basis - r[:, None] * u) / length  # derivatives in d
+    P_world = (R * P[:, None]).sum(axis=2)
+    J = np.zeros((len(rho), 2, int(p.free.sum()), 6))
+    o = views.moving
+    moved = np.concatenate([-rho[o] * P[:, :, o], cross(P[:, :, o], d[:, o])], axis=1)
+    J[o, :, views.place[p.keyframe[o]]] = moved.transpose(2, 0, 1)
+    o = views.anchored
+    Q = (state.rotations[:, :, views.anchor[o]] * P_world[:, :, None, o]).sum(axis=1)
+    moved = np.concatenate([rho[o] * Q, cross(views.anchor_rays[:, p.landmark[o]], Q)], axis=1)
+    J[o, :, views.place[views.anchor[o]]] = moved.transpose(2, 0, 1)
+    return r, _squared(p, views, r, u), J.reshape(len(rho), 2, -1), dot(P_world, away)
+
+
+def _project(
+    p: Problem, views: _Views, state: _State
+) -> tuple[Float64, Float64, Float64, Float64, Float64, Float64]:
+    """Residuals (2, O); rotations (3, 3, O) of the observing poses; the points times their inverse depths
+    (3, O) and the way to the anchors (3, O), in the axes of those poses and of the world; the points'
+    directions (3, O) and lengths (O,).
+    """
+    rotations, positions = state.rotations, state.positions
+    R = rotations[:, :, p.keyframe]
+    rays = (rotations[:, :, p.anchors] * views.anchor_rays).sum(axis=1)  # in the world
+    away = positions[:, views.anchor] - positions[:, p.keyframe]
+    towards = rays[:, p.landmark] + state.inverse_depth[p.landmark] * away
+    d = (R * towards[:, None]).sum(axis=0)
+    length = np.maximum(np.sqrt(dot(d, d)), 1e-12)
     u = d / length
-    r = np.einsum("oki,oi->ok", basis, u)
-    P = (basis - r[..., None] * u[:, None]) / length[..., None]
-    J = np.concatenate([-rho[..., None] * P, -np.cross(d[:, None], P)], axis=2)
-    Q = P @ turn
-    J_anchor = np.concatenate([rho[..., None] * Q, np.cross(rays[:, None], Q)], axis=2)
-    front = (u * p.rays).sum(axis=1) > 0.2
-    return np.where(front[:, None], r, np.inf), J, J_anchor, np.einsum("oki,oi->ok", P, t)
+    return dot(views.basis, u), R, d, away, u, length
 
 
-def _errors(p: Problem, state: _State) -> Float64:
-    r = _linearise(p, state)[0]
-    return np.asarray((r**2).sum(axis=1) / p.sigmas**2)
+def _squared(p: Problem, views: _Views, r: Float64, u: Float64) -> Float64:
+    """Squared residuals over their variance (O,); infinite on the other side of a camera."""
+    front = dot(u, views.rays) > 0.2
+    return np.where(front, (r[0] ** 2 + r[1] ** 2) / p.sigmas**2, np.inf)
 
 
-def _total(rows: Float64, index: Int32, size: int) -> Float64:
-    """Sums (size, D) of the rows (O, D) that share an index (O,)."""
-    chosen = csr_matrix((np.ones(len(index)), (index, np.arange(len(index)))), (size, len(index)))
-    return np.asarray(chosen @ rows)
+def _errors(p: Problem, views: _Views, state: _State) -> Float64:
+    r, _, _, _, u, _ = _project(p, views, state)
+    return _squared(p, views, r, u)
