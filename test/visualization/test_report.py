@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The report holds everything, needs nothing, and a browser draws it."""
+"""The report holds everything, needs nothing, and its script draws it: under Node and in a browser."""
 
 import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,12 +14,17 @@ import pytest
 import yaml
 from runs import circle, evaluation, snapshots
 
-from hybrid_features_ros.core.config import Config, options
+from hybrid_features_ros.core.config import options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.evaluation.results import write_results
 from hybrid_features_ros.io.trajectory import read_tum
 from hybrid_features_ros.visualization.report import read_page, run_data, write_page, write_report
 
+NODE = shutil.which("node")
+NODE_VERSION = subprocess.run([NODE, "--version"], capture_output=True, text=True).stdout if NODE else "v0"
+NEEDS_NODE = pytest.mark.skipif(
+    int(NODE_VERSION[1:].partition(".")[0]) < 18, reason="no Node.js of version 18: apt-get install nodejs"
+)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -83,7 +89,7 @@ def test_the_folder_holds_trajectory_figures_and_configuration(tmp_path):
     assert len(read_tum(tmp_path / "run" / "trajectory.tum")) == 60
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == run.report
     nodes = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["/**"]["ros__parameters"]
-    for o in options(Config()):
+    for o in options(run.config):
         value = nodes
         for part in o.name.split("."):
             value = value[part]
@@ -94,6 +100,61 @@ def test_seven_hundred_frames_weigh_less_than_ten_megabytes(tmp_path):
     run = evaluation(frames=700)
     write_page(tmp_path / "r.html", [run_data(run, snapshots(run, 12))])
     assert (tmp_path / "r.html").stat().st_size < 10e6
+
+
+def shown(page: Path) -> dict:
+    """What a page draws, see page_driver.js."""
+    command = [NODE, str(Path(__file__).with_name("page_driver.js")), str(page)]
+    return json.loads(subprocess.run(command, check=True, timeout=60, capture_output=True).stdout)
+
+
+def end_of(path: str) -> list[float]:
+    """The last point of an SVG path."""
+    return [float(v) for v in re.findall(r"-?[\d.]+", path)[-2:]]
+
+
+@NEEDS_NODE
+def test_the_script_draws_one_run_and_follows_the_reader(tmp_path):
+    run = evaluation("one")
+    write_report(tmp_path / "one", run, snapshots(run))
+    page = shown(tmp_path / "one" / "report.html")
+    assert page["title"] == "one"
+    assert {
+        "From above",
+        "In space",
+        "State",
+        "Position error",
+        "Orientation error",
+        "Time",
+        "Frames",
+    } <= set(page["headings"])
+    data = run_data(run)
+    traces = [p for p in page["paths"] if p["class"] == "trace"]
+    assert len(traces) >= len(set(data["states"])), "a stretch of the path for every state"
+    assert all("NaN" not in p["d"] and "undefined" not in p["d"] for p in page["paths"])
+    assert ["odometry.seed", "0"] in page["rows"], "the configuration"
+    assert page["idle"] == "hidden" and page["reading"].startswith(f"{data['seconds'][-1]:.2f} s")
+    assert f"{data['inliers'][-1]} of {data['matches'][-1]} matches" in page["reading"]
+    assert len(page["turned"]) == len(page["canvas"]) > 0, "the same lines"
+    assert page["turned"] != page["canvas"], "an arrow key turns the path in space"
+    assert page["shot"]["open"] and page["shot"]["reading"].startswith("0.00 s")
+    assert page["theme"] == "dark"
+
+
+@NEEDS_NODE
+def test_the_script_puts_runs_side_by_side(tmp_path):
+    runs = [run_data(evaluation(name, error=error)) for name, error in (("one", 0.01), ("two", 0.05))]
+    for run in runs:
+        run["shots"] = run_data(evaluation(), snapshots(evaluation()))["shots"]
+    runs[1]["keypoints"] = [v // 2 for v in runs[1]["keypoints"]]
+    write_page(tmp_path / "r.html", runs)
+    page = shown(tmp_path / "r.html")
+    assert page["title"] == "Comparison"
+    assert ["position error, rmse", "0.010 m", "0.050 m"] in page["rows"]
+    assert len(page["details"]) == 2 and page["details"][0] != page["details"][1]
+    truth = next(p["d"] for p in page["paths"] if p["class"] == "truth")
+    first = next(p["d"] for p in page["paths"] if p["class"] == "trace")
+    assert np.allclose(end_of(truth), end_of(first), atol=12), "the paths end at one place"
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")

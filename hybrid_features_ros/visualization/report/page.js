@@ -139,7 +139,7 @@ function stretches(values) {
 }
 
 function band(run) {
-  const { box, svg, line } = frame("State", "what the odometry says of itself", 46);
+  const { box, svg, line } = frame("State", "as published in status", 46);
   for (const [state, first, last] of stretches(run.states)) {
     const end = run.seconds[Math.min(last + 1, run.seconds.length - 1)];
     const rect = vector("rect", {
@@ -163,7 +163,7 @@ function errors() {
   } else {
     const highest = Math.max(...withTruth.flatMap((r) => r.errors.orientation).filter(finite), 1e-9) * 1.08;
     card.append(
-      chart("Position error", "metres to the truth after alignment; dotted: the standard deviation that the odometry claims, where it is not beyond the scale", [
+      chart("Position error", "metres to the truth after alignment; dotted: the estimated standard deviation, where it is not beyond the scale", [
         ...withTruth.map((run) => ({ run, values: run.sigma, stroke: colour(run), dash: true })),
         ...withTruth.map((run) => ({ run, values: run.errors.position, stroke: colour(run) })),
       ]),
@@ -338,7 +338,7 @@ const FIGURES = [ // name, unit, digits, value, is more better?
   ["frames with translation", "%", 1, (r) => (100 * r.metrics.with_translation) / Math.max(r.metrics.frames, 1), true],
   ["new maps after a loss", "", 0, (r) => r.metrics.resets, false],
   ["a frame, median", "ms", 1, total, false],
-  ["NEES (6 is honest)", "", 1, (r) => r.metrics.nees_mean, null],
+  ["NEES (6: consistent)", "", 1, (r) => r.metrics.nees_mean, null],
   ["scale found by the alignment", "", 3, (r) => r.metrics.scale, null],
 ];
 
