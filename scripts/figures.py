@@ -25,7 +25,7 @@ from PIL import Image
 
 from hybrid_features_ros.core.config import Config, FeatureConfig
 from hybrid_features_ros.core.types import State
-from hybrid_features_ros.evaluation.evaluate import Mode, evaluate
+from hybrid_features_ros.evaluation.evaluate import Mode, evaluate, with_mode
 from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.features.detector import SCALE
 from hybrid_features_ros.features.patches import SIDE, SPACING
@@ -71,9 +71,9 @@ def main() -> None:
 
 def _run(source: Source, work: Path, mode: Mode) -> Run:
     if not (work / mode / "report.html").exists():
-        every = 2 if mode == "rgbd" else 1
-        gallery = FrameGallery(source.stamps[::every])
-        evaluation = evaluate(source, Config(), mode, every=every, watchers=[gallery])
+        frames = slice(None, None, 2 if mode == "rgbd" else 1)
+        gallery = FrameGallery(source.stamps[frames])
+        evaluation = evaluate(source, with_mode(Config(), mode), frames, watchers=[gallery])
         write_report(work / mode, evaluation, gallery.snapshots)
     return read_page(work / mode)[0]
 
@@ -81,7 +81,7 @@ def _run(source: Source, work: Path, mode: Mode) -> Run:
 def draw_film(path: Path, source: Source) -> None:
     """The moving picture at the top of README, at the speed of the recording; leaves the run beside it."""
     film, gallery = TrackFilm(), FrameGallery(source.stamps)
-    run = evaluate(source, Config(), "mono", watchers=[film, gallery])
+    run = evaluate(source, Config(), watchers=[film, gallery])
     write_report(path.parent / "mono", run, gallery.snapshots)
     assert run.truth is not None
     found, true = associate(run.trajectory, run.truth)

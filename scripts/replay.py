@@ -54,8 +54,9 @@ def differs(sequence: list[str], before: list[str]) -> bool:
 
 def digests(path: str, mode: str, extractor: str) -> Iterator[str]:
     """Of everything that the odometry says about each frame, but for the time it took."""
-    config = with_options(Config(), {"features.extractor": extractor, "input.depth": mode == "rgbd"})
-    for step in run(open_source(Path(path)), config, stereo=mode == "stereo"):
+    used = {"input.depth": mode == "rgbd", "input.stereo": mode == "stereo"}
+    config = with_options(Config(), {"features.extractor": extractor, **used})
+    for step in run(open_source(Path(path)), config):
         digest = hashlib.sha256()
         for part in flat(step.result):
             digest.update(part)

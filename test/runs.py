@@ -18,7 +18,7 @@ from hybrid_features_ros.core.types import (
     State,
     Trajectory,
 )
-from hybrid_features_ros.evaluation.evaluate import Evaluation
+from hybrid_features_ros.evaluation.evaluate import Evaluation, with_mode
 from hybrid_features_ros.visualization.gallery import Snapshot
 
 STEP = 33_000_000
@@ -58,7 +58,7 @@ def evaluation(name: str = "a run", frames: int = 60, error: float = 0.01, truth
         "ms": {"extract": {"median": 7.0, "p95": 9.0}, "track": {"median": 5.0, "p95": 5.0}},
     }  # fmt: skip
     return Evaluation(
-        name, "rgbd", Config(), results, [7.0] * frames, circle(frames) if truth else None, report,
+        name, with_mode(Config(), "rgbd"), results, [7.0] * frames, circle(frames) if truth else None, report,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from hybrid_features_ros.benchmarks.tables import tables
 from hybrid_features_ros.core.config import Config, FeatureConfig
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import UInt8
-from hybrid_features_ros.evaluation.evaluate import evaluate
+from hybrid_features_ros.evaluation.evaluate import Mode, evaluate, with_mode
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
 from hybrid_features_ros.features import Extractor, load_extractor, make_extractor
 from hybrid_features_ros.io.sources import open_source
@@ -66,8 +66,9 @@ def odometry_part(folder: Path, config: Config, every: int = 1) -> Report:
     if truth is None:
         raise InputError(f"{folder}: the rendered sequence lost its groundtruth.txt; delete the folder")
     methods: Report = {}
-    for mode in ("mono", "rgbd"):
-        ours = evaluate(source, config, "rgbd" if mode == "rgbd" else "mono", every=every)
+    modes: tuple[Mode, ...] = ("mono", "rgbd")
+    for mode in modes:
+        ours = evaluate(source, with_mode(config, mode), slice(None, None, every))
         other = textbook_odometry(source, every, depth=mode == "rgbd")
         metrics = evaluate_trajectory(
             other, truth, alignment="sim3" if mode == "mono" else "se3", delta_frames=max(1, 30 // every)

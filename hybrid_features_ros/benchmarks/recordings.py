@@ -22,7 +22,7 @@ from hybrid_features_ros.benchmarks.baseline_odometry import textbook_odometry
 from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import OdometryResult, Trajectory
-from hybrid_features_ros.evaluation.evaluate import Mode, fewest_inliers, has_translation
+from hybrid_features_ros.evaluation.evaluate import Mode, fewest_inliers, has_translation, with_mode
 from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory
 from hybrid_features_ros.evaluation.run import extracted, trajectory
 from hybrid_features_ros.io.source import Source
@@ -152,12 +152,11 @@ def measure(source: Source, config: Config, mode: Mode, starts: int = STARTS) ->
 
 def run_starts(source: Source, config: Config, mode: Mode, starts: int) -> dict[int, list[OdometryResult]]:
     """Results by first frame, of runs that share one pass over the images."""
-    if mode == "rgbd":
-        config = with_options(config, {"input.depth": True})
+    config = with_mode(config, mode)
     results: dict[int, list[OdometryResult]] = {}
     odometry: dict[int, Odometry] = {}
     begins = first_frames(len(source), starts)
-    for number, (frame, features, _) in enumerate(extracted(source, config, stereo=mode == "stereo")):
+    for number, (frame, features, _) in enumerate(extracted(source, config)):
         if number in begins:
             odometry[number], results[number] = Odometry(config.odometry), []
         for start, estimator in odometry.items():

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hybrid_features_ros.cli.bench import positive, whole
 from hybrid_features_ros.cli.options import (
@@ -21,6 +21,10 @@ from hybrid_features_ros.cli.options import (
     recording_options,
 )
 from hybrid_features_ros.core.errors import InputError, reading
+
+if TYPE_CHECKING:
+    from hybrid_features_ros.evaluation.evaluate import Evaluation
+    from hybrid_features_ros.io.source import Notes
 
 INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 
@@ -60,15 +64,14 @@ def bag_command(commands: Any) -> None:
 
 
 def _evaluate(given: argparse.Namespace) -> None:
-    from hybrid_features_ros.evaluation.evaluate import assumed, evaluate, skipped
+    from hybrid_features_ros.evaluation.evaluate import assumed, evaluate, with_mode
     from hybrid_features_ros.evaluation.results import make_folder
     from hybrid_features_ros.io.sources import open_source
-    from hybrid_features_ros.io.trajectory import write_tum
     from hybrid_features_ros.visualization.gallery import FrameGallery
     from hybrid_features_ros.visualization.report import write_report
     from hybrid_features_ros.visualization.rerun import RerunView
 
-    config = config_of(given, OFFLINE)
+    config = with_mode(config_of(given, OFFLINE), given.mode, given.gyro)
     source = open_source(given.sequence, choice=_chosen(given, config))
     _ = source.ground_truth, source.imu if given.gyro else None  # read now: both may have something to note
     out = given.out or Path("results") / f"{source.name}_{given.mode}"
@@ -77,23 +80,30 @@ def _evaluate(given: argparse.Namespace) -> None:
         check_writable(f"--{option}", getattr(given, option))
     told = assumed(source.notes, given.mode, given.gyro)
     _print_notes(told)
+    frames = slice(given.start, None, given.every)
     view = [RerunView(given.rerun, out.name, source.camera, source.ground_truth)] if given.rerun else []
-    gallery = FrameGallery(source.stamps[given.start :: given.every])
-    evaluation = evaluate(
-        source, config, given.mode, start=given.start, every=given.every, gyro=given.gyro,
-        exact=given.exact, name=out.name, watchers=[gallery, *view],
-    )  # fmt: skip
+    gallery = FrameGallery(source.stamps[frames])
+    evaluation = evaluate(source, config, frames, exact=given.exact, watchers=[gallery, *view])
     for viewer in view:
         viewer.close()
     _print_notes([line for line in assumed(source.notes, given.mode, given.gyro) if line not in told])
-    left_out = skipped(source.notes)
-    if left_out["count"]:
-        print(f"warning: {left_out['count']} left out; the first: {left_out['first']}", file=sys.stderr)
+    _print_skipped(source.notes)
     interrupted = evaluation.report["protocol"]["interrupted"]
     if interrupted and not evaluation.results:
         print("interrupted before the first frame", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    write_report(out, evaluation, gallery.snapshots)
+    write_report(out, replace(evaluation, name=out.name), gallery.snapshots)
+    _hand_out(given, out, evaluation)
+    if interrupted:
+        done = f"{len(evaluation.results)} of {len(source.stamps[frames])} frames"
+        print(f"interrupted after {done}; {out} has the results of those", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _hand_out(given: argparse.Namespace, out: Path, evaluation: Evaluation) -> None:
+    """The figures on the screen, and the files that were asked for beside those in ``out``."""
+    from hybrid_features_ros.io.trajectory import write_tum
+
     text = (out / "metrics.json").read_text()
     if given.json:
         with reading(f"--json {given.json}: cannot write"):
@@ -103,10 +113,14 @@ def _evaluate(given: argparse.Namespace) -> None:
             write_tum(given.tum, evaluation.trajectory)
     print(text, end="")
     print(f"report: {out / 'report.html'}", file=sys.stderr)
-    if interrupted:
-        frames = f"{len(evaluation.results)} of {len(source.stamps[given.start :: given.every])} frames"
-        print(f"interrupted after {frames}; {out} has the results of those", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+
+
+def _print_skipped(notes: Notes) -> None:
+    from hybrid_features_ros.evaluation.evaluate import skipped
+
+    left_out = skipped(notes)
+    if left_out["count"]:
+        print(f"warning: {left_out['count']} left out; the first: {left_out['first']}", file=sys.stderr)
 
 
 def _print_notes(lines: Sequence[str]) -> None:

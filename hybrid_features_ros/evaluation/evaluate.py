@@ -42,8 +42,7 @@ class Evaluation:
     """What one run over a sequence gave.
 
     Attributes:
-        name: of the run.
-        mode: where depth came from.
+        name: of the run: sequence and mode.
         config: that the run was made with.
         results: one for each frame.
         extract_ms: wall-clock time of each frame's features [ms].
@@ -52,12 +51,16 @@ class Evaluation:
     """
 
     name: str
-    mode: Mode
     config: Config
     results: Sequence[OdometryResult]
     extract_ms: Sequence[float]
     truth: Trajectory | None
     report: dict[str, Any]
+
+    @property
+    def mode(self) -> Mode:
+        """Where depth came from."""
+        return mode_of(self.config)
 
     @property
     def trajectory(self) -> Trajectory:
@@ -68,43 +71,35 @@ class Evaluation:
 def evaluate(
     source: Source,
     config: Config,
-    mode: Mode = "mono",
+    frames: slice = slice(None),
     *,
-    start: int = 0,
-    every: int = 1,
-    gyro: bool = False,
     exact: bool = False,
-    name: str = "",
     watchers: Sequence[Watcher] = (),
 ) -> Evaluation:
     """Run the robot's core calls over a sequence and measure them; a progress bar shows rate and state.
 
     Args:
-        mode: ``rgbd`` uses depth images, ``stereo`` the right camera.
-        start: index of the first frame used.
-        every: use every N-th frame.
-        gyro: use the sequence's angular velocities.
+        config: its ``input`` says what is used besides the images, see :func:`with_mode`.
+        frames: which of the sequence's frames: ``slice(start, None, every)``.
         exact: the truth has no noise, so that NEES means something.
-        name: of the run; default: sequence and mode.
         watchers: see every step.
 
     Raises:
-        InputError: the source lacks what the mode needs, its truth is of another time, or it has no frame
-            ``start``. Ctrl-C is none: what was computed until then is returned.
+        InputError: the source lacks what is asked for, its truth is of another time, or it has none of the
+            frames. Ctrl-C is none: what was computed until then is returned.
     """
-    config = _for_mode(config, mode, gyro)
-    if start >= len(source):
-        raise InputError(
-            f"{source.name}: start = {start}, but it has {len(source)} frames: 0 to {len(source) - 1}"
-        )
-    stamps = source.stamps[start::every]
+    stamps = source.stamps[frames]
+    if not len(stamps):
+        last = len(source) - 1
+        raise InputError(f"{source.name}: start = {frames.start}, but it has {last + 1} frames: 0 to {last}")
     _check_truth(source, stamps, exact)
     everybody: Sequence[Watcher] = (DepthRange(source.notes), *watchers)
     results: list[OdometryResult] = []
     extract_ms: list[float] = []
-    steps = run(source, config, every, start=start, stereo=mode == "stereo", gyro=gyro)
     interrupted = False
-    with tqdm(steps, total=len(stamps), unit="frame", desc=source.name, disable=None) as bar:
+    with tqdm(
+        run(source, config, frames), total=len(stamps), unit="frame", desc=source.name, disable=None
+    ) as bar:
         try:
             for step in bar:
                 results.append(step.result)
@@ -114,10 +109,39 @@ def evaluate(
                     watcher.see(step)
         except KeyboardInterrupt:
             interrupted = True
-    report = _report(source, config, mode, start, every, results, extract_ms, exact)
-    report["protocol"]["interrupted"] = interrupted
-    run_name = name or f"{source.name}_{mode}"
-    return Evaluation(run_name, mode, config, results, extract_ms, source.ground_truth, report)
+    protocol = {**_protocol(source, config, frames), "interrupted": interrupted}
+    report = _report(results, extract_ms, protocol)
+    if source.ground_truth is not None and len(results) >= 3:
+        report.update(_errors(source.ground_truth, results, protocol, exact))
+    name = f"{source.name}_{mode_of(config)}"
+    return Evaluation(name, config, results, extract_ms, source.ground_truth, report)
+
+
+def mode_of(config: Config) -> Mode:
+    """Where a configuration takes depth from."""
+    return "stereo" if config.input.stereo else "rgbd" if config.input.depth else "mono"
+
+
+def with_mode(config: Config, mode: Mode, gyro: bool = False) -> Config:
+    """The configuration that takes depth from where the mode says, and uses the gyroscope or not.
+
+    Args:
+        mode: ``rgbd`` uses depth images, ``stereo`` the right camera.
+        gyro: use the sequence's angular velocities.
+
+    Raises:
+        InputError: it asks for something else than the mode.
+    """
+    asked = {
+        "input.depth": (config.input.depth, mode == "rgbd", "--mode rgbd"),
+        "input.stereo": (config.input.stereo, mode == "stereo", "--mode stereo"),
+        "input.imu": (config.input.imu, gyro, "--gyro"),
+    }
+    for name, (is_set, wanted, option) in asked.items():
+        if is_set and not wanted:
+            raise InputError(f"{name} = true: say {option}")
+    done: Config = with_options(config, {name: wanted for name, (_, wanted, _) in asked.items()})
+    return done
 
 
 class DepthRange:
@@ -146,24 +170,6 @@ class DepthRange:
             )
 
 
-def _for_mode(config: Config, mode: Mode, gyro: bool) -> Config:
-    """The configuration that makes the nodes do what is asked for here.
-
-    Raises:
-        InputError: it asks for something else than the mode.
-    """
-    asked = {
-        "input.depth": (config.input.depth, mode == "rgbd", "--mode rgbd"),
-        "input.stereo": (config.input.stereo, mode == "stereo", "--mode stereo"),
-        "input.imu": (config.input.imu, gyro, "--gyro"),
-    }
-    for name, (is_set, wanted, option) in asked.items():
-        if is_set and not wanted:
-            raise InputError(f"{name} = true: say {option}")
-    done: Config = with_options(config, {name: wanted for name, (_, wanted, _) in asked.items()})
-    return done
-
-
 def _check_truth(source: Source, stamps: NDArray[np.int64], exact: bool) -> None:
     """Whether the truth can be used, before anything is computed."""
     if source.ground_truth is None:
@@ -178,18 +184,24 @@ def _check_truth(source: Source, stamps: NDArray[np.int64], exact: bool) -> None
         )
 
 
+def _protocol(source: Source, config: Config, frames: slice) -> dict[str, Any]:
+    """How the figures are taken."""
+    mode = mode_of(config)
+    return {
+        "sequence": source.name, "mode": mode, "start": frames.start or 0, "every": frames.step or 1,
+        "config": {o.name: o.value for o in options(config)},
+        "assumed": assumed(source.notes, mode, config.input.imu),
+        "skipped": skipped(source.notes),
+    }  # fmt: skip
+
+
 def _report(
-    source: Source, config: Config, mode: Mode, start: int, every: int, results: list[OdometryResult],
-    extract_ms: list[float], exact: bool,
-) -> dict[str, Any]:  # fmt: skip
-    report: dict[str, Any] = {
-        "protocol": {
-            "sequence": source.name, "mode": mode, "start": start, "every": every,
-            "config": {o.name: o.value for o in options(config)},
-            "assumed": assumed(source.notes, mode, config.input.imu),
-            "skipped": skipped(source.notes),
-        },
-        "start": start,
+    results: Sequence[OdometryResult], extract_ms: Sequence[float], protocol: dict[str, Any]
+) -> dict[str, Any]:
+    """All figures, without those that need the truth."""
+    return {
+        "protocol": protocol,
+        "start": protocol["start"],
         "frames": len(results),
         "with_orientation": sum(r.state not in (State.WAITING, State.LOST) for r in results),
         "with_translation": sum(has_translation(r) for r in results),
@@ -201,22 +213,18 @@ def _report(
         "ms": _milliseconds(results, extract_ms),
         "nees_mean": None, "coverage_3sigma": None,
     }  # fmt: skip
-    if source.ground_truth is not None and len(results) >= 3:
-        report.update(_errors(source.ground_truth, mode, every, results, exact, report["protocol"]))
-    return report
 
 
 def _errors(
-    truth: Trajectory, mode: Mode, every: int, results: list[OdometryResult], exact: bool,
-    protocol: dict[str, Any],
-) -> dict[str, Any]:  # fmt: skip
+    truth: Trajectory, results: Sequence[OdometryResult], protocol: dict[str, Any], exact: bool
+) -> dict[str, Any]:
     """Figures against the truth; how they were taken goes into the protocol."""
     try:
         metrics = evaluate_trajectory(
             trajectory(results),
             truth,
-            alignment="sim3" if mode == "mono" else "se3",
-            delta_frames=max(1, 30 // every),
+            alignment="sim3" if protocol["mode"] == "mono" else "se3",
+            delta_frames=max(1, 30 // protocol["every"]),
         )
     except InputError as error:  # too many frames were left out
         protocol["metrics"] = {"none": str(error)}

@@ -38,31 +38,23 @@ class Step:
     extract_ms: float
 
 
-def run(
-    source: Source,
-    config: Config,
-    every: int = 1,
-    *,
-    start: int = 0,
-    stereo: bool = False,
-    gyro: bool = False,
-) -> Iterator[Step]:
-    """Extract and track every ``every``-th frame of a source from frame ``start`` on, one step per frame.
+def run(source: Source, config: Config, frames: slice = slice(None)) -> Iterator[Step]:
+    """Extract and track some frames of a source, one step per frame.
 
-    Depth is used where ``config.input.depth`` asks for it and the frame has it. A frame that cannot be used
-    is left out and noted (``source.notes``), as the nodes do.
+    ``config.input`` says, as for the nodes, what else is used: depth images where the frame has one, the
+    right camera of a rectified pair, the angular velocities of a gyroscope. A frame that cannot be used is
+    left out and noted (``source.notes``), as the nodes do.
 
     Args:
-        stereo: take depth from the right camera of a rectified pair.
-        gyro: give the odometry the source's angular velocities.
+        frames: which of the source's frames.
 
     Raises:
         InputError: the source has no right camera, depth or gyroscope that is asked for, or no usable frame.
     """
     odometry = Odometry(config.odometry)
-    if gyro:
+    if config.input.imu:
         add_gyro(odometry, source)
-    for frame, features, extract_ms in extracted(source, config, every, start=start, stereo=stereo):
+    for frame, features, extract_ms in extracted(source, config, frames):
         try:
             result = odometry.process(frame.stamp, features, source.camera)
         except InputError as error:
@@ -72,18 +64,18 @@ def run(
 
 
 def extracted(
-    source: Source, config: Config, every: int = 1, *, start: int = 0, stereo: bool = False
+    source: Source, config: Config, frames: slice = slice(None)
 ) -> Iterator[tuple[Frame, Features, float]]:
     """Frames, their features with depths as in :func:`run`, and the wall-clock time of these [ms].
 
     Raises:
         InputError: the source has no right camera or depth that is asked for, or no usable frame.
     """
-    depth = config.input.depth
+    depth, stereo = config.input.depth, config.input.stereo
     _check_missing(source, "depth" if depth else "", "right" if stereo else "")
     extractor = make_extractor(config.features)
     pair = _stereo(source) if stereo else None
-    wanted = set(source.stamps[start::every].tolist())
+    wanted = set(source.stamps[frames].tolist())
     count = with_depth_count = 0
     for frame, right in _frames(source, stereo):
         if frame.stamp not in wanted:

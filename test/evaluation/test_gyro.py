@@ -12,7 +12,7 @@ import sequences
 from hybrid_features_ros.benchmarks.consistency import journey
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.core.config import Config
+from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.evaluation.run import run
 from hybrid_features_ros.io.sources import open_source
@@ -51,7 +51,7 @@ def calibrate(folder, **more):
 
 def worst_turn_in_the_dark(folder, path):
     """Largest error [deg] of the rotation since the last image with light."""
-    results = list(run(open_source(folder), Config(), gyro=True))
+    results = list(run(open_source(folder), with_options(Config(), {"input.imu": True})))
     errors = []
     for i in DARK:
         a, b = (results[k].result.T_world_camera[:3, :3] for k in (DARK[0] - 1, i))

@@ -15,7 +15,7 @@ from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.evaluation import run as run_module
-from hybrid_features_ros.evaluation.evaluate import evaluate
+from hybrid_features_ros.evaluation.evaluate import evaluate, with_mode
 from hybrid_features_ros.io.bags import make_bag
 from hybrid_features_ros.io.sources import open_source
 
@@ -94,12 +94,12 @@ def another_focal_length(path):
 def test_what_a_mode_needs_and_a_recording_lacks(walk, mode, change, message):
     change(walk)
     with pytest.raises(InputError, match=message):
-        evaluate(open_source(walk), CONFIG, mode)
+        evaluate(open_source(walk), with_mode(CONFIG, mode))
 
 
 @pytest.mark.parametrize("mode", ["rgbd", "stereo"])
 def test_a_bag_gives_the_figures_of_its_folder(walk, mode):
-    found = [evaluate(open_source(p), CONFIG, mode).results for p in (walk, as_bag(walk))]
+    found = [evaluate(open_source(p), with_mode(CONFIG, mode)).results for p in (walk, as_bag(walk))]
     for a, b in zip(*found, strict=True):
         assert a.stamp == b.stamp and np.allclose(a.T_world_camera, b.T_world_camera, atol=1e-6)
 
@@ -112,7 +112,7 @@ def test_principal_points_that_differ_change_no_depth(walk):
         moved = np.roll(image, -10, axis=1)
         cv2.imwrite(str(right / f"images/{i}.png"), moved)
     calibrate(right, K=[[300, 0, 149.5], [0, 300, 119.5], [0, 0, 1]])
-    depths = next(iter(run_module.run(open_source(walk), CONFIG, stereo=True))).features.depths
+    depths = next(iter(run_module.run(open_source(walk), with_mode(CONFIG, "stereo")))).features.depths
     assert np.isfinite(depths).sum() > 100
     assert np.nanmedian(depths) == pytest.approx(2.0, rel=0.02)
 
@@ -120,7 +120,7 @@ def test_principal_points_that_differ_change_no_depth(walk):
 def test_frames_that_cannot_be_used_are_counted_and_named(walk):
     (walk / "images/1.png").write_bytes(b"no image")
     cv2.imwrite(str(walk / "images/3.png"), np.zeros((100, 100), np.uint8))
-    evaluation = evaluate(open_source(walk), CONFIG, "mono")
+    evaluation = evaluate(open_source(walk), CONFIG)
     assert len(evaluation.results) == 3
     skipped = evaluation.report["protocol"]["skipped"]
     assert skipped["count"] == 2 and "1.png" in skipped["first"]
@@ -129,7 +129,7 @@ def test_frames_that_cannot_be_used_are_counted_and_named(walk):
     with pytest.raises(
         InputError, match="no usable frame: the image has 100x100 pixels, its calibration is for"
     ):
-        evaluate(open_source(walk), CONFIG, "mono")
+        evaluate(open_source(walk), CONFIG)
 
 
 class Interrupts:
@@ -146,7 +146,7 @@ class Interrupts:
 
 @pytest.mark.parametrize("frame", [0, 2, 4])
 def test_an_interrupted_run_keeps_what_it_has(walk, frame):
-    evaluation = evaluate(open_source(walk), CONFIG, "mono", watchers=[Interrupts(frame)])
+    evaluation = evaluate(open_source(walk), CONFIG, watchers=[Interrupts(frame)])
     assert len(evaluation.results) == frame + 1
     assert evaluation.report["protocol"]["interrupted"] is True
     assert (evaluation.report["ate_rmse_m"] is None) == (frame < 2)
@@ -176,7 +176,7 @@ def test_depths_that_cannot_be_are_doubted(walk, tmp_path, scale, said, monkeypa
 
     monkeypatch.setattr(module, "LOOKED_AT", 3)
     calibrate(walk, depth_scale=scale)
-    lines = evaluate(open_source(walk), CONFIG, "rgbd").report["protocol"]["assumed"]
+    lines = evaluate(open_source(walk), with_mode(CONFIG, "rgbd")).report["protocol"]["assumed"]
     assert any("the median depth is" in line for line in lines) == said
 
 
@@ -238,5 +238,5 @@ def test_bags_that_cannot_be_written(walk, monkeypatch):
 
 
 def test_a_configuration_of_results_makes_nodes_do_the_same(walk):
-    evaluation = evaluate(open_source(walk), CONFIG, "stereo")
+    evaluation = evaluate(open_source(walk), with_mode(CONFIG, "stereo"))
     assert evaluation.config.input.stereo and not evaluation.config.input.depth
