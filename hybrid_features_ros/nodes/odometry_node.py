@@ -6,31 +6,27 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import TransformStamped
-from nav_msgs.msg import Odometry as OdometryMsg
-from nav_msgs.msg import Path
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu
 from std_msgs.msg import Header
-from tf2_ros import TransformBroadcaster
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float64, OdometryResult, State
-from hybrid_features_ros.msg import FeatureArray, FeatureMatches, Keyframe, OdometryStatus, RelativePose
+from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.calibration import Calibration
 from hybrid_features_ros.nodes.diagnostics import Report, Upstream, endpoints, explain_silence
 from hybrid_features_ros.nodes.frames import FrameTree
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
+from hybrid_features_ros.nodes.odometry_publisher import ImageResult, OdometryPublisher
 from hybrid_features_ros.nodes.picture import Picture
 from hybrid_features_ros.nodes.services import offer_services
 from hybrid_features_ros.nodes.spin import spin
@@ -39,10 +35,8 @@ from hybrid_features_ros.nodes.trajectory_log import TrajectoryLog
 from hybrid_features_ros.nodes.worker import NewestWins
 from hybrid_features_ros.odometry import Odometry
 
-PATH_PERIOD_NS = 200_000_000  # the path grows without bound: it is published at 5 Hz, not per image
 GYRO_QUEUE = 4000  # angular velocities that wait for their image: ten seconds at 400 Hz
 Task = tuple[float, Header, Features | FeatureArray, Upstream]  # when an image came, and what it brought
-Seen = tuple[OdometryResult, tuple[Features, Float64, Header, Header]]  # an image, and what its message needs
 SEVERITY = {
     State.DEGRADED: DiagnosticStatus.WARN,
     State.RECOVERING: DiagnosticStatus.WARN,
@@ -79,8 +73,8 @@ class OdometryNode(ManagedNode):
         self._quiet_since, self._received = monotonic(), 0
         info = "left/camera_info" if self.config.input.stereo else "camera_info"
         self._calibration = Calibration(self, info)
-        self._make_publishers()
         self._frames = FrameTree(self)
+        self._publisher = OdometryPublisher(self, self._frames)
         self._picture = Picture(self)
         self.forget()
         offer_services(self)
@@ -147,7 +141,6 @@ class OdometryNode(ManagedNode):
         with self._lock:
             self._odometry = Odometry(self.config.odometry)
             self._last: OdometryResult | None = None
-            self._before: Seen | None = None
             self._format: DescriptorFormat | None = None
             self._calibration.msg = None
             self._stamps = StampGate()
@@ -155,8 +148,7 @@ class OdometryNode(ManagedNode):
             self._T_base_camera: Float64 | None = None
             self._start_at = None
             self.log = TrajectoryLog(self.config.frames.trajectory_length)
-            self._poses: deque[Any] = deque(maxlen=self.config.frames.path_length)
-            self._path_stamp = 0
+            self._publisher.forget()
 
     def change(self, config: Config) -> None:
         """New options of the odometry continue from the last pose; the rest is read where it is used."""
@@ -196,20 +188,6 @@ class OdometryNode(ManagedNode):
         self._rivals = rivals
         return text if rivals else ""
 
-    def _make_publishers(self) -> None:
-        self._odom, self._path, self._status, self._matches, self._relative_pose, self._keyframes = (
-            self.create_lifecycle_publisher(kind, topic, 10, qos_overriding_options=OVERRIDABLE)
-            for kind, topic in (
-                (OdometryMsg, "odom"),
-                (Path, "path"),
-                (OdometryStatus, "status"),
-                (FeatureMatches, "matches"),
-                (RelativePose, "relative_pose"),
-                (Keyframe, "keyframes"),
-            )
-        )
-        self._broadcaster = TransformBroadcaster(self)
-
     def _on_imu(self, msg: Imu) -> None:
         self._gyro.append(msg)
 
@@ -229,7 +207,6 @@ class OdometryNode(ManagedNode):
             if order is Order.BACK:
                 self._start_anew("time was set back")
                 self._frames.forget()
-                self._path_stamp = 0
             if self._format not in (None, features.format):
                 self._start_anew("the features are of another kind")
             self._format = features.format
@@ -297,84 +274,25 @@ class OdometryNode(ManagedNode):
     def _wait(self, header: Header, reason: str) -> None:
         self._state, self._reason = State.WAITING, reason
         self.get_logger().warning(f"waiting: {reason}", throttle_duration_sec=3.0)
-        self._status.publish(
-            OdometryStatus(
-                header=Header(stamp=header.stamp, frame_id=self.config.frames.odom),
-                state=int(State.WAITING),
-                reason=reason,
-                dropped_frames=self.dropped_frames,
-                reset_counter=self._last.resets if self._last else 0,
-            )
-        )
+        resets = self._last.resets if self._last else 0
+        self._publisher.publish_waiting(header, reason, self.dropped_frames, resets)
 
     def _publish(self, result: OdometryResult, header: Header, features: Features, camera: Camera) -> None:
         assert self._T_odom_world is not None and self._T_base_camera is not None
-        odom_header = Header(stamp=header.stamp, frame_id=self.config.frames.odom)
-        before, self._before = self._before, (result, (features, self._T_odom_world, odom_header, header))
-        T_odom_camera = self._T_odom_world @ result.T_world_camera
-        T_odom_base = T_odom_camera @ se3.inverse(self._T_base_camera)
-        odom = conversions.odometry_to_msg(
-            result, self._T_base_camera, self._T_odom_world, odom_header, self._child_frame(header)
-        )
-        if not conversions.is_finite(odom):
-            raise InputError("the estimate is not finite and was not published; call ~/reset")
-        self._odom.publish(odom)
-        self._broadcast(odom, T_odom_base, result.stamp)
-        self.log.add(result.stamp, T_odom_base)
-        self._extend_path(odom, result.stamp)
-        for publisher, make in (
-            (self._matches, conversions.matches_to_msg),
-            (self._relative_pose, conversions.relative_pose_to_msg),
-        ):
-            if publisher.get_subscription_count():
-                publisher.publish(make(result, header))
-        if self._keyframes.get_subscription_count():
-            self._publish_keyframes(before, self._before)
+        child = self._child_frame(header)
+        image = ImageResult(result, features, header, child, self._T_odom_world, self._T_base_camera)
+        self._publisher.publish(image)
+        self.log.add(result.stamp, image.T_odom_base)
         milliseconds = {**self._upstream.milliseconds, **result.milliseconds}
-        self._status.publish(
-            conversions.status_to_msg(result, odom_header, self.dropped_frames, milliseconds)
-        )
-        self._picture.show(result, features, camera, header, T_odom_camera[:3, :3])
+        self._publisher.publish_status(image, self.dropped_frames, milliseconds)
+        self._picture.show(result, features, camera, header, image.T_odom_camera[:3, :3])
         self._tell(result)
-
-    def _publish_keyframes(self, before: Seen | None, newest: Seen) -> None:
-        """The image, if it is a keyframe, and before it the image before, if it became one only now."""
-        result = newest[0]
-        if result.previous_is_keyframe and before is not None:
-            late = replace(before[0], keyframes=result.keyframes - result.is_keyframe)
-            if late.resets != result.resets:  # a new map begins with it
-                late = replace(late, resets=result.resets, scale=result.scale)
-            self._keyframes.publish(conversions.keyframe_to_msg(late, *before[1]))
-        if result.is_keyframe:
-            self._keyframes.publish(conversions.keyframe_to_msg(result, *newest[1]))
 
     def _tell(self, result: OdometryResult) -> None:
         """Log changes of state."""
         if result.state is not self._state:
             self.get_logger().info(f"{result.state.name} {result.reason}".rstrip())
         self._state, self._reason = result.state, result.reason
-
-    def _broadcast(self, odom: OdometryMsg, T_odom_child: Float64, stamp: int) -> None:
-        frames, child = self.config.frames, odom.child_frame_id
-        if not frames.publish_tf:
-            return
-        if frames.guess:
-            T_child_guess = self._frames.between(child, frames.guess, stamp)
-            if T_child_guess is None:
-                return
-            T_odom_child, child = T_odom_child @ T_child_guess, frames.guess
-        parent = frames.odom
-        if frames.invert_tf:
-            T_odom_child, parent, child = se3.inverse(T_odom_child), child, parent
-        tf = TransformStamped(header=Header(stamp=odom.header.stamp, frame_id=parent), child_frame_id=child)
-        tf.transform = conversions.to_transform(T_odom_child)
-        self._broadcaster.sendTransform(tf)
-
-    def _extend_path(self, odom: OdometryMsg, stamp: int) -> None:
-        self._poses.append(conversions.to_pose_stamped(odom))
-        if stamp - self._path_stamp >= PATH_PERIOD_NS and self._path.get_subscription_count():
-            self._path.publish(Path(header=odom.header, poses=list(self._poses)))
-            self._path_stamp = stamp
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def test_random_messages_change_nothing_but_the_log(graph):
     features, odometry = compose(graph)
     features._sink = lambda head, found, upstream: odometry._process((0.0, head, found, upstream))
     published = []
-    odometry._odom.publish = published.append
+    odometry._publisher._odom.publish = published.append
     used, refused = [], []
 
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -141,7 +141,7 @@ def test_slow_and_fast_cameras(graph, photograph, rate, frames):
     )
     assert all(conversions.is_finite(m) for m in odom)
     assert len(odom) <= features.meter.received <= frames
-    assert len(odometry._poses) <= odometry.config.frames.path_length
+    assert len(odometry._publisher._poses) <= odometry.config.frames.path_length
     assert features._worker is not None and len(features._worker._waiting) <= 1
 
 
