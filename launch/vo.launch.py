@@ -39,9 +39,14 @@ ARGUMENTS = (
         "",
         "Topic of an IMU whose gyro helps to guess rotations; none: without; empty: as in params_file.",
     ),
+    (
+        "prior",
+        "",
+        "Topic of another odometry (wheels), a motion prior; none: without; empty: as in params_file.",
+    ),
     ("odom", "", "Frame of the odometry, e.g. robot1/odom; empty: as in params_file."),
     ("base", "", "Frame of the robot, e.g. base_link; empty: as in params_file."),
-    ("guess", "", "TF frame of another odometry that guesses the motion; empty: as in params_file."),
+    ("guess", "", "TF frame of another odometry that measures the motion; empty: as in params_file."),
     ("publish_tf", "", "Broadcast odom -> base, true or false; empty: as in params_file."),
     ("bag", "", "Bag to replay with its clock; everything ends with it. Empty: live."),
     ("rate", "1.0", "Speed of the replay as a multiple of real time."),
@@ -170,7 +175,9 @@ def parameters(given):
         "frames.base": given["base"],
         "frames.guess": given["guess"],
     }
-    values |= {f"input.{name}": given[name].lower() != "none" for name in ("depth", "imu") if given[name]}
+    values |= {
+        f"input.{name}": given[name].lower() != "none" for name in ("depth", "imu", "prior") if given[name]
+    }
     values |= {"input.stereo": True} if given["left"] else {}
     booleans = (("autostart", ""), ("rectified", "input."), ("publish_tf", "frames."))
     values |= {f"{section}{name}": truth(name, given) for name, section in booleans if given[name]}
@@ -184,7 +191,7 @@ def remappings(given):
         ("image/compressed", f"{given['image']}/compressed"),
         ("camera_info", given["camera_info"] or beside(given["image"])),
     ]
-    for name, topic in (("depth", "depth/image"), ("imu", "imu")):
+    for name, topic in (("depth", "depth/image"), ("imu", "imu"), ("prior", "prior")):
         if given[name].lower() not in ("", "none"):
             rules.append((topic, given[name]))
     for side in ("left", "right"):

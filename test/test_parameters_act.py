@@ -12,6 +12,7 @@ from synthetic import CAMERA, World
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import Config, OdometryConfig, options, with_options
+from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.odometry import Odometry
 
 pytestmark = pytest.mark.slow
@@ -43,7 +44,7 @@ def test_every_parameter_is_read_where_it_should_act(section):
     assert not [name for name in names if name.rpartition(".")[2] not in read]
 
 
-VARIANTS = ("gyroscope", "false matches", "depths", "few new depths")
+VARIANTS = ("gyroscope", "false matches", "depths", "few new depths", "wheels")
 
 
 def walk():
@@ -61,7 +62,8 @@ def told(config, variant):
     if variant == "few new depths":  # of which the walk's later steps show about five at a time
         config = with_options(config, {"mapping.min_new_depths": 5})
     world, odometry, numbers = World.random(count=900), Odometry(config), []
-    for i, T in enumerate(walk()):
+    poses = walk()
+    for i, T in enumerate(poses):
         stamp = (i + 1) * 50_000_000
         features = world.seen_from(T, noise_px=0.4, seed=i, with_depth=variant == "depths")
         if variant != "depths":
@@ -70,7 +72,8 @@ def told(config, variant):
             rows = np.arange(len(features))
             rows[::4] = np.roll(rows[::4], 1)
             features = replace(features, descriptors=features.descriptors[rows])
-        r = odometry.process(stamp, features, CAMERA)
+        wheels = MotionPrior(se3.inverse(poses[max(i - 1, 0)]) @ T) if variant == "wheels" and i else None
+        r = odometry.process(stamp, features, CAMERA, wheels)
         counts = [r.state, r.keyframes, r.landmarks, r.resets, len(r.matches)]
         numbers += [r.T_world_camera.ravel(), r.covariance.ravel(), counts]
     return np.concatenate(numbers)

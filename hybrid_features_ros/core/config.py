@@ -326,6 +326,38 @@ class GyroConfig(_Checked):
 
 
 @dataclass(frozen=True)
+class PriorConfig(_Checked):
+    """Another odometry (wheels) as a measurement of the motion."""
+
+    translation_sigma: float = option(
+        0.02,
+        "Motion prior without a covariance: standard deviation of its translation, over the distance.",
+        low=1e-6,
+        high=10.0,
+    )
+    rotation_sigma: float = option(
+        0.05,
+        "Motion prior without a covariance: standard deviation of its rotation, over the angle.",
+        low=1e-6,
+        high=10.0,
+    )
+    scale_error: float = option(
+        0.02,
+        "Motion prior: relative standard deviation that all its lengths have in common (slip, a worn tyre); "
+        "the metric scale of one camera is not better known.",
+        low=0.0,
+        high=1.0,
+    )
+    max_scale_sigma: float = option(
+        0.1,
+        "Motion prior: relative standard deviation of one camera's scale at which it counts as metric; "
+        "0 = never.",
+        low=0.0,
+        high=1.0,
+    )
+
+
+@dataclass(frozen=True)
 class OdometryConfig(_Checked):
     """Features to a trajectory."""
 
@@ -334,6 +366,7 @@ class OdometryConfig(_Checked):
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     mapping: MappingConfig = field(default_factory=MappingConfig)
     gyro: GyroConfig = field(default_factory=GyroConfig)
+    prior: PriorConfig = field(default_factory=PriorConfig)
     seed: int = option(
         0, "Seed of all random sampling (RANSAC), so that replays are repeatable.", low=0, high=2**31 - 1
     )
@@ -393,6 +426,11 @@ class InputConfig(_Checked):
         live=False,
     )
     imu: bool = option(False, "Subscribe to `imu`; its gyroscope is the prior of the rotation.", live=False)
+    prior: bool = option(
+        False,
+        "Subscribe to `prior`: another odometry (wheels), a measurement of the motion between images.",
+        live=False,
+    )
     sync: str = option(
         "approximate",
         "Pairs of images: approximate = within max_interval_s, exact = of equal stamps.",

@@ -225,6 +225,8 @@ class OdometryResult:
         previous_is_keyframe: whether the image before became one only now: because it was missed, or because
             a new map begins with it.
         reason: one sentence, empty while TRACKING.
+        scale_sigma: relative standard deviation of lengths; of an unknown scale it only says so.
+        prior_rejected: a motion prior was given that the image contradicts; it was not used.
         milliseconds: wall-clock time of each stage.
     """
 
@@ -245,6 +247,8 @@ class OdometryResult:
     is_keyframe: bool = False
     previous_is_keyframe: bool = False
     reason: str = ""
+    scale_sigma: float = 0.0
+    prior_rejected: bool = False
     milliseconds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -25,12 +25,10 @@ class FrameTree:
         self._node = node
         self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, node)
-        self._guess: tuple[int, Float64] | None = None
 
     def forget(self) -> None:
         """Drop all moving transforms: time was set back."""
         self._buffer.clear()
-        self._guess = None
 
     def extrinsics(self, base: str, camera: str, stamp: int) -> Float64:
         """``T_base_camera`` (4, 4) at a time [ns]; the newest known one where none is known for it.
@@ -56,22 +54,19 @@ class FrameTree:
             )
             return self._look_up(base, camera, Time())
 
-    def guessed_motion(self, guess: str, camera: str, stamp: int) -> Float64 | None:
-        """``T_previous_current`` (4, 4) of the camera since the last call, by the odometry frame ``guess``.
-
-        None where TF does not know, or at the first call.
+    def guessed_motion(self, guess: str, camera: str, begin: int, end: int) -> Float64 | None:
+        """``T_begin_end`` (4, 4) of the camera between two stamps [ns], by the odometry frame ``guess``; None
+        where TF does not know.
         """
-        before = self._guess
         try:
-            T_guess_camera = self._look_up(guess, camera, Time(nanoseconds=stamp), PATIENCE)
+            T_guess_begin = self._look_up(guess, camera, Time(nanoseconds=begin))
+            T_guess_end = self._look_up(guess, camera, Time(nanoseconds=end), PATIENCE)
         except TransformException as error:
-            self._guess = None
             self._node.get_logger().warning(
                 f"no guess of the motion: {guess} <- {camera}: {error}", throttle_duration_sec=3.0
             )
             return None
-        self._guess = stamp, T_guess_camera
-        return se3.inverse(before[1]) @ T_guess_camera if before else None
+        return se3.inverse(T_guess_begin) @ T_guess_end
 
     def rotation(self, target: str, source: str) -> Float64 | None:
         """(3, 3) that turns vectors in ``source`` into ``target``, by the newest transform; None: unknown."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
+from nav_msgs.msg import Odometry as OdometryMsg
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Imu
 from std_msgs.msg import Header
@@ -19,6 +20,7 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float64, OdometryResult, State
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
@@ -28,6 +30,7 @@ from hybrid_features_ros.nodes.frames import FrameTree
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
 from hybrid_features_ros.nodes.odometry_publisher import ImageResult, OdometryPublisher
 from hybrid_features_ros.nodes.picture import Picture
+from hybrid_features_ros.nodes.priors import PRIOR_QOS, MotionPriors
 from hybrid_features_ros.nodes.services import offer_services
 from hybrid_features_ros.nodes.spin import spin
 from hybrid_features_ros.nodes.stamps import Order, StampGate
@@ -49,8 +52,9 @@ class OdometryNode(ManagedNode):
     """Estimate the camera's motion from features.
 
     Subscribes: ``features`` (FeatureArray), ``camera_info`` (``left/camera_info`` with ``input.stereo``),
-    ``imu`` with ``input.imu``. Publishes: ``odom``, TF, ``status``, ``/diagnostics``, and while somebody
-    listens ``path``, ``matches``, ``relative_pose``, ``keyframes``, ``image_features``, ``match_markers``.
+    ``imu`` with ``input.imu``, ``prior`` with ``input.prior``. Publishes: ``odom``, TF, ``status``,
+    ``/diagnostics``, and while somebody listens ``path``, ``matches``, ``relative_pose``, ``keyframes``,
+    ``image_features``, ``match_markers``.
     Services: ``~/reset``, ``~/reset_to_pose``, ``~/pause``, ``~/resume``, ``~/save_trajectory``.
 
     Args:
@@ -75,6 +79,7 @@ class OdometryNode(ManagedNode):
         self._calibration = Calibration(self, info)
         self._frames = FrameTree(self)
         self._publisher = OdometryPublisher(self, self._frames)
+        self._priors = MotionPriors(self, self._frames)
         self._picture = Picture(self)
         self.forget()
         offer_services(self)
@@ -120,6 +125,8 @@ class OdometryNode(ManagedNode):
             wanted.append((FeatureArray, "features", lambda msg: self.submit(msg.header, msg), 5))
         if self.config.input.imu:
             wanted.append((Imu, "imu", self._on_imu, qos_profile_sensor_data))
+        if self.config.input.prior:
+            wanted.append((OdometryMsg, "prior", self._priors.receive, PRIOR_QOS))
         self._subscriptions_made = [
             self.create_subscription(*each, qos_overriding_options=OVERRIDABLE) for each in wanted
         ]
@@ -167,6 +174,11 @@ class OdometryNode(ManagedNode):
             level, text = max(level, DiagnosticStatus.WARN), f"{text}; {rivals}"
         if self._last:
             values |= {"scale": self._last.scale.name, "resets": str(self._last.resets)}
+            values |= {"scale sigma": f"{self._last.scale_sigma:.3f}"}
+        if self._expects_prior:
+            values["prior"], doubt = self._priors.summary()
+            if doubt:
+                level, text = max(level, DiagnosticStatus.WARN), f"{text}; {doubt}"
         return Report(level, text, values)
 
     def _explain_silence(self) -> None:
@@ -207,12 +219,16 @@ class OdometryNode(ManagedNode):
             if order is Order.BACK:
                 self._start_anew("time was set back")
                 self._frames.forget()
+                self._priors.forget()
             if self._format not in (None, features.format):
                 self._start_anew("the features are of another kind")
             self._format = features.format
             self._place_start(T_base_camera)
             self._give_gyro(self._camera_frame(header))
-            result = self._odometry.process(stamp, features, camera, self._prior(header, stamp))
+            prior = self._prior(header, stamp)
+            result = self._odometry.process(stamp, features, camera, prior)
+            if self._expects_prior and self._last is not None:
+                self._priors.remember(prior, result.prior_rejected)
             self._stamps.accept(stamp, came)
             self._last, self._T_base_camera = result, T_base_camera
         self._publish(result, header, features, camera)
@@ -252,9 +268,16 @@ class OdometryNode(ManagedNode):
             start = self._start_at
             self._T_odom_world = upright if start is None else start @ T_base_camera
 
-    def _prior(self, header: Header, stamp: int) -> Float64 | None:
+    @property
+    def _expects_prior(self) -> bool:
+        return bool(self.config.input.prior or self.config.frames.guess)
+
+    def _prior(self, header: Header, stamp: int) -> MotionPrior | None:
+        """The camera's motion since the image before, if another odometry is to tell it and does."""
+        if self._last is None or self._last.stamp >= stamp or not self._expects_prior:
+            return None
         guess = self.config.frames.guess
-        return self._frames.guessed_motion(guess, self._camera_frame(header), stamp) if guess else None
+        return self._priors.motion(self._camera_frame(header), guess, self._last.stamp, stamp)
 
     def _give_gyro(self, camera_frame: str) -> None:
         """Hand the angular velocities that came since the last image to the odometry."""

@@ -34,6 +34,7 @@ INPUTS = {
     "": [],
     "with `input.depth`": ["input.depth:=true"],
     "with `input.imu`": ["input.imu:=true"],
+    "with `input.prior`": ["input.prior:=true"],
     "with `input.stereo`": ["input.stereo:=true"],
     "with `input.transport: compressed`": ["input.transport:=compressed"],
 }
@@ -47,6 +48,8 @@ MEANINGS = {
     "/left/camera_info": "its calibration",
     "/right/camera_info": "its calibration; the baseline is in P",
     "/imu": "gyroscope [rad/s], turned into the camera's frame by TF",
+    "/prior": "another odometry (wheels): its poses are a measurement of the motion between images, with the "
+    "covariance of its twist; TF says where the camera sits on its child frame",
     "/tf": "mounting of the camera (base_link -> camera); odom -> base_link, or its inverse, is broadcast",
     "/tf_static": "mounting of the camera (base_link -> camera)",
     "/features": "keypoints with score, scale, angle, sigma; descriptors; published only with a subscriber",

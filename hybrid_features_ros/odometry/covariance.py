@@ -80,6 +80,8 @@ class CovarianceModel:
         origin: (3,) where the map began.
         estimate: (6, 6) of the newest pose, without what is unknown of the scale since the start.
         start_error: relative standard deviation of translations since one camera alone began the map.
+        scale_sigma: relative standard deviation of lengths where another source than depth makes the scale
+            metric; None where depth does.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class CovarianceModel:
         self.median_inverse_depth = 1 / config.assumed_depth
         self.origin, self.estimate = pose[:3, 3], covariance
         self.start_error = 0.0
+        self.scale_sigma: float | None = None
         self._shared = 0.0  # error that the newest image's residuals show beyond the noise of keypoints [rad]
 
     def initialize_scene_depth(self, frame: Frame) -> None:
@@ -106,7 +109,8 @@ class CovarianceModel:
     def update_scene_depth(self, tracked: TrackingResult) -> None:
         """Take the scene's depth and the scale from an image that was placed in the map."""
         matches = tracked.matches
-        if np.isfinite(matches.frame.inverse_depth).sum() >= self._config.min_landmarks:
+        has_depth = np.isfinite(matches.frame.inverse_depth).sum() >= self._config.min_landmarks
+        if self.scale is Scale.UNKNOWN and has_depth:  # a map of triangulated depths is stretched first
             self.scale = Scale.METRIC
         if tracked.model is not MotionModel.PNP:
             return
@@ -119,7 +123,26 @@ class CovarianceModel:
 
     def restart(self, origin: Float64, scale: Scale) -> None:
         """Another map was adopted, which began at ``origin`` (3,)."""
-        self.origin, self.scale, self.start_error = origin, scale, 0.0
+        self.origin, self.scale, self.start_error, self.scale_sigma = origin, scale, 0.0, None
+
+    def stretch(self, factor: float, T: Float64) -> Float64:
+        """All lengths of the map become ``factor`` times as long; it goes on at ``T`` (4, 4).
+
+        Returns:
+            (3, 3) covariance of that place, in the world's axes: of the path there, whose scale was in doubt.
+        """
+        self.median_inverse_depth /= factor
+        if self.scale is Scale.METRIC:
+            return np.zeros((3, 3))  # a refinement: lengths since the origin err in common as before
+        since = T[:3, 3] - self.origin
+        sigma = np.hypot(self.relative_scale_error, self.start_error)
+        self.origin, self.start_error, self.scale = T[:3, 3], 0.0, Scale.METRIC
+        return np.asarray(sigma**2 * np.outer(since, since))
+
+    @property
+    def relative_scale_error(self) -> float:
+        """Relative standard deviation of all lengths in common."""
+        return self._relative(self._errors.unknown_scale)
 
     def update(self, tracked: TrackingResult, covariance: Float64) -> None:
         """Take over the estimate's covariance: the reference keyframe's, and that of the motion since."""
@@ -139,7 +162,8 @@ class CovarianceModel:
         """
         e = self._errors
         free = tracked.model is MotionModel.PNP or tracked.position_held  # else two views scaled their own
-        common = 1.0 if self.scale is Scale.METRIC else e.common_error
+        measured = self.scale is Scale.METRIC and self.scale_sigma is None
+        common = 1.0 if measured else e.common_error
         factor = (common * (min(max(tracked.fit.scatter, e.min_scatter), 1.0) if free else 1.0)) ** 2
         information = tracked.fit.information
         if not tracked.position_held:
@@ -195,10 +219,17 @@ class CovarianceModel:
         return self._stretched(C, length, self._errors.unknown_scale)
 
     def _stretched(self, C: Float64, length: Float64, relative: float) -> Float64:
-        sigma = self._config.calibration_error if self.scale is Scale.METRIC else relative
         C = C.copy()
-        C[:3, :3] += sigma**2 * np.outer(length, length)
+        C[:3, :3] += self._relative(relative) ** 2 * np.outer(length, length)
         return C
+
+    def _relative(self, unknown: float) -> float:
+        """Relative error of lengths, which is ``unknown`` unless something measures them."""
+        if self.scale is not Scale.METRIC:
+            return unknown
+        if self.scale_sigma is None:
+            return self._config.calibration_error
+        return min(unknown, self.scale_sigma)
 
     def add_rotation_translation_ambiguity(self, C: Float64) -> Float64:
         """A covariance (6, 6) that also admits a step aside that a turn makes up for.

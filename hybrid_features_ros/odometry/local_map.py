@@ -326,6 +326,23 @@ class LocalMap:
         old = replace(old, descriptors=descriptors, n_observations=n_observations, last_seen=last_seen)
         return LocalMap.build((*self.keyframes, keyframe), old.joined(new), self.next_id + len(rest))
 
+    def stretched(self, factor: float, centre: Float64, doubt: Float64) -> LocalMap:
+        """The map with all lengths ``factor`` times as long, about a point (3,) of the world that stays.
+
+        Args:
+            doubt: (3, 3) covariance of that point, in the world's axes, which comes in addition.
+        """
+        units, keyframes = np.diag([factor] * 3 + [1.0] * 3), []
+        for k in self.keyframes:
+            C, R = units @ k.covariance @ units, k.T[:3, :3]
+            C[:3, :3] += R.T @ doubt @ R
+            keyframes.append(replace(k, T=se3.make(R, centre + factor * (k.T[:3, 3] - centre)), covariance=C))
+        names = (
+            "inverse_depth", "inverse_depth_sigmas", "prior_inverse_depth", "prior_inverse_depth_sigmas"
+        )  # fmt: skip
+        shorter = {name: getattr(self.landmarks, name) / factor for name in names}
+        return LocalMap.build(keyframes, replace(self.landmarks, **shorter), self.next_id)
+
     def culled(self, max_keyframes: int, cull_after: int, median_depth: float) -> LocalMap:
         """The map with at most ``max_keyframes`` with images, and without landmarks that proved useless.
 

@@ -154,6 +154,16 @@ class Mapper:
             self.local_map, self._job, self.last_frame, self._max_inliers = fresh, None, None, 0
         return revised
 
+    def stretch(self, factor: float, centre: Float64, doubt: Float64) -> Float64 | None:
+        """Make all lengths of the map ``factor`` times as long, see :meth:`LocalMap.stretched`.
+
+        Returns:
+            Correction (4, 4) of poses in the world, on the left, of an adjustment that was applied before.
+        """
+        correction = None if self._job is None else self._apply_adjustment()
+        self.local_map = self.local_map.stretched(factor, centre, doubt)
+        return correction
+
     def promote_last_frame(
         self, T: Float64, covariance: Float64, median_inverse_depth: float
     ) -> Float64 | None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Constant-velocity motion model, with the rotation of a gyroscope where there is one."""
+"""Constant-velocity motion model, replaced by what a gyroscope or another odometry measures."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import GyroConfig, TrackingConfig
+from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.core.types import Float64
 from hybrid_features_ros.odometry.pose_optimizer import PosePrior
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
@@ -83,6 +84,8 @@ class ConstantVelocityModel:
         position_held: whether the position was held there, see :class:`TrackingResult`.
         held_s: for how long it has been held [s].
         candidate_translation: that image showed, see :class:`TrackingResult`.
+        drift: (6, 6) covariance of ``pose`` in the map, right perturbations, as long as measurements carried
+            it since the newest image that was placed there; None = it was not carried.
     """
 
     def __init__(self, config: TrackingConfig, pose: Float64, gyro: Gyro) -> None:
@@ -93,17 +96,21 @@ class ConstantVelocityModel:
         self.last_tracked_stamp = 0
         self.position_held, self.held_s = False, 0.0
         self.candidate_translation: Float64 | None = None
+        self.drift: Float64 | None = np.zeros((6, 6))
 
     def start(self, stamp: int) -> None:
         """The first image came, at a stamp [ns]; the pose is what it was made with."""
         self.stamp = self.last_tracked_stamp = stamp
 
-    def predict(self, stamp: int, median_inverse_depth: float, motion: Float64 | None = None) -> PosePrior:
-        """The pose to expect at a stamp [ns], with the uncertainty of a usual acceleration.
+    def predict(
+        self, stamp: int, median_inverse_depth: float, motion: MotionPrior | None = None
+    ) -> PosePrior:
+        """The pose to expect at a stamp [ns]: where another source measured the motion, with its uncertainty,
+        else with that of a usual acceleration.
 
         Args:
             median_inverse_depth: one over the scene's median depth [1/m].
-            motion: (4, 4) since the newest image that another source expects.
+            motion: since the newest image, with a covariance.
         """
         assert self.stamp is not None
         seconds = (stamp - self.stamp) * 1e-9
@@ -112,10 +119,16 @@ class ConstantVelocityModel:
             prior = replace(prior, candidate_translation=self.candidate_translation)
         else:
             prior = replace(prior, information=None)
-        if motion is not None:
-            prior = replace(prior, T=self.pose @ motion)
         measured = self._gyro.rotation(self.stamp, stamp)
-        return prior if measured is None else with_rotation(prior, self.pose, measured)
+        if motion is None:
+            return prior if measured is None else with_rotation(prior, self.pose, measured)
+        motion = turned(motion, measured)
+        prior = replace(prior, T=self.pose @ motion.T_previous_current, information=None, is_measured=True)
+        if self.drift is None:
+            return prior
+        C = MotionPrior(self.pose, self.drift).then(motion).covariance
+        assert C is not None
+        return replace(prior, information=np.asarray(np.linalg.inv(C + 1e-12 * np.eye(6))))
 
     def update(self, stamp: int, tracked: TrackingResult, *, is_moving: bool = True) -> None:
         """Take over the pose of an image that was placed in the map, and the velocity since the one before.
@@ -129,20 +142,46 @@ class ConstantVelocityModel:
         self.pose = self.last_tracked_pose = T
         self.stamp = self.last_tracked_stamp = stamp
         self.position_held, self.candidate_translation = tracked.position_held, tracked.candidate_translation
+        self.drift = tracked.covariance
 
-    def dead_reckon(self, stamp: int) -> None:
-        """Without an estimate the position is held; the rotation follows the gyroscope, or its last rate
-        until the camera counts as lost.
+    def dead_reckon(self, stamp: int, motion: MotionPrior | None = None) -> MotionPrior | None:
+        """Without an estimate the pose follows what another source measured.
+
+        Without that the position is held; the rotation follows the gyroscope, or its last rate until the
+        camera counts as lost.
+
+        Args:
+            motion: since the newest image, with a covariance.
+
+        Returns:
+            The measured motion by which the pose went on; None if there is none.
         """
         assert self.stamp is not None
         seconds = (stamp - self.stamp) * 1e-9
         measured = self._gyro.rotation(self.stamp, stamp)
-        is_turning = (stamp - self.last_tracked_stamp) * 1e-9 <= self._config.max_lost_s
-        turn = self.velocity[3:] * is_turning * seconds
-        R = se3.exp([0, 0, 0, *turn])[:3, :3] if measured is None else measured[0]
-        self.pose = se3.make(self.pose[:3, :3] @ R, self.pose[:3, 3])
-        self.velocity = np.concatenate([np.zeros(3), se3.rotation_vector(R) / seconds])
+        if motion is None:
+            is_turning = (stamp - self.last_tracked_stamp) * 1e-9 <= self._config.max_lost_s
+            turn = self.velocity[3:] * is_turning * seconds
+            R = se3.exp([0, 0, 0, *turn])[:3, :3] if measured is None else measured[0]
+            step, self.drift = se3.make(R, np.zeros(3)), None
+        else:
+            motion = turned(motion, measured)
+            step = motion.T_previous_current
+            if self.drift is not None:
+                self.drift = MotionPrior(self.pose, self.drift).then(motion).covariance
+        self.pose = se3.orthonormal(self.pose @ step)
+        self.velocity = se3.log(step) / seconds
         self.stamp = stamp
+        return motion
+
+    def stretch(self, factor: float) -> None:
+        """All lengths of the map became ``factor`` times as long; the pose is where it was."""
+        away = self.last_tracked_pose[:3, 3] - self.pose[:3, 3]
+        self.last_tracked_pose = se3.make(self.last_tracked_pose[:3, :3], self.pose[:3, 3] + factor * away)
+        self.velocity = np.concatenate([factor * self.velocity[:3], self.velocity[3:]])
+        if self.drift is not None:
+            units = np.diag([factor] * 3 + [1.0] * 3)
+            self.drift = units @ self.drift @ units
 
     def apply_correction(self, correction: Float64) -> None:
         """Move the estimate along with the map: by ``correction`` (4, 4) in the world, on the left."""
@@ -175,3 +214,16 @@ def with_rotation(prior: PosePrior, T: Float64, measured: tuple[Float64, float])
     information = prior.information.copy()
     information[3:, 3:] = np.eye(3) / (sigma**2 + 1e-12)
     return replace(prior, T=turned, information=information)
+
+
+def turned(motion: MotionPrior, measured: tuple[Float64, float] | None) -> MotionPrior:
+    """A measured motion, with the rotation (3, 3) of a gyroscope if that is surer, by its deviation [rad]."""
+    if measured is None or motion.covariance is None:
+        return motion
+    R, sigma = measured
+    if motion.covariance[3:, 3:].trace() <= 3 * sigma**2:
+        return motion
+    C = motion.covariance.copy()
+    C[3:] = C[:, 3:] = 0
+    C[3:, 3:] = np.eye(3) * sigma**2
+    return MotionPrior(se3.make(R, motion.T_previous_current[:3, 3]), C)

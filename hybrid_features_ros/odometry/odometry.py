@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.core.config import OdometryConfig
+from hybrid_features_ros.core.config import OdometryConfig, PriorConfig
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.core.types import (
     Features,
     Float64,
@@ -31,7 +32,9 @@ from hybrid_features_ros.matching.mutual import NO_MATCHES
 from hybrid_features_ros.odometry.covariance import CovarianceModel, transport_covariance
 from hybrid_features_ros.odometry.frame import Frame
 from hybrid_features_ros.odometry.mapper import Mapper
+from hybrid_features_ros.odometry.metric_scale import MetricScale, depth_ratio
 from hybrid_features_ros.odometry.motion_model import ConstantVelocityModel, Gyro
+from hybrid_features_ros.odometry.pose_optimizer import PosePrior
 from hybrid_features_ros.odometry.pose_smoother import SMOOTHING, PoseSmoother
 from hybrid_features_ros.odometry.state import Evidence, next_state
 from hybrid_features_ros.odometry.tracker import Tracker
@@ -65,7 +68,7 @@ class Odometry:
         self._restart(np.eye(4), np.zeros((6, 6)))
 
     def process(
-        self, stamp: int, features: Features, camera: Camera, prior: Float64 | None = None
+        self, stamp: int, features: Features, camera: Camera, prior: MotionPrior | None = None
     ) -> OdometryResult:
         """Estimate where the camera was at ``stamp``.
 
@@ -73,26 +76,29 @@ class Odometry:
             stamp: of the image [ns], later than the previous one.
             features: of the image.
             camera: its calibration; ``features.rectified`` and the camera's distortion must agree.
-            prior: (4, 4) motion since the previous image that another source expects,
-                ``T_previous_current``.
+            prior: the camera's motion since the previous image as another source measured it, in metres. It
+                predicts the pose, carries it while images tell nothing, and gives one camera its metric
+                scale. Where images contradict it, it is not used and the result says so.
 
         Raises:
             InputError: the stamp does not grow, or the image has another size than the calibration.
                 The state stays as it was.
         """
         self._check(stamp, features, camera)
+        prior = _with_covariance(prior, self._config.prior)
         self._milliseconds = {}
         if self._last is not None:
             self._gyro.forget(self._last.stamp)
         with self._timed("bundle"):
             self._apply_correction(self._mapper.apply_finished_adjustment(self._n_frames))
+            self._stretch_map()
         sigma = self._config.tracking.inverse_depth_sigma
         frame = self._mapper.depth_bias.corrected(Frame.make(stamp, features, camera, sigma, self._n_frames))
         if self._last is None:
             return self._start(frame)
         with self._timed("track"):
             tracked, promoted = self._track(frame, camera, prior, self._last)
-        result = self._update(frame, tracked, self._last)
+        result = self._update(frame, tracked, prior, self._last)
         self._last = result = replace(result, previous_is_keyframe=promoted)
         with self._timed("keyframe"):
             if tracked is not None:
@@ -139,6 +145,7 @@ class Odometry:
         self._motion = ConstantVelocityModel(self._config.tracking, pose, self._gyro)
         self._covariance = CovarianceModel(self._config.tracking, pose, covariance)
         self._smoother = PoseSmoother()
+        self._scale = MetricScale(self._config.prior)
         self._last, self._n_frames = None, 0
 
     def _check(self, stamp: int, features: Features, camera: Camera) -> None:
@@ -162,13 +169,15 @@ class Odometry:
         """The first image begins the map where the odometry was told to begin."""
         self._motion.start(frame.stamp)
         self._covariance.initialize_scene_depth(frame)
+        if self._covariance.scale is Scale.METRIC:
+            self._scale.be_exact()
         self._mapper.start_map(frame, self._motion.pose, *self._uncertainty)
         drift = self._covariance.dead_reckoning_covariance(1.0)
         self._last = self._result(frame, None, self._covariance.estimate, drift)
         return replace(self._last, is_keyframe=True)
 
     def _track(
-        self, frame: Frame, camera: Camera, prior: Float64 | None, last: OdometryResult
+        self, frame: Frame, camera: Camera, prior: MotionPrior | None, last: OdometryResult
     ) -> tuple[TrackingResult | None, bool]:
         """Near where it is expected, else near a keyframe, else in the candidate map.
 
@@ -180,25 +189,36 @@ class Odometry:
         """
         mapper, depth = self._mapper, self._covariance.median_inverse_depth
         tracker, promoted = Tracker(self._config, camera, depth), False
-        expected = self._motion.predict(frame.stamp, depth, prior)
-        tracked = tracker.track_local_map(mapper.local_map, frame, expected)
+        tracked = self._track_expected(tracker, frame, prior)
         if tracked is None and mapper.last_frame is not None:
             self._apply_correction(mapper.promote_last_frame(self._motion.pose, *self._uncertainty))
             promoted = True
-            expected = self._motion.predict(frame.stamp, depth, prior)
-            tracked = tracker.track_local_map(mapper.local_map, frame, expected)
+            tracked = self._track_expected(tracker, frame, prior)
         is_lost = last.state is State.LOST
         if tracked is None:
             keyframes = _RELOCALIZATION_KEYFRAMES if is_lost else 1
             tracked = tracker.relocalize(mapper.local_map, frame, keyframes)
         else:
-            tracked = self._with_sound_start(tracked, camera)
+            tracked = self._with_measured_scale(self._with_sound_start(tracked, camera), tracker)
         candidate_map = mapper.candidate_map_at(frame.stamp) if is_lost else None
         if tracked is None and candidate_map is not None:
             tracked = tracker.relocalize(candidate_map, frame, 1)
             if tracked is not None:
                 promoted = self._adopt_candidate_map(frame, last)
         return tracked, promoted
+
+    def _track_expected(
+        self, tracker: Tracker, frame: Frame, prior: MotionPrior | None
+    ) -> TrackingResult | None:
+        """Near where a measured motion expects it, else where the constant velocity does."""
+        local_map, depth = self._mapper.local_map, self._covariance.median_inverse_depth
+        if prior is not None:
+            expected = self._motion.predict(frame.stamp, depth, self._scale.to_map(prior))
+            tracked = tracker.track_local_map(local_map, frame, expected)
+            if tracked is not None:
+                return tracked
+        tracked = tracker.track_local_map(local_map, frame, self._motion.predict(frame.stamp, depth))
+        return tracked if tracked is None or prior is None else replace(tracked, prior_rejected=True)
 
     def _with_sound_start(self, tracked: TrackingResult, camera: Camera) -> TrackingResult:
         """The image in the map, which is begun anew where growing parallax shows that it is bent."""
@@ -211,25 +231,53 @@ class Odometry:
         self._apply_correction(revised.fit.T @ se3.inverse(tracked.fit.T))
         return revised
 
+    def _with_measured_scale(self, tracked: TrackingResult, tracker: Tracker) -> TrackingResult:
+        """The image in the map, which is stretched where a depth image tells what its unit is."""
+        if self._covariance.scale is Scale.METRIC and self._covariance.scale_sigma is None:
+            return tracked
+        found = depth_ratio(tracked, self._config.tracking.min_landmarks)
+        if found is None or not self._scale.add_ratio(*found):
+            return tracked
+        self._scale.common = self._config.tracking.calibration_error
+        if not self._stretch_map():
+            return tracked
+        frame, T = tracked.matches.frame, self._motion.pose
+        stretched = Tracker(self._config, tracker.camera, self._covariance.median_inverse_depth)
+        again = stretched.track_local_map(self._mapper.local_map, frame, PosePrior(T, T[:3, 3]))
+        return tracked if again is None else again
+
+    def _stretch_map(self) -> bool:
+        """Make the map metric where measured lengths tell what its unit is; the estimated pose stays."""
+        if not self._scale.is_metric:
+            return False
+        factor = self._scale.take_factor(is_first=self._covariance.scale is not Scale.METRIC)
+        if factor is not None:
+            doubt = self._covariance.stretch(factor, self._motion.pose)
+            self._apply_correction(self._mapper.stretch(factor, self._motion.pose[:3, 3], doubt))
+            self._motion.stretch(factor)
+        self._covariance.scale_sigma = self._scale.sigma
+        return factor is not None
+
     def _adopt_candidate_map(self, frame: Frame, last: OdometryResult) -> bool:
         """Go on with the candidate map; whether its keyframe, the image before, is a new one."""
         promoted = self._mapper.adopt_candidate_map(last.stamp)
         is_metric = np.isfinite(frame.inverse_depth).any()
         origin = self._mapper.local_map.last_keyframe.T[:3, 3]
         self._covariance.restart(origin, Scale.METRIC if is_metric else Scale.UNKNOWN)
+        self._scale = MetricScale(self._config.prior)
+        if is_metric:
+            self._scale.be_exact()
         self._n_resets += 1
         return promoted
 
-    def _update(self, frame: Frame, tracked: TrackingResult | None, last: OdometryResult) -> OdometryResult:
+    def _update(
+        self, frame: Frame, tracked: TrackingResult | None, prior: MotionPrior | None, last: OdometryResult
+    ) -> OdometryResult:
         """Take the estimate over, or dead-reckon without one."""
+        if self._scale.variance:
+            self._scale.add_step(prior, tracked)
         if tracked is None:
-            drift = self._covariance.dead_reckoning_covariance(1.0)
-            self._motion.dead_reckon(frame.stamp)
-            step = se3.inverse(last.T_world_camera) @ self._smoother.apply(self._motion.pose)
-            seconds = (frame.stamp - last.stamp) * 1e-9
-            covariance = transport_covariance(last.covariance, step)
-            covariance = covariance + self._covariance.dead_reckoning_covariance(seconds)
-            return self._result(frame, None, covariance, drift)
+            return self._dead_reckon(frame, prior, last)
         seconds = (frame.stamp - self._motion.last_tracked_stamp) * 1e-9
         self._smooth(tracked, last, seconds)
         self._motion.update(frame.stamp, tracked, is_moving=last.state is not State.LOST)
@@ -240,6 +288,17 @@ class Odometry:
             self._covariance.add_doubt(seconds)
         covariance = self._covariance.covariance_since_start(self._motion.pose) + self._smoother.covariance
         return self._result(frame, tracked, covariance, velocity)
+
+    def _dead_reckon(self, frame: Frame, prior: MotionPrior | None, last: OdometryResult) -> OdometryResult:
+        """Go on by the measured motion, else stay; what is known of the pose shrinks accordingly."""
+        seconds = (frame.stamp - last.stamp) * 1e-9
+        motion = self._motion.dead_reckon(frame.stamp, None if prior is None else self._scale.to_map(prior))
+        step = se3.inverse(last.T_world_camera) @ self._smoother.apply(self._motion.pose)
+        drift = self._covariance.dead_reckoning_covariance(seconds)
+        if motion is not None and motion.covariance is not None:
+            drift = motion.covariance
+        covariance = transport_covariance(last.covariance, step) + drift
+        return self._result(frame, None, covariance, drift / seconds**2 if motion else drift / seconds)
 
     def _smooth(self, tracked: TrackingResult, last: OdometryResult, seconds: float) -> None:
         """A step of the estimate that no motion explains goes into the smoother's offset."""
@@ -256,6 +315,7 @@ class Odometry:
         if correction is not None:
             published = self._smoother.apply(self._motion.pose)
             self._motion.apply_correction(correction)
+            self._scale.apply_correction(correction)
             self._smoother.absorb(published, self._motion.pose, SMOOTHING.correction_s)
 
     def _result(
@@ -283,6 +343,8 @@ class Odometry:
             keyframes=self._mapper.n_keyframes,
             resets=self._n_resets,
             reason=reason,
+            scale_sigma=self._covariance.relative_scale_error,
+            prior_rejected=tracked is not None and tracked.prior_rejected,
             milliseconds=self._milliseconds,
         )
 
@@ -326,3 +388,9 @@ class Odometry:
         start = perf_counter()
         yield
         self._milliseconds[stage] = 1e3 * (perf_counter() - start)
+
+
+def _with_covariance(prior: MotionPrior | None, config: PriorConfig) -> MotionPrior | None:
+    if prior is not None and not isinstance(prior, MotionPrior):
+        raise InputError(f"prior: a {type(prior).__name__} is no MotionPrior; give MotionPrior(T)")
+    return None if prior is None else prior.with_shares(config.translation_sigma, config.rotation_sigma)

@@ -78,12 +78,14 @@ class PosePrior:
         information: (6, 6) of a right perturbation of ``T``; None = nothing is known.
         candidate_translation: direction (3,) in the world of a translation that the image before showed
             and that is yet to be confirmed.
+        is_measured: another source measured the motion; it may be wrong, so images are asked first.
     """
 
     T: Float64
     last_position: Float64
     information: Float64 | None = None
     candidate_translation: Float64 | None = None
+    is_measured: bool = False
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,10 @@ class Search:
         enough_inliers: share of inliers below which another start is tried.
         prior_trust: by how much less certain than usual a position may be where the constant-velocity
             model supports it.
+        contradiction: squared distance of a measured motion from what landmarks say, over their variance,
+            from which it is not used; one in ten thousand sound ones lies beyond (chi-square, 6 degrees of
+            freedom).
+        common_error: factor on the variance of the latter: landmarks err in common.
     """
 
     radius_px: float = 9.0
@@ -67,6 +71,8 @@ class Search:
     rotation_threshold: float = float(np.radians(3.0))
     enough_inliers: float = 0.5
     prior_trust: float = 3.0
+    contradiction: float = 28.0
+    common_error: float = 2.0
 
 
 SEARCH = Search()
@@ -146,6 +152,9 @@ class Tracker:
         observations, threshold = matches.observations, self.threshold
         chosen = self._select_for_refinement(matches, squared_errors(observations, T))
         solver = GaussNewton(max_scatter=2 * threshold)
+        is_contradicted = prior.is_measured and contradicts(observations[chosen], T, prior, solver)
+        if is_contradicted:
+            prior = replace(prior, information=None)
         T = optimize_pose(observations[chosen], T, prior=prior, solver=solver)
         fit = evaluate_pose(observations, T, chosen)
         blur = 3 * fit.noise * upper_median(observations.sigmas)
@@ -156,7 +165,8 @@ class Tracker:
         if not is_well_constrained(fit, known, self.config.tracking.min_landmarks, sigma):
             return None
         inliers = inlier_mask(fit.errors, observations, threshold)
-        return TrackingResult.make(MotionModel.PNP, matches, fit, inliers)
+        tracked = TrackingResult.make(MotionModel.PNP, matches, fit, inliers)
+        return replace(tracked, prior_rejected=is_contradicted)
 
     def _find_pose(self, matches: MapMatches, prior: PosePrior) -> tuple[Float64 | None, Bool]:
         """A pose that most landmarks of known depth agree with, and which of all matches agree with it.
@@ -238,6 +248,18 @@ class Tracker:
         i, j = np.divmod(np.flatnonzero(apart >= limit[:, None]), max(len(features), 1))
         best = mutual_among(squared[rows[i], features[j]], i, j, apart.shape, SEARCH.ratio)
         return rows[i[best]], features[j[best]]
+
+
+def contradicts(observations: Observations, T: Float64, prior: PosePrior, solver: GaussNewton) -> bool:
+    """Whether landmarks alone, from a pose (4, 4) on, contradict a measured motion whose noise is known."""
+    if prior.information is None:
+        return False
+    T = optimize_pose(observations, T, solver=solver)
+    information = evaluate_pose(observations, T).information / SEARCH.common_error
+    away = se3.log(se3.inverse(prior.T) @ T)
+    both = information + prior.information
+    squared = away @ information @ np.linalg.solve(both, prior.information @ away)
+    return bool(squared > SEARCH.contradiction)
 
 
 def is_well_constrained(fit: PoseFit, known: Bool, min_landmarks: int, sigma: float) -> bool:

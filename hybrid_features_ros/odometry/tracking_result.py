@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.types import Bool, Float64, MotionModel, Rows
 from hybrid_features_ros.geometry.ray_pairs import RayPairs
 from hybrid_features_ros.odometry.local_map import Keyframe, MapMatches, select_reference_keyframe
 from hybrid_features_ros.odometry.pose_optimizer import Observations, PoseFit
 
+_LEAST_INFORMATION = 1e-6  # about every axis [1/m^2, 1/rad^2]: what landmarks leave open has a variance, too
 LENIENT = 3.0  # by how much larger than an inlier's the error of a match that still counts may be
 
 
@@ -35,6 +37,7 @@ class TrackingResult:
         held_offset: (6,) from the pose to the one that two views speak for while the position is held.
         expected: (E,) rows of the landmarks that were looked for and should be in the image.
         weakness: why the pose is in doubt, see :mod:`health`; empty if it is not.
+        prior_rejected: another source measured a motion that the landmarks contradict.
     """
 
     model: MotionModel
@@ -51,6 +54,16 @@ class TrackingResult:
     held_offset: Float64 = field(default_factory=lambda: np.zeros(6))
     expected: Rows = field(default_factory=lambda: np.zeros(0, np.intp))
     weakness: str = ""
+    prior_rejected: bool = False
+
+    @property
+    def covariance(self) -> Float64:
+        """(6, 6) of the pose in the map by the information alone, zero where it was held."""
+        free, C = slice(3 if self.position_held else 0, 6), np.zeros((6, 6))
+        C[free, free] = np.linalg.inv(
+            self.fit.information[free, free] + _LEAST_INFORMATION * np.eye(6)[free, free]
+        )
+        return se3.symmetric(C)
 
     @staticmethod
     def make(model: MotionModel, matches: MapMatches, fit: PoseFit, inliers: Bool) -> TrackingResult:

@@ -94,8 +94,8 @@ def test_the_guess_of_another_odometry_reaches_ours_and_keeps_its_place_in_tf(gr
         robot.show(rolled(photograph, 3.0 * i))
         T = T @ step
     assert priors[0] is None
-    assert np.allclose(priors[1], step)
-    assert np.allclose(priors[2], step)
+    assert np.allclose(priors[1].T_previous_current, step)
+    assert np.allclose(priors[2].T_previous_current, step)
     assert graph.spin_until(lambda: len(ours(robot)) == 3)
     assert ours(robot)[-1].child_frame_id == "wheels"
 

@@ -11,6 +11,7 @@ from synthetic import CAMERA, World, turn
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import OdometryConfig, with_options
+from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.core.types import State
 from hybrid_features_ros.odometry import Odometry
 
@@ -146,7 +147,7 @@ def test_a_prior_from_outside_is_heard():
     for i, T in enumerate(poses):
         hint = np.eye(4) if i == 0 else se3.inverse(poses[i - 1]) @ T
         features = WORLD.seen_from(T, noise_px=0.4, seed=i, with_depth=True)
-        result = odometry.process((i + 1) * FRAME_NS, features, CAMERA, prior=hint)
+        result = odometry.process((i + 1) * FRAME_NS, features, CAMERA, prior=MotionPrior(hint))
     assert result.state is State.TRACKING
     expected = se3.inverse(poses[0]) @ poses[-1]
     assert np.allclose(result.T_world_camera[:3, 3], expected[:3, 3], atol=0.05)

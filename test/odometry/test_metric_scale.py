@@ -1,0 +1,68 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The filter of the metres per unit of the map."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.config import PriorConfig
+from hybrid_features_ros.core.motion_prior import MotionPrior
+from hybrid_features_ros.odometry.metric_scale import FILTER, MetricScale
+
+NOISE = 0.05
+
+
+def measured(truth, count, seed=0, noise=NOISE):
+    scale, rng = MetricScale(PriorConfig()), np.random.default_rng(seed)
+    for _ in range(count):
+        scale.add_ratio(truth * np.exp(noise * rng.normal()), noise**2)
+    return scale
+
+
+@given(st.floats(0.2, 5.0), st.integers(0, 50))
+def test_ratios_give_the_scale_within_what_it_says(truth, seed):
+    scale = measured(truth, 40, seed)
+    assert abs(scale.log - np.log(truth)) < 4.5 * np.sqrt(scale.variance) < 0.12
+    assert scale.is_metric
+    factor = scale.take_factor(is_first=True)
+    assert factor == pytest.approx(truth, rel=0.12)
+    assert scale.log == 0 and scale.take_factor(is_first=False) is None
+
+
+def test_what_all_measurements_have_in_common_stays():
+    assert measured(2.0, 1000).sigma > PriorConfig().scale_error
+
+
+def test_a_wrong_ratio_is_not_used_until_others_agree_with_it():
+    scale = measured(1.0, 20)
+    before = scale.log
+    used = [scale.add_ratio(2.0, NOISE**2) for _ in range(FILTER.patience)]
+    assert used == [False] * (FILTER.patience - 1) + [True]
+    assert scale.log == pytest.approx(np.log(2.0), rel=0.05)
+    assert before == pytest.approx(0.0, abs=0.05)
+
+
+@given(st.floats(0.1, 10.0))
+def test_a_motion_in_units_of_the_map_points_the_same_way(truth):
+    scale = MetricScale(PriorConfig())
+    scale.add_ratio(truth, 1e-4)
+    motion = MotionPrior(se3.exp([0.3, 0.1, 0.0, 0.0, 0.2, 0.0]), np.diag([1e-6] * 6))
+    there = scale.to_map(motion)
+    ratio = motion.T_previous_current[:3, 3] / np.where(
+        there.T_previous_current[:3, 3], there.T_previous_current[:3, 3], 1
+    )
+    assert np.allclose(ratio[:2], np.exp(scale.log))
+    assert np.array_equal(there.T_previous_current[:3, :3], motion.T_previous_current[:3, :3])
+    R, t = there.T_previous_current[:3, :3], there.T_previous_current[:3, 3]
+    along = R @ there.covariance[:3, :3] @ R.T @ t / (t @ t)
+    assert t @ along == pytest.approx((scale.sigma**2) * (t @ t) + 1e-6 * np.exp(-2 * scale.log), rel=1e-3)
+
+
+def test_measured_depths_leave_nothing_to_estimate():
+    scale = MetricScale(PriorConfig())
+    scale.be_exact()
+    assert not scale.is_metric
+    assert scale.to_map(MotionPrior(np.eye(4), np.eye(6))).covariance == pytest.approx(np.eye(6))
