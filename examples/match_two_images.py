@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 
 from hybrid_features_ros.features.hybrid import HybridExtractor
-from hybrid_features_ros.features.image import read_image
+from hybrid_features_ros.io.images import read_image
 from hybrid_features_ros.matching.pair import match_images
 
 a, b = (read_image(Path(name)) for name in sys.argv[1:3])

@@ -15,7 +15,6 @@ from hybrid_features_ros.benchmarks.recordings import STARTS, Figures, errors, m
 from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.evaluation.evaluate import Mode
-from hybrid_features_ros.io.bags import make_bag
 from hybrid_features_ros.io.source import Source
 from hybrid_features_ros.io.trajectory import read_tum
 from hybrid_features_ros.io.writer import write_folder
@@ -75,6 +74,8 @@ def write_rolled(
         rolled = RolledSource(source, profile)
         target = out / rolled.name
         if as_bags:
+            from hybrid_features_ros.io.bags import make_bag  # needs the extra `bags`
+
             make_bag(rolled, target)
         else:
             write_folder(rolled, target)

@@ -34,7 +34,7 @@ from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import UInt8
 from hybrid_features_ros.features import Extractor
-from hybrid_features_ros.features.image import read_image
+from hybrid_features_ros.io.images import read_image
 from hybrid_features_ros.io.pairs import read_pairs
 from hybrid_features_ros.simulation.scene import photographs as shipped_photographs
 from hybrid_features_ros.simulation.two_views import SEEDS, blurred_pairs, wide_pairs, zoomed_pairs

@@ -41,7 +41,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def _extract(given: argparse.Namespace) -> None:
     from hybrid_features_ros.features import make_extractor
-    from hybrid_features_ros.features.image import read_image
+    from hybrid_features_ros.io.images import read_image
     from hybrid_features_ros.visualization.draw import draw_features
 
     image = read_image(given.image)
@@ -53,7 +53,7 @@ def _extract(given: argparse.Namespace) -> None:
 def _match(given: argparse.Namespace) -> None:
     from hybrid_features_ros.core.config import MatchingConfig
     from hybrid_features_ros.features import make_extractor
-    from hybrid_features_ros.features.image import read_image
+    from hybrid_features_ros.io.images import read_image
     from hybrid_features_ros.matching.pair import match_images
     from hybrid_features_ros.visualization.draw import draw_matches
 

@@ -60,7 +60,9 @@ def config_of(given: argparse.Namespace, acting: Sequence[str] = ALGORITHM) -> C
             raise InputError(f"--set {text}: this command does not use {name}; here act {', '.join(acting)}")
         values[name] = _parse(name, value, kinds.get(name, str))
     if given.extractor:
-        values["features.extractor"] = given.extractor
+        told = values.setdefault("features.extractor", given.extractor)
+        if told != given.extractor:
+            raise InputError(f"--extractor {given.extractor} and --set features.extractor={told}: give one")
     config: Config = with_options(Config(), values)
     return config
 
@@ -75,6 +77,7 @@ def recording_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--right", default="", metavar="NAME", help="right image topic, or right folder")
     parser.add_argument("--imu", default="", metavar="NAME", help="topic of the inertial unit, or its file")
+    parser.add_argument("--truth", default="", metavar="NAME", help="topic of the true poses, or their file")
     parser.add_argument("--camera-info", default="", metavar="TOPIC", help="camera_info topic of a bag")
     parser.add_argument(
         "--calib",
@@ -91,9 +94,15 @@ def recording_options(parser: argparse.ArgumentParser) -> None:
 
 
 def choice_of(given: argparse.Namespace, config: Config | None = None, stereo: bool = False) -> Choice:
-    """What is to be read of a recording."""
+    """What is to be read of a recording.
+
+    Raises:
+        InputError: two options contradict each other.
+    """
     from hybrid_features_ros.io.source import Choice
 
+    if given.camera_info and given.calib:
+        raise InputError(f"--camera-info {given.camera_info} and --calib {given.calib}: give one of them")
     config = config or Config()
     told = [text.partition("=")[0] for text in getattr(given, "set", [])]
     interval_s = 0.0 if config.input.sync == "exact" else config.input.max_interval_s
@@ -102,6 +111,7 @@ def choice_of(given: argparse.Namespace, config: Config | None = None, stereo: b
         depth=given.depth,
         right=given.right,
         imu=given.imu,
+        truth=given.truth,
         camera_info=given.camera_info,
         calib=given.calib,
         depth_scale=given.depth_scale,

@@ -46,6 +46,7 @@ ALIASES = {
 }
 _MOST_ASPECT = 4.0  # ratio of the focal lengths: 2 where only rows or only columns are binned
 _FOCAL_RANGE = (0.05, 50.0)  # of the focal length over the longer side: fisheye to telescope
+_USUAL = 0.2  # how far it usually lies from the middle at most, over the side
 _BEYOND = 0.5  # how far the principal point may lie outside the image, over its side: cropped sensors
 
 
@@ -122,6 +123,17 @@ class Camera:
     def focal(self) -> float:
         """Geometric mean of the focal lengths [px]: turns small angles [rad] into pixels."""
         return float(np.sqrt(self.fx * self.fy))
+
+    @property
+    def doubt(self) -> str:
+        """What is unusual about the calibration, and may be that of another image size; empty: nothing."""
+        x, y = (self.cx + 0.5) / self.width, (self.cy + 0.5) / self.height
+        if max(abs(x - 0.5), abs(y - 0.5)) <= _USUAL:
+            return ""
+        return (
+            f"the principal point ({self.cx:.5g}, {self.cy:.5g}) lies far from the middle of {self.width}x"
+            f"{self.height} pixels: is the calibration that of this image?"
+        )
 
     @cached_property
     def half_angle(self) -> float:
@@ -219,6 +231,8 @@ def _check_intrinsics(width: int, height: int, K: list[float]) -> None:
         trouble = f"fx = {fx:g} and fy = {fy:g} are of different order"
     elif not _FOCAL_RANGE[0] <= fx / max(width, height) <= _FOCAL_RANGE[1]:
         trouble = f"fx = {fx:g} does not fit {width}x{height} pixels"
+    elif cx == 0 or cy == 0:
+        trouble = f"the principal point ({cx:g}, {cy:g}) is not set"
     elif not (-_BEYOND <= cx / width <= 1 + _BEYOND and -_BEYOND <= cy / height <= 1 + _BEYOND):
         trouble = f"the principal point ({cx:g}, {cy:g}) is far outside an image of {width}x{height} pixels"
     if trouble:

@@ -18,6 +18,7 @@ from hybrid_features_ros.core.config import Config, options, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import MotionModel, OdometryResult, State, Trajectory
 from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory, trajectory_nees
+from hybrid_features_ros.evaluation.plausibility import DepthRange, doubt_gyro
 from hybrid_features_ros.evaluation.run import Step, run, trajectory
 from hybrid_features_ros.io.source import Notes, Source
 from hybrid_features_ros.io.trajectory import interpolate
@@ -25,8 +26,6 @@ from hybrid_features_ros.io.trajectory import interpolate
 Mode = Literal["mono", "rgbd", "stereo"]
 TRANSLATING = (MotionModel.PNP, MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY)
 MAX_GAP_NS = 100_000_000
-LOOKED_AT = 10  # frames whose depth is looked at
-USUAL_M = (0.1, 50.0)  # median depth of what cameras measure
 
 
 class Watcher(Protocol):
@@ -88,12 +87,16 @@ def evaluate(
         InputError: the source lacks what is asked for, its truth is of another time, or it has none of the
             frames. Ctrl-C is none: what was computed until then is returned.
     """
+    if source.camera.doubt:
+        source.notes.assumed["principal point"] = source.camera.doubt
     stamps = source.stamps[frames]
     if not len(stamps):
         last = len(source) - 1
         raise InputError(f"{source.name}: start = {frames.start}, but it has {last + 1} frames: 0 to {last}")
     _check_truth(source, stamps, exact)
-    everybody: Sequence[Watcher] = (DepthRange(source.notes), *watchers)
+    remedy = {"rgbd": "--depth-scale gives units per metre", "stereo": "the baseline is in metres"}
+    depths = DepthRange(source.notes, remedy.get(mode_of(config), ""))
+    everybody: Sequence[Watcher] = (depths, *watchers)
     results: list[OdometryResult] = []
     extract_ms: list[float] = []
     interrupted = False
@@ -109,6 +112,8 @@ def evaluate(
                     watcher.see(step)
         except KeyboardInterrupt:
             interrupted = True
+    if config.input.imu and source.imu is not None:
+        doubt_gyro(source.imu, results, source.notes)
     protocol = {**_protocol(source, config, frames), "interrupted": interrupted}
     report = _report(results, extract_ms, protocol)
     if source.ground_truth is not None and len(results) >= 3:
@@ -142,32 +147,6 @@ def with_mode(config: Config, mode: Mode, gyro: bool = False) -> Config:
             raise InputError(f"{name} = true: say {option}")
     done: Config = with_options(config, {name: wanted for name, (_, wanted, _) in asked.items()})
     return done
-
-
-class DepthRange:
-    """Notes where depths are so near or far that their unit must be another.
-
-    Args:
-        notes: of the recording.
-    """
-
-    def __init__(self, notes: Notes) -> None:
-        self._notes = notes
-        self._medians: list[float] = []
-
-    def see(self, step: Step) -> None:
-        """Look at the depth of one of the first frames."""
-        depth = step.frame.depth
-        if depth is None or len(self._medians) >= LOOKED_AT or step.features.depths is None:
-            return
-        known = depth[np.isfinite(depth)]
-        if known.size:
-            self._medians.append(float(np.median(known)))
-        median = float(np.median(self._medians)) if self._medians else USUAL_M[0]
-        if len(self._medians) == LOOKED_AT and not USUAL_M[0] <= median <= USUAL_M[1]:
-            self._notes.assumed["depth range"] = (
-                f"the median depth is {median:.3g} m: is the unit right? --depth-scale gives units per metre"
-            )
 
 
 def _check_truth(source: Source, stamps: NDArray[np.int64], exact: bool) -> None:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -29,15 +28,3 @@ def to_gray(image: NDArray[Any]) -> UInt8:
     if image.size == 0:
         raise InputError(f"image of shape {image.shape} is empty: check the camera driver or the file")
     return image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
-
-
-def read_image(path: Path) -> UInt8:
-    """(H, W, 3) uint8, BGR, of an image file.
-
-    Raises:
-        InputError: there is no such file, or it is no image.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if image is None:
-        raise InputError(f"{path}: {'not an image that OpenCV reads' if path.exists() else 'no such file'}")
-    return np.asarray(image, dtype=np.uint8)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from hybrid_features_ros.io.bag_reader import (
     first_message,
     frame_of,
     messages,
+    stamp_of,
     topics,
 )
-from hybrid_features_ros.io.calibration import CameraInfo
+from hybrid_features_ros.io.calibration import CameraInfo, is_named_rectified
 from hybrid_features_ros.io.images import DEPTH_ENCODINGS, depth_of, image_of, original_encoding
 from hybrid_features_ros.io.source import Choice, Notes
 
@@ -60,7 +61,7 @@ class ImageTopic:
     @property
     def is_rectified(self) -> bool:
         """Whether the name says so, as image_proc and stereo_image_proc do."""
-        return re.search(r"(^|_)rect(ified)?(_|$)", self.camera_name.rpartition("/")[2]) is not None
+        return is_named_rectified(self.camera_name)
 
     @property
     def is_calibrated(self) -> bool:
@@ -91,6 +92,13 @@ def read_info(path: Path, topic: str) -> CameraInfo | None:
     """The first calibration on a camera_info topic: drivers publish empty ones before they know it."""
     message = first_message(path, topic, lambda m: CameraInfo.of(m).is_calibrated)
     return None if message is None else CameraInfo.of(message)
+
+
+def read_infos(path: Path, topic: str) -> Iterator[tuple[int, CameraInfo]]:
+    """Stamp [ns] and contents of every calibration on a camera_info topic; the empty ones are none."""
+    for _, message in messages(path, [topic]):
+        if message is not None and (info := CameraInfo.of(message)).is_calibrated:
+            yield stamp_of(message), info
 
 
 def choose_image(path: Path, found: Sequence[ImageTopic], choice: Choice, notes: Notes) -> ImageTopic:
@@ -183,8 +191,8 @@ def choose_right(
     return chosen
 
 
-def choose_info(path: Path, image: ImageTopic, choice: Choice, notes: Notes) -> CameraInfo:
-    """The calibration of images: of the topic beside them, of their frame and size, or the bag's only one.
+def choose_info(path: Path, image: ImageTopic, choice: Choice, notes: Notes) -> tuple[str, CameraInfo]:
+    """Topic and calibration of images: beside them, of their frame, or the bag's only one.
 
     Raises:
         InputError: there is none, or it is empty.
@@ -215,7 +223,7 @@ def choose_info(path: Path, image: ImageTopic, choice: Choice, notes: Notes) -> 
             f"{path}: every message on {topic} is empty (K[0] = 0 means uncalibrated), so the camera is not "
             f"calibrated; {remedy}"
         )
-    return info
+    return topic, info
 
 
 def choose_imu(path: Path, frame: str, choice: Choice, notes: Notes) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float32, Float64, Trajectory
+from hybrid_features_ros.io.bag_pairs import pair_of_file, pair_of_topics
 from hybrid_features_ros.io.bag_reader import (
-    TRUTH_TOPIC,
     BagMessage,
     first_message,
     frame_of,
@@ -35,13 +35,14 @@ from hybrid_features_ros.io.bag_topics import (
     choose_info,
     choose_right,
     image_topics,
+    read_infos,
 )
+from hybrid_features_ros.io.bag_truth import Truth, choose_truth, read_truth
 from hybrid_features_ros.io.bag_writer import make_bag
-from hybrid_features_ros.io.calibration import Calibration, checked_scale, read_calibration
+from hybrid_features_ros.io.calibration import Calibration, CameraInfo, checked_scale, read_calibration
 from hybrid_features_ros.io.images import depth_of, image_of
 from hybrid_features_ros.io.source import Choice, Frame, Imu, Notes, Source, is_bag
-from hybrid_features_ros.io.stamps import partners, usable
-from hybrid_features_ros.io.trajectory import poses_of
+from hybrid_features_ros.io.stamps import nearest, partners, usable
 from hybrid_features_ros.io.transforms import static_transform
 
 __all__ = ["BagMessage", "BagSource", "is_bag", "make_bag", "open_bag", "read_messages", "topics"]
@@ -65,6 +66,7 @@ class BagSource:
     depth_units: float | None = None
     imu_topic: str = ""
     T_camera_imu: Float64 | None = None
+    truth: Truth | None = None
     right: Source | None = None
     baseline: float = 0.0
     notes: Notes = field(default_factory=Notes)
@@ -124,17 +126,8 @@ class BagSource:
 
     @cached_property
     def ground_truth(self) -> Trajectory | None:
-        """Poses on ``/ground_truth/pose``, as ``make_bag`` writes them; those that are none are left out."""
-        rows = []
-        for _, message in messages(self.path, [TRUTH_TOPIC]):
-            if message is not None:
-                p, q = message.pose.position, message.pose.orientation
-                rows.append((stamp_of(message), p.x, p.y, p.z, q.x, q.y, q.z, q.w))
-        if not rows:
-            self.notes.missing["truth"] = f"nothing on {TRUTH_TOPIC} (geometry_msgs/PoseStamped)"
-            return None
-        stamps = np.array([r[0] for r in rows], dtype=np.int64)
-        return poses_of(self.path, stamps, np.array([r[1:] for r in rows], dtype=float), self.notes)
+        """Poses of the camera; those that are none are left out."""
+        return None if self.truth is None else read_truth(self.path, self.truth, self.notes)
 
     @cached_property
     def imu(self) -> Imu | None:
@@ -152,7 +145,7 @@ class BagSource:
         return Imu(stamps, values[:, :3] @ into_camera, values[:, 3:] @ into_camera)
 
 
-def open_bag(path: Path, choice: Choice | None = None) -> BagSource:
+def open_bag(path: Path, choice: Choice | None = None) -> Source:
     """The images of a bag with the calibration, depth, right camera and inertial unit beside them.
 
     Args:
@@ -166,9 +159,9 @@ def open_bag(path: Path, choice: Choice | None = None) -> BagSource:
     notes = Notes()
     found = image_topics(path)
     image = choose_image(path, found, choice, notes)
-    calibration = _calibration(path, image, choice, notes)
+    calibration, info_topic = _calibration(path, image, choice, notes)
     depth = choose_depth(path, found, image, choice, notes)
-    stamps = _stamps(path, image.name, notes)
+    stamps = _calibrated(path, info_topic, calibration.info, _stamps(path, image.name, notes), notes)
     imu = choose_imu(path, image.frame, choice, notes)
     scale = calibration.depth_scale if choice.depth_scale is None else choice.depth_scale
     depth_stamps = _partners(path, depth, stamps, choice, notes, "depth") if depth else np.empty(0, np.int64)
@@ -179,15 +172,18 @@ def open_bag(path: Path, choice: Choice | None = None) -> BagSource:
         depth_units=None if scale is None else checked_scale(scale, "--depth-scale"),
         imu_topic=imu,
         T_camera_imu=_mounting(path, imu, image.frame, calibration, notes) if imu else None,
+        truth=choose_truth(path, image.frame, calibration, choice, notes),
         notes=notes,
     )  # fmt: skip
     return _with_right(source, choose_right(path, found, image, choice, notes), calibration, choice)
 
 
-def _calibration(path: Path, image: ImageTopic, choice: Choice, notes: Notes) -> Calibration:
+def _calibration(path: Path, image: ImageTopic, choice: Choice, notes: Notes) -> tuple[Calibration, str]:
+    """Of a file, or of a topic and that topic."""
     if choice.calib is not None:
-        return read_calibration(choice.calib, image.camera_name)
-    return Calibration(choose_info(path, image, choice, notes))
+        return read_calibration(choice.calib, image.camera_name, notes), ""
+    topic, info = choose_info(path, image, choice, notes)
+    return Calibration(info), topic
 
 
 def _camera(image: ImageTopic, calibration: Calibration, choice: Choice, notes: Notes) -> Camera:
@@ -214,6 +210,26 @@ def _stamps(path: Path, topic: str, notes: Notes) -> NDArray[np.int64]:
     return np.asarray(stamps[usable(topic, stamps, notes)])
 
 
+def _calibrated(
+    path: Path, topic: str, info: CameraInfo, stamps: NDArray[np.int64], notes: Notes
+) -> NDArray[np.int64]:
+    """Stamps (M,) of the images with the calibration that was taken: drivers may change it on the way.
+
+    An image's calibration is the one nearest in time.
+    """
+    told = dict(read_infos(path, topic)) if topic else {}
+    others = [stamp for stamp, other in sorted(told.items()) if other != info]
+    if not others:
+        return stamps
+    known = np.array(sorted(told), dtype=np.int64)
+    keep = ~np.isin(known[nearest(stamps, known, 2**62)], others)
+    notes.assumed["calibration"] = (
+        f"left out of {len(stamps)} images: {(~keep).sum()} whose calibration on {topic} is another than at "
+        f"the beginning, the first of {others[0]} ns; --calib FILE gives one for all"
+    )
+    return stamps[keep]
+
+
 def _partners(
     path: Path, topic: str, stamps: NDArray[np.int64], choice: Choice, notes: Notes, about: str
 ) -> NDArray[np.int64]:
@@ -225,28 +241,20 @@ def _partners(
 
 def _with_right(
     left: BagSource, topic: ImageTopic | None, calibration: Calibration, choice: Choice
-) -> BagSource:
+) -> Source:
+    """With the images of the right camera, under the stamps of the left ones."""
     if topic is None:
         left.notes.missing["right"] = (
-            "a rectified pair has images of one size, and the right camera_info tells the baseline in P[3]; "
+            "a pair has images of one size, and the right camera_info tells the baseline in P[3]; "
             "--left and --right choose the topics"
         )
         return left
-    info = topic.info
-    if info is None or choice.calib is not None:
-        camera, baseline = left.camera, calibration.baseline_m
-        if not baseline > 0:
-            raise InputError(
-                f"{left.path}: no calibration of the right camera on {topic.name}; record its camera_info, "
-                "or give a calib.json with baseline_m (--calib) for a rectified pair"
-            )
-    else:
-        rectified = topic.is_rectified if choice.rectified is None else choice.rectified
-        camera, baseline = info.camera(rectified), info.baseline
     own = _partners(left.path, topic.name, left.stamps, choice, left.notes, "right")
-    paired = own >= 0
-    right = BagSource(left.path, topic.name, camera, left.stamps[paired], own[paired], notes=left.notes)
-    return replace(left, right=right, baseline=baseline)
+    found = own >= 0
+    right = BagSource(left.path, topic.name, left.camera, left.stamps[found], own[found], notes=left.notes)
+    if choice.calib is not None:
+        return pair_of_file(left, right, calibration, read_calibration(choice.calib, topic.camera_name))
+    return pair_of_topics(left, right, calibration.info, topic, choice)
 
 
 def _mounting(path: Path, topic: str, frame: str, calibration: Calibration, notes: Notes) -> Float64 | None:

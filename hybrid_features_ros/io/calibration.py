@@ -7,16 +7,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.camera import Camera, Distortion
 from hybrid_features_ros.core.errors import InputError, reading
 from hybrid_features_ros.core.types import Float64
+from hybrid_features_ros.io.source import Notes
 from hybrid_features_ros.io.text import read_text
 
 NEEDED = ("width", "height", "K", "dist", "model")
@@ -25,6 +26,14 @@ KNOWN = (
     *NEEDED, "P", "baseline_m", "T_camera_imu", "rate_hz", *DEPTH_SCALES,
     "name", "source", "licence", "license", "note", "comment",
 )  # fmt: skip
+
+
+RECTIFIED = frozenset(("rect", "rectified", "undistorted"))  # in names of topics
+
+
+def is_named_rectified(topic: str) -> bool:
+    """Whether the name of an image topic says that lens distortion has been taken out."""
+    return not RECTIFIED.isdisjoint(re.split("[/_]", topic.lower()))
 
 
 @dataclass(frozen=True)
@@ -41,16 +50,18 @@ class CameraInfo:
     binning_y: int = 0
     roi: tuple[int, int, int, int] = (0, 0, 0, 0)
     """x and y offset, width, height; width 0: the full sensor."""
+    r: Sequence[float] = ()
+    """Rotation from the camera's axes to the rectified ones; empty or zeros: not told."""
 
     @staticmethod
     def of(msg: Any) -> CameraInfo:
         """Of a message of ROS 1, ROS 2 or Foxglove (CameraCalibration)."""
         roi = getattr(msg, "roi", None)
-        k, d, p = (np.ravel(getattr(msg, n, getattr(msg, n.upper(), ()))).tolist() for n in "kdp")
+        k, d, p, r = (np.ravel(getattr(msg, n, getattr(msg, n.upper(), ()))).tolist() for n in "kdpr")
         return CameraInfo(
             int(msg.width), int(msg.height), str(msg.distortion_model), d, k, p,
             int(getattr(msg, "binning_x", 0)), int(getattr(msg, "binning_y", 0)),
-            (roi.x_offset, roi.y_offset, roi.width, roi.height) if roi is not None else (0, 0, 0, 0),
+            (roi.x_offset, roi.y_offset, roi.width, roi.height) if roi is not None else (0, 0, 0, 0), r,
         )  # fmt: skip
 
     @property
@@ -89,6 +100,18 @@ class CameraInfo:
         )
 
     @property
+    def R_rectified_camera(self) -> Float64:
+        """(3, 3) from the raw camera's axes to those of the rectified image.
+
+        Raises:
+            InputError: R is no rotation.
+        """
+        R = np.reshape(self.r, (3, 3)) if any(self.r) else np.eye(3)
+        if not (np.allclose(R @ R.T, np.eye(3), atol=1e-3) and np.linalg.det(R) > 0):
+            raise InputError(f"R of the camera_info is no rotation: {list(self.r)}")
+        return np.asarray(R)
+
+    @property
     def baseline(self) -> float:
         """Distance [m] of the right camera of a rectified pair to the left one, from its P.
 
@@ -114,6 +137,7 @@ class Calibration:
         depth_scale: units per metre of depth images; None: not told.
         T_camera_imu: (4, 4), inertial unit to optical axes; None: not told.
         T_body_camera: (4, 4); None: not told.
+        T_camera_previous: (4, 4), of the camera before it in Kalibr's chain; None: not told.
         rate_hz: of images without stamps; None: not told.
     """
 
@@ -122,16 +146,17 @@ class Calibration:
     depth_scale: float | None = None
     T_camera_imu: Float64 | None = None
     T_body_camera: Float64 | None = None
+    T_camera_previous: Float64 | None = None
     rate_hz: float | None = None
-    rostopic: str = field(default="", repr=False)
 
 
-def read_calibration(path: Path, topic: str = "") -> Calibration:
+def read_calibration(path: Path, camera: str = "", notes: Notes | None = None) -> Calibration:
     """A calibration file: calib.json, or YAML of ROS (file or echoed message), OpenCV, Kalibr or EuRoC.
 
     Args:
         path: of the file.
-        topic: image topic; chooses among the cameras of a Kalibr chain, otherwise the first is taken.
+        camera: image topic or name of the camera; chooses in a Kalibr chain, otherwise the first is taken.
+        notes: of the recording; where nothing told which camera it is, that is noted.
 
     Raises:
         InputError: the file is missing, is none of these, or has keys that nobody reads (calib.json).
@@ -143,10 +168,13 @@ def read_calibration(path: Path, topic: str = "") -> Calibration:
         with reading(path, "a calib.json needs width, height, K (3x3), dist and model"):
             return _own(path, json.loads(text))
     with reading(path, "it is neither a calib.json nor a YAML file of ROS, Kalibr, EuRoC or OpenCV"):
-        content = _mapping(yaml.load(_plain_yaml(text), _Loader))
-        chain = [_mapping(v) for k, v in content.items() if re.fullmatch(r"cam[0-9]+", k)]
+        content = _mapping(next(yaml.load_all(_plain_yaml(text), _Loader), None))
+        chain = {k: _mapping(v) for k, v in content.items() if re.fullmatch(r"cam[0-9]+", k)}
         if chain:
-            content = next((c for c in chain if topic and c.get("rostopic") == topic), chain[0])
+            name, assumed = _link(chain, camera)
+            if assumed and notes is not None:
+                notes.assumed["camera"] = f"{path.name}: {assumed}"
+            return _kalibr(chain[name])
         if "intrinsics" in content:
             return _kalibr(content)
         if "camera_matrix" in content:
@@ -203,10 +231,14 @@ def _own(path: Path, content: Any) -> Calibration:
     if len(scales) > 1:
         raise InputError(f"{path}: contradicting units of depth: {', '.join(map(str, sorted(scales)))}")
     width, height, k, d = content["width"], content["height"], _floats(content["K"]), _floats(content["dist"])
-    rate = content.get("rate_hz")
+    rate, baseline = content.get("rate_hz"), float(content.get("baseline_m", 0.0))
+    if rate is not None and not 1e-3 <= float(rate) <= 1e6:
+        raise InputError(f"{path}: rate_hz {rate}: give images per second")
+    if not 0 <= baseline < 1e3:
+        raise InputError(f"{path}: baseline_m {baseline:g}: give the distance to the right camera in metres")
     return Calibration(
         CameraInfo(int(width), int(height), str(content["model"]), d, k, _projection(content.get("P"))),
-        baseline_m=float(content.get("baseline_m", 0.0)),
+        baseline_m=baseline,
         depth_scale=checked_scale(scales.pop(), path) if scales else None,
         T_camera_imu=_motion(path, "T_camera_imu", content.get("T_camera_imu")),
         rate_hz=None if rate is None else float(rate),
@@ -229,11 +261,12 @@ def checked_scale(units: float, where: object) -> float:
 def _ros(content: Mapping[str, Any]) -> Calibration:
     """What camera_calibration and camera_info_manager write; OpenCV's own samples have the same names."""
     model = content.get("distortion_model", content.get("camera_model", "plumb_bob"))
-    D = content.get("distortion_coefficients", {"data": []})
+    width, height = int(content["image_width"]), int(content["image_height"])
+    D = _coefficients(content, str(model), "distortion_coefficients") or {"data": []}
     P = content.get("projection_matrix")
     return Calibration(
         CameraInfo(
-            int(content["image_width"]), int(content["image_height"]), str(model), _floats(D["data"]),
+            width, height, str(model), _floats(D["data"]),
             _floats(content["camera_matrix"]["data"]), _projection(None if P is None else P["data"]),
         )
     )  # fmt: skip
@@ -253,26 +286,55 @@ def _echoed(content: Mapping[str, Any]) -> Calibration:
     )  # fmt: skip
 
 
+def _link(chain: Mapping[str, Mapping[str, Any]], camera: str) -> tuple[str, str]:
+    """Which camera of Kalibr's chain is meant, and what was assumed where nothing tells."""
+    for name, content in chain.items():
+        if camera and (content.get("rostopic") == camera or name in camera.split("/")):
+            return name, ""
+    first = min(chain, key=lambda name: int(name[3:]))
+    if len(chain) == 1:
+        return first, ""
+    topics = ", ".join(f"{name} ({content.get('rostopic', 'no topic')})" for name, content in chain.items())
+    return first, f"the calibration is that of {first}; the chain has {topics}, none of them {camera!r}"
+
+
 def _kalibr(content: Mapping[str, Any]) -> Calibration:
     """One camera of Kalibr's chain, or EuRoC's sensor.yaml: four intrinsics and a resolution."""
     if content.get("camera_model", "pinhole") != "pinhole":
         raise InputError(f"camera_model {content['camera_model']!r} is not supported: calibrate as pinhole")
     fx, fy, cx, cy = _floats(content["intrinsics"])
     width, height = content["resolution"]
-    D = content.get("distortion_coeffs", content.get("distortion_coefficients", []))
+    model = str(content.get("distortion_model", "none"))
+    D = _coefficients(content, model, "distortion_coeffs", "distortion_coefficients")
     return Calibration(
         CameraInfo(
-            int(width), int(height), str(content.get("distortion_model", "none")), _floats(D),
+            int(width), int(height), model, _floats(D),
             [fx, 0, cx, 0, fy, cy, 0, 0, 1],
         ),
         T_camera_imu=_motion("", "T_cam_imu", content.get("T_cam_imu")),
         T_body_camera=_body(content),
+        T_camera_previous=_motion("", "T_cn_cnm1", content.get("T_cn_cnm1")),
     )  # fmt: skip
 
 
 def _body(content: Mapping[str, Any]) -> Float64 | None:
     T = content.get("T_BS")
     return _motion("", "T_BS", T["data"] if isinstance(T, dict) else T)
+
+
+def _coefficients(content: Mapping[str, Any], model: str, *names: str) -> Any:
+    """What stands under the first of some names.
+
+    Raises:
+        InputError: nothing does, though the lens model is one: under another name it would be lost.
+    """
+    D = next((content[name] for name in names if content.get(name)), None)
+    if D is None and model != Distortion.NONE.value:
+        raise InputError(
+            f"model {model}, but no {' or '.join(names)} among the keys {', '.join(content)}: write zeros "
+            "for a lens without distortion"
+        )
+    return D or []
 
 
 def _floats(values: Any) -> list[float]:

@@ -13,6 +13,7 @@ axes); without it the measurements are taken to be in the camera's axes. A stere
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from hybrid_features_ros.io.text import natural, parse_stamp, read_list, read_ta
 
 DEPTH_UNITS = 5000.0  # of a TUM depth image, per metre
 DEPTH_INTERVAL_NS = Choice.max_interval_ns  # longest time between an image and its depth
-PATTERNS = ("*.png", "*.jpg", "*.jpeg", "*.pgm", "*.ppm", "*.bmp", "*.tif", "*.tiff", "*.webp")
+IMAGE_FILES = (".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp")  # in either case
 RATE_HZ = 30.0  # of images without stamps, if the calibration tells no other
 
 
@@ -109,13 +110,25 @@ def listed(
     if not (path / name).is_dir():
         stamps, names = read_list(path / name, unit)
         return stamps, [_file(path / folder, n) for n in names]
-    files = sorted((p for q in PATTERNS for p in (path / name).glob(q)), key=lambda p: natural(p.name))
+    files = image_files(path / name)
+    kinds = sorted({re.sub("[0-9.]+", "#", p.stem) for p in files})
+    if len(kinds) > 1:
+        raise InputError(
+            f"{path / name}: images of several kinds ({', '.join(kinds[:4])}; # for numbers): put those to "
+            "be read into a folder of their own, or name a list of stamps and files"
+        )
     if files and all(_is_stamp(p.stem) for p in files):
         return np.array([parse_stamp(p.stem, "ns") for p in files], dtype=np.int64), files
     rate = rate_hz or RATE_HZ
     if rate_hz is None:
         notes.assumed["stamps"] = f"{rate:g} images per second: no list has their stamps, no rate_hz the rate"
     return np.array([round(i * 1e9 / rate) for i in range(len(files))], dtype=np.int64), files
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images of a folder in the order of the numbers in their names."""
+    found = (p for p in folder.iterdir() if p.suffix.lower() in IMAGE_FILES) if folder.is_dir() else ()
+    return sorted(found, key=lambda p: natural(p.name))
 
 
 def _file(path: Path, name: str) -> Path:
@@ -139,6 +152,7 @@ def _depths(
     name: str = "depth.txt",
     max_interval_ns: int = DEPTH_INTERVAL_NS,
     notes: Notes | None = None,
+    rate_hz: float | None = None,
 ) -> list[Path | None]:
     """The depth image nearest in time to every image (N,), if near enough; empty without a list."""
     notes = notes or Notes()
@@ -147,7 +161,7 @@ def _depths(
             f"there is no {path / name} (stamp and file on each line); --depth names another"
         )
         return []
-    known, files = listed(path, name, "s", None, Notes())
+    known, files = listed(path, name, "s", rate_hz, Notes())
     order = np.argsort(known, kind="stable")
     index = partners(str(path / name), stamps, known[order], max_interval_ns, notes, "depth")
     return [files[order[i]] if i >= 0 else None for i in index.tolist()]
@@ -198,3 +212,19 @@ def paired(left: FolderSource, right: FolderSource, max_interval_ns: int) -> Fol
     index = partners(right.name, left.stamps, right.stamps, max_interval_ns, left.notes, "right")
     has = index >= 0
     return replace(right, stamps=left.stamps[has], images=[right.images[i] for i in index[has]])
+
+
+def there(path: Path, named: str, usual: str, option: str) -> Path:
+    """A file that was asked for, which must be there, or the usual one, which may be missing."""
+    if named and not (path / named).is_file():
+        raise InputError(f"{path / named}: no such file ({option})")
+    return path / (named or usual)
+
+
+def has_no(choice: Choice, path: Path, layout: str, *names: str) -> None:
+    """Refuse what was asked for and the layout does not have."""
+    for name in names:
+        if getattr(choice, name):
+            raise InputError(
+                f"{path}: --{name} {getattr(choice, name)}: a folder of {layout} has no choice of it"
+            )

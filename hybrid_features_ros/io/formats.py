@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterable
 
 from hybrid_features_ros.core.camera import ALIASES, Distortion
+from hybrid_features_ros.io.bag_truth import TRUTHS
 from hybrid_features_ros.io.calibration import DEPTH_SCALES, KNOWN, NEEDED
-from hybrid_features_ros.io.folders import DEPTH_INTERVAL_NS, DEPTH_UNITS, PATTERNS, RATE_HZ
+from hybrid_features_ros.io.euroc import EUROC_TRUTHS
+from hybrid_features_ros.io.folders import DEPTH_INTERVAL_NS, DEPTH_UNITS, IMAGE_FILES, RATE_HZ
 from hybrid_features_ros.io.images import DEPTH_ENCODINGS, ENCODINGS, MILLIMETRES, NOT_MEASURED
-from hybrid_features_ros.io.layouts import EUROC_TRUTHS, KITTI_PAIRS, TARTANAIR_RATE_HZ, TUM_CAMERAS
+from hybrid_features_ros.io.layouts import KITTI_PAIRS, TARTANAIR_RATE_HZ, TUM_CAMERAS
 from hybrid_features_ros.io.source import BAG_FILES
 
 MARKS = "<!-- formats -->", "<!-- end of formats -->"
@@ -33,7 +35,10 @@ def rows() -> list[tuple[str, str]]:
     optional = [k for k in KNOWN if k not in NEEDED]
     return [
         ("TUM RGB-D", f"`rgb.txt`, `depth.txt`, `groundtruth.txt`; {', '.join(TUM_CAMERAS)} in its name"),
-        ("EuRoC, TUM-VI", f"`mav0`; truth of {_code(EUROC_TRUTHS)}, moved to the camera; not as stereo"),
+        (
+            "EuRoC, TUM-VI",
+            f"`mav0`; truth of {_code(EUROC_TRUTHS)}, moved to the camera; pairs are rectified",
+        ),
         ("KITTI odometry", f"{kitti}; truth in `poses` two folders up, moved to the camera"),
         (
             "TartanAir V1",
@@ -47,14 +52,14 @@ def rows() -> list[tuple[str, str]]:
         (
             "bags",
             f"{_code(BAG_FILES)} and folders with `metadata.yaml`; Image, CompressedImage, CameraInfo, Imu, "
-            "Foxglove's CompressedImage, RawImage and CameraCalibration; truth as PoseStamped on "
-            "`/ground_truth/pose`",
+            "Foxglove's CompressedImage, RawImage and CameraCalibration; truth as "
+            f"{', '.join(kind.rpartition('/')[2] for kind in TRUTHS)} (`--truth`), moved to the camera",
         ),
-        ("image files", _code(p.removeprefix("*") for p in PATTERNS)),
+        ("image files", _code(IMAGE_FILES)),
         ("encodings", _code(ENCODINGS)),
         (
             "depth",
-            f"{_code(DEPTH_ENCODINGS)}, compressedDepth (PNG), 16-bit PNG, floats in TIFF or NPY; 0, "
+            f"{_code(DEPTH_ENCODINGS)}, compressedDepth (PNG, RVL), 16-bit PNG, floats in TIFF or NPY; 0, "
             f"{NOT_MEASURED} and what is not finite are no measurement",
         ),
         (

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.core.errors import InputError, reading
 from hybrid_features_ros.core.types import Float32, UInt8
+from hybrid_features_ros.io.rvl import read_rvl
 
 MILLIMETRES = 1000.0  # units per metre of a 16-bit depth message (REP 118)
 NOT_MEASURED = 65535  # of a 16-bit depth image, besides 0: full scale
+_DEPTH_HEADER = 12  # bytes before the data of compressedDepth: a number and two parameters
 FARTHEST_M = 1e4  # beyond it, a depth is a mark for "not measured"
 
 
@@ -157,6 +159,16 @@ def read_pixels(path: Path) -> NDArray[Any]:
     return np.asarray(image)
 
 
+def read_image(path: Path) -> UInt8:
+    """(H, W, 3) uint8, BGR, of an image file.
+
+    Raises:
+        InputError: there is no such file, or it is no image.
+    """
+    image = eight_bits(read_pixels(path))
+    return image if image.ndim == 3 else np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
+
+
 def eight_bits(image: NDArray[Any]) -> UInt8:
     """Grey (H, W) or BGR (H, W, 3) pixels, uint8, of an image as OpenCV has read it."""
     pixels = image if image.ndim == 2 else image[..., :3]
@@ -210,10 +222,12 @@ def _decompressed_depth(msg: Any) -> NDArray[Any]:
     if "compresseddepth" not in form.lower():
         return _decompress(msg)
     if "rvl" in form.lower():
-        raise InputError(f"depth compressed as {form!r} is not read; set the transport's format to png")
-    raw = _decompress(msg, begin=12)  # after the transport's own header
+        with reading(f"depth image ({form!r}, {len(msg.data)} bytes)"):
+            raw = read_rvl(bytes(msg.data[_DEPTH_HEADER:]))
+    else:
+        raw = _decompress(msg, begin=_DEPTH_HEADER)
     if not form.startswith("32FC1"):
         return raw
     with reading(f"depth image ({form!r})"), np.errstate(all="ignore"):
-        _, a, b = struct.unpack_from("<iff", bytes(msg.data[:12]))
+        _, a, b = struct.unpack_from("<iff", bytes(msg.data[:_DEPTH_HEADER]))
         return np.asarray(np.where(raw == 0, np.nan, a / (raw.astype(np.float32) - b)), dtype=np.float32)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.errors import InputError, reading
 from hybrid_features_ros.core.types import Float32, Float64
+from hybrid_features_ros.io.images import read_image
 from hybrid_features_ros.io.source import Source
 from hybrid_features_ros.io.sources import open_source
+from hybrid_features_ros.io.text import read_text
 from hybrid_features_ros.io.trajectory import interpolate
 
 ANGLES_DEG = (5.0, 60.0)  # least and greatest rotation between the views of a pair
@@ -102,14 +104,15 @@ def read_strecha(folder: Path) -> list[PosedView]:
     """
     views = []
     for file in sorted(folder.glob("*.camera")):
-        values = _numbers(file, file.read_text().split())
+        values = _numbers(file, read_text(file).split())
         if len(values) != 26:
             raise InputError(
                 f"{file}: {len(values)} numbers; a camera of this layout has 26: K, 0 0 0, R, t, size"
             )
         K, R, position, (width, height) = values[:9], values[12:21], values[21:24], values[24:]
-        camera = Camera.from_calibration(int(width), int(height), K.tolist(), "none", [])
-        views.append(PosedView(file.with_suffix(""), camera, se3.make(R.reshape(3, 3), position)))
+        with reading(file):
+            camera = Camera.from_calibration(int(width), int(height), K.tolist(), "none", [])
+        views.append(PosedView(file.with_suffix(""), camera, _placed(file, R.reshape(3, 3), position)))
     return views
 
 
@@ -123,26 +126,48 @@ def read_colmap(folder: Path) -> list[PosedView]:
         InputError: a line cannot be read, or a camera's model is not one that this package knows.
     """
     model = _model(folder) or folder
-    cameras = {}
-    for row in _lines(model / "cameras.txt"):
-        if len(row) < 5 or row[1] not in _COLMAP_MODELS:
-            known = ", ".join(_COLMAP_MODELS)
-            raise InputError(f"{model / 'cameras.txt'}: {' '.join(row[:2])}: use a model of {known}")
-        values = _numbers(model / "cameras.txt", row[2:])
-        pinhole, coefficients, name = _COLMAP_MODELS[row[1]]
-        fx, fy, cx, cy = values[2:][list(pinhole)]
-        D = [*values[2:][list(coefficients)], *([0.0] * (4 - len(coefficients)))]
-        K = [fx, 0, cx - 0.5, 0, fy, cy - 0.5, 0, 0, 1]
-        cameras[row[0]] = Camera.from_calibration(int(values[0]), int(values[1]), K, name, D)
-    views = []
-    lines = _lines(model / "images.txt", blank=True)
-    for row, seen in zip(lines[::2], lines[1::2], strict=False):
-        qw, qx, qy, qz, *t = _numbers(model / "images.txt", row[1:8])
-        T_world_camera = se3.inverse(se3.from_quaternion([qx, qy, qz, qw], t))
-        file = next((f for f in (folder / "images" / row[9], folder / row[9]) if f.exists()), folder / row[9])
-        ids = frozenset(int(i) for i in seen[2::3] if int(i) >= 0)
-        views.append(PosedView(file, cameras[row[8]], T_world_camera, ids))
-    return views
+    file = model / "cameras.txt"
+    with reading(file, "expected CAMERA_ID MODEL WIDTH HEIGHT and the model's parameters"):
+        cameras = dict(_colmap_camera(row) for row in _lines(file) if row)
+    file = model / "images.txt"
+    lines = _lines(file)
+    while lines and not lines[0]:  # nothing but comments went before
+        del lines[0]
+    with reading(file, "expected two lines for each image: its pose, camera and name; its points"):
+        return [
+            _colmap_view(folder, cameras, row, seen)
+            for row, seen in zip(lines[::2], [*lines[1::2], []], strict=False)
+            if row
+        ]
+
+
+def _colmap_camera(row: Sequence[str]) -> tuple[str, Camera]:
+    """Id and camera of a line of ``cameras.txt``."""
+    name, model, *values = row
+    if model not in _COLMAP_MODELS:
+        raise InputError(f"cameras.txt: {model}: use a model of {', '.join(_COLMAP_MODELS)}")
+    width, height, *parameters = (float(v) for v in values)
+    pinhole, coefficients, distortion = _COLMAP_MODELS[model]
+    if len(parameters) != len({*pinhole, *coefficients}):
+        raise InputError(f"cameras.txt: {model} has {len(parameters)} parameters")
+    fx, fy, cx, cy = (parameters[i] for i in pinhole)
+    D = [*(parameters[i] for i in coefficients), *([0.0] * (4 - len(coefficients)))]
+    K = [fx, 0, cx - 0.5, 0, fy, cy - 0.5, 0, 0, 1]
+    return name, Camera.from_calibration(int(width), int(height), K, distortion, D)
+
+
+def _colmap_view(
+    folder: Path, cameras: Mapping[str, Camera], row: Sequence[str], seen: Sequence[str]
+) -> PosedView:
+    """An image of ``images.txt``."""
+    qw, qx, qy, qz, *t = (float(v) for v in row[1:8])
+    name = " ".join(row[9:])
+    T_world_camera = se3.inverse(se3.from_quaternion([qx, qy, qz, qw], t))
+    if not np.isfinite(T_world_camera).all():
+        raise InputError(f"images.txt: {name}: its pose is no rigid motion")
+    file = next((f for f in (folder / "images" / name, folder / name) if f.exists()), folder / name)
+    ids = frozenset(int(i) for i in seen[2::3] if int(i) >= 0)
+    return PosedView(file, cameras[row[8]], T_world_camera, ids)
 
 
 def sequence_pairs(source: Source, most: int) -> Iterator[PosedPair]:
@@ -218,9 +243,7 @@ def _between(a: PosedView, b: PosedView) -> Float64:
 
 def _load(view: PosedView) -> tuple[NDArray[Any], Camera]:
     """The image of a view, without distortion and not larger than ``LONGEST``, and its camera."""
-    image = cv2.imread(str(view.file), cv2.IMREAD_COLOR) if view.file.is_file() else None
-    if image is None:
-        raise InputError(f"{view.file}: {'not an image' if view.file.exists() else 'no such file'}")
+    image: NDArray[Any] = read_image(view.file)
     height, width = image.shape[:2]
     if (width, height) != (view.camera.width, view.camera.height):
         raise InputError(
@@ -259,10 +282,18 @@ def _model(folder: Path) -> Path | None:
     return next((p for p in places if (p / "cameras.txt").exists() and (p / "images.txt").exists()), None)
 
 
-def _lines(file: Path, blank: bool = False) -> list[list[str]]:
-    """Words of every line that is no comment; empty lines count where they mean something."""
-    lines = [line.split() for line in file.read_text().splitlines() if not line.startswith("#")]
-    return lines if blank else [line for line in lines if line]
+def _placed(file: Path, R: Float64, position: Float64) -> Float64:
+    """A pose (4, 4) of a rotation (3, 3) that must be one."""
+    if not (np.isfinite(R).all() and np.allclose(R @ R.T, np.eye(3), atol=1e-2) and np.linalg.det(R) > 0):
+        raise InputError(f"{file}: R is no rotation")
+    if not np.isfinite(position).all():
+        raise InputError(f"{file}: the position {position.tolist()} is not finite")
+    return se3.make(R, position)
+
+
+def _lines(file: Path) -> list[list[str]]:
+    """Words of every line that is no comment; an empty line means a view without points."""
+    return [line.split() for line in read_text(file).splitlines() if not line.startswith("#")]
 
 
 def _numbers(file: Path, words: Sequence[str]) -> Float64:

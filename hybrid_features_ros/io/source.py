@@ -54,6 +54,7 @@ class Choice:
 
     Attributes:
         image, depth, right, imu: topics of a bag; in a folder, names of a list or of a camera's folder.
+        truth: topic of a bag with poses, ``/tf`` among them; of a folder, a file.
         camera_info: topic of a bag.
         calib: file that calibrates the image, instead of what the recording has.
         depth_scale: units per metre of depth images; None: what the recording says, or the layout's usual.
@@ -66,6 +67,7 @@ class Choice:
     depth: str = ""
     right: str = ""
     imu: str = ""
+    truth: str = ""
     camera_info: str = ""
     calib: Path | None = None
     depth_scale: float | None = None

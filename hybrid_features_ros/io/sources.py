@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.io.layouts import KITTI_PAIRS, open_euroc, open_kitti, open_plain, open_tartanair
+from hybrid_features_ros.io.euroc import open_euroc
+from hybrid_features_ros.io.layouts import KITTI_PAIRS, open_kitti, open_plain, open_tartanair
 from hybrid_features_ros.io.source import Choice, Frame, Imu, Notes, Source, is_bag
 
 __all__ = ["Choice", "Frame", "Imu", "Notes", "Source", "open_source"]

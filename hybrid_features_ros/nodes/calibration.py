@@ -36,6 +36,7 @@ class Calibration:
         self._node, self._topic = node, topic
         self._subscriptions: list[Any] = []
         self._timer: Any = None
+        self._doubt = ""
         self.msg: CameraInfo | None = None
 
     def subscribe(self) -> None:
@@ -75,11 +76,16 @@ class Calibration:
             InputError: none has come, or it is none.
         """
         msg = self.get()
+        name = self._node.resolve_topic_name(self._topic)
         try:
-            return conversions.camera_from_msg(msg, rectified)
+            camera = conversions.camera_from_msg(msg, rectified)
         except InputError as error:
-            name = self._node.resolve_topic_name(self._topic)
             raise InputError(f"no usable calibration on {name}: {error}") from None
+        if camera.doubt != self._doubt:
+            self._doubt = camera.doubt
+            if self._doubt:
+                self._node.get_logger().warning(f"{name}: {self._doubt}")
+        return camera
 
     def _listen(self, qos: QoSProfile, **options: Any) -> None:
         made = self._node.create_subscription(CameraInfo, self._topic, self._on_info, qos, **options)

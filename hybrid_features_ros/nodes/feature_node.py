@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -24,6 +23,7 @@ from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.extractor import Adjustable
 from hybrid_features_ros.features.stereo import StereoDepth
+from hybrid_features_ros.io.calibration import is_named_rectified
 from hybrid_features_ros.io.images import depth_of
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
@@ -39,7 +39,6 @@ from hybrid_features_ros.nodes.worker import NewestWins
 Sink = Callable[[Header, Features, Upstream], None]
 
 SYNC_QUEUE = 10  # messages of one topic that wait for their partners
-RECTIFIED = frozenset(("rect", "rectified", "undistorted"))  # in names of topics
 DEPTH_RANGE_M = (0.05, 100.0)  # of median depths that are believed without a word
 WARM_UP = (480, 640)  # size of the image that makes the model ready
 
@@ -260,8 +259,7 @@ class FeatureNode(ManagedNode):
     def _is_rectified(self) -> bool:
         """As the parameter says; where nobody gave it, as the topic is named."""
         given, topic = self.config.input, self.resolve_topic_name("image")
-        named = not RECTIFIED.isdisjoint(re.split("[/_]", topic))
-        if given.stereo or given.rectified or not named:
+        if given.stereo or given.rectified or not is_named_rectified(topic):
             return bool(given.stereo or given.rectified)
         if is_given(self, "input.rectified"):
             self.get_logger().warning(

@@ -4,6 +4,8 @@
 
 import json
 import shutil
+from itertools import pairwise
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,12 +13,16 @@ import pytest
 import sequences
 
 from hybrid_features_ros.cli.main import main
+from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import State
+from hybrid_features_ros.evaluation import plausibility
 from hybrid_features_ros.evaluation import run as run_module
 from hybrid_features_ros.evaluation.evaluate import evaluate, with_mode
 from hybrid_features_ros.io.bags import make_bag
+from hybrid_features_ros.io.source import Imu, Notes
 from hybrid_features_ros.io.sources import open_source
 
 pytestmark = pytest.mark.slow
@@ -172,12 +178,35 @@ def test_an_interrupted_command_writes_and_says_so(walk, monkeypatch, capsys):
     ("scale", "said"), [(5000.0, False), (5.0, True), (1e5, False), (3e5, True)]
 )  # 2 m, 2 km, 0.1 m, 0.03 m
 def test_depths_that_cannot_be_are_doubted(walk, tmp_path, scale, said, monkeypatch):
-    from hybrid_features_ros.evaluation import evaluate as module
-
-    monkeypatch.setattr(module, "LOOKED_AT", 3)
+    monkeypatch.setattr(plausibility, "LOOKED_AT", 3)
     calibrate(walk, depth_scale=scale)
     lines = evaluate(open_source(walk), with_mode(CONFIG, "rgbd")).report["protocol"]["assumed"]
     assert any("the median depth is" in line for line in lines) == said
+
+
+def test_a_baseline_that_cannot_be_is_doubted(walk, monkeypatch):
+    monkeypatch.setattr(plausibility, "LOOKED_AT", 3)
+    calibrate(walk, baseline_m=100.0)  # millimetres
+    lines = evaluate(open_source(walk), with_mode(CONFIG, "stereo")).report["protocol"]["assumed"]
+    assert any("the baseline is in metres" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("factor", "axes", "said"),
+    [(1.0, [0, 1, 2], False), (57.3, [0, 1, 2], True), (1 / 57.3, [0, 1, 2], True), (1.0, [1, 2, 0], True)],
+)
+def test_a_gyroscope_that_turns_otherwise_than_the_images_is_doubted(factor, axes, said):
+    poses = [se3.exp([0, 0, 0, 0, 0.02 * i, 0.005 * i]) for i in range(40)]
+    stamps = np.arange(40) * 50_000_000
+    results = [
+        SimpleNamespace(stamp=s, state=State.TRACKING, T_world_camera=T)
+        for s, T in zip(stamps.tolist(), poses, strict=True)
+    ]
+    rates = [se3.rotation_vector(a[:3, :3].T @ b[:3, :3]) / 0.05 for a, b in pairwise(poses)]
+    imu = Imu(stamps[1:], factor * np.array(rates)[:, axes], np.zeros((39, 3)))
+    notes = Notes()
+    plausibility.doubt_gyro(imu, results, notes)
+    assert ("is it in rad/s" in notes.assumed.get("gyroscope", "")) == said
 
 
 def test_what_was_assumed_is_printed_and_stands_in_the_protocol(walk, capsys):
@@ -216,6 +245,9 @@ def test_what_was_assumed_is_printed_and_stands_in_the_protocol(walk, capsys):
         (["--gyro"], "no inertial measurements"),
         (["--image", "nothing"], "nothing"),
         (["--calib", "nothing.json"], "nothing.json: no such file"),
+        (["--calib", "c.json", "--camera-info", "/c"], "give one of them"),
+        (["--set", "features.extractor=orb"], "--extractor sift and --set features.extractor=orb: give one"),
+        (["--truth", "nothing"], "nothing"),
         (["--mode", "rgbd", "--depth-scale", "0.001"], "give units per metre"),
         (["--tum", "no/t.tum"], "--tum no/t.tum: cannot write: No such file"),
         (["--json", "no/r.json"], "--json no/r.json: cannot write"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hybrid_features_ros.core.camera import Camera, Distortion
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.io.calibration import DEPTH_SCALES, CameraInfo, read_calibration
+from hybrid_features_ros.io.source import Notes
 
 K = [420.0, 0, 330.5, 0, 418.0, 235.5, 0, 0, 1]
 D = [-0.25, 0.06, 0.001, -0.002]
@@ -118,6 +119,50 @@ def test_a_chain_without_the_topic_gives_its_first_camera(tmp_path):
     assert np.array_equal(with_imu.T_camera_imu, T)
 
 
+@pytest.mark.parametrize(
+    ("camera", "name", "said"),
+    [("cam1", "cam1", False), ("/cam1/image_raw", "cam1", False), ("/right/image_raw", "cam1", False),
+     ("image_0", "cam0", True), ("", "cam0", True)],
+)  # fmt: skip
+def test_which_camera_of_a_chain_it_is_and_what_was_assumed(tmp_path, camera, name, said):
+    first, _, second = FILES["camchain.yaml"].partition("cam1:")
+    (tmp_path / "c.yaml").write_text("cam1:" + second + first)
+    notes = Notes()
+    found = read_calibration(tmp_path / "c.yaml", camera, notes).info.camera()
+    assert (found == CAMERA) == (name == "cam1")
+    assert ("the calibration is that of cam0; the chain has" in notes.assumed.get("camera", "")) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("ros.yaml", "distortion_coefficients", "dist_coeffs"),
+        ("ros.yaml", "distortion_coefficients", "Distortion_Coefficients"),
+        ("opencv.yml", "distortion_coefficients", "distCoeffs"),
+        ("sensor.yaml", "distortion_coefficients", "distortion"),
+        ("sensor.yaml", f"distortion_coefficients: {D}", "distortion_coefficients: []"),
+    ],
+)
+def test_coefficients_under_another_name_are_not_lost_without_a_word(tmp_path, name, old, new):
+    assert old in FILES[name]
+    (tmp_path / name).write_text(FILES[name].replace(old, new))
+    with pytest.raises(InputError, match="but no distortion_coeff"):
+        read_calibration(tmp_path / name)
+
+
+def test_a_message_that_was_echoed_twice(tmp_path):
+    (tmp_path / "c.yaml").write_text(2 * FILES["echoed.yaml"])
+    assert read_calibration(tmp_path / "c.yaml").info.camera() == CAMERA
+
+
+def test_a_principal_point_far_from_the_middle_is_doubted_and_none_is_refused():
+    assert not CAMERA.doubt
+    half = message(width=640, height=480, k=[210, 0, 165, 0, 210, 118, 0, 0, 1])
+    assert "lies far from the middle of 640x480" in CameraInfo.of(half).camera().doubt
+    with pytest.raises(InputError, match=r"the principal point \(0, 118\) is not set"):
+        CameraInfo.of(message(k=[210, 0, 0, 0, 210, 118, 0, 0, 1])).camera()
+
+
 def ours(tmp_path, **more):
     (tmp_path / "calib.json").write_text(json.dumps({**OURS, **more}))
     return read_calibration(tmp_path / "calib.json")
@@ -142,6 +187,10 @@ def test_units_of_depth_under_every_name(tmp_path, key):
         ({"T_camera_imu": (2 * np.eye(4)).tolist()}, "T_camera_imu are no rotation"),
         ({"P": [1, 2, 3]}, "P has 3 numbers"),
         ({"rate_hz": "often"}, "could not convert"),
+        ({"rate_hz": 0}, "rate_hz 0: give images per second"),
+        ({"rate_hz": -30}, "rate_hz -30: give"),
+        ({"baseline_m": -0.1}, "baseline_m -0.1: give the distance"),
+        ({"baseline_m": float("nan")}, "baseline_m nan"),
     ],
 )
 def test_keys_that_nobody_reads_are_refused(tmp_path, more, message):

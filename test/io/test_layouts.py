@@ -110,6 +110,60 @@ def test_images_without_a_list_are_read_in_the_order_of_their_numbers(tmp_path, 
         assert source.stamps.tolist() == stamps.tolist()
 
 
+def numbered(path, names, depth_names=(), **more):
+    """Images and depth by their names alone, without lists."""
+    path = sequences.plain(path, depth=True)
+    calibrate(path, **more)
+    for name in ("rgb.txt", "depth.txt"):
+        (path / name).unlink()
+    for folder, wanted in (("images", names), ("depth", depth_names)):
+        files = sorted((path / folder).iterdir())
+        for file, name in zip(files, wanted, strict=False):
+            file.rename(path / ("." if folder == "images" else folder) / name)
+    return path
+
+
+def test_depth_by_number_has_the_rate_of_the_images(tmp_path):
+    path = numbered(
+        tmp_path / "walk", [f"{i}.png" for i in range(5)], [f"d{i}.png" for i in range(5)], rate_hz=10
+    )
+    found = [frame.depth[0, 0] for frame in open_source(path, choice=Choice(depth="depth"))]
+    assert np.allclose(found, [1, 2, 3, 4, 5])
+
+
+def test_names_in_capitals(tmp_path):
+    path = numbered(tmp_path / "walk", [f"IMG_{i}.JPG" for i in range(4)] + ["IMG_9.jpg"])
+    assert [p.name for p in open_source(path).images][-1] == "IMG_9.jpg" and len(open_source(path)) == 5
+
+
+def test_images_of_several_kinds_are_not_mixed(tmp_path):
+    path = numbered(tmp_path / "walk", ["0_rgb.png", "0_depth.png", "1_rgb.png", "1_depth.png"])
+    with pytest.raises(InputError, match=r"images of several kinds \(#_depth, #_rgb"):
+        open_source(path)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda p: open_source(kitti(p / "sequences/01"), choice=Choice(right="image_9"))]
+)
+def test_a_right_camera_that_is_not_there(tmp_path, make):
+    with pytest.raises(InputError, match="image_9: no images in it"):
+        make(tmp_path)
+
+
+def test_truth_from_a_named_file(tmp_path):
+    path = sequences.plain(tmp_path / "walk")
+    (path / "groundtruth.txt").rename(path / "mocap.tum")
+    assert "there is no" in open_source(path).notes.missing["truth"]
+    named = open_source(path, choice=Choice(truth="mocap.tum"))
+    assert len(named.ground_truth) == 5 and "truth" not in named.notes.missing
+    with pytest.raises(InputError, match=r"no\.tum: no such file \(--truth\)"):
+        open_source(path, choice=Choice(truth="no.tum"))
+    path = tum_vi(tmp_path / "vi")
+    assert open_source(path, choice=Choice(truth="mocap0")).ground_truth is not None
+    with pytest.raises(InputError, match=r"vicon0/data\.csv: no such file \(--truth\)"):
+        open_source(path, choice=Choice(truth="vicon0"))
+
+
 def test_a_folder_of_images_with_a_calibration_from_elsewhere(tmp_path):
     path = sequences.plain(tmp_path / "walk")
     shutil.move(path / "calib.json", tmp_path / "calib.json")

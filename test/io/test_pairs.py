@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readers of images with known cameras, on folders made here."""
 
+import contextlib
+
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
@@ -96,6 +100,27 @@ def test_what_cannot_be_read_is_named(tmp_path):
     (tmp_path / "d" / "1.png").unlink()
     with pytest.raises(InputError, match=r"1\.png: no such file"):
         list(read_pairs(tmp_path / "d", 10))
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_text_is_a_model_or_one_line(tmp_path_factory, data):
+    """A line of a model cut off, replaced, or with one of its words replaced."""
+    path = tmp_path_factory.mktemp("model") / "a"
+    make = data.draw(st.sampled_from([strecha, colmap]))
+    make(path)
+    file = data.draw(st.sampled_from(sorted(p for p in path.rglob("*") if p.suffix in (".camera", ".txt"))))
+    lines = file.read_text().splitlines()
+    at = data.draw(st.integers(0, len(lines) - 1))
+    words = lines[at].split()
+    words[data.draw(st.integers(0, len(words) - 1))] = data.draw(
+        st.sampled_from(["", "x", "nan", "inf", "-1", "0", "1e400", "PINHOLE", "99"]) | st.text(max_size=5)
+    )
+    lines[at] = data.draw(st.sampled_from([" ".join(words), "", lines[at][: len(lines[at]) // 2]]))
+    file.write_bytes("\n".join(lines).encode(errors="replace"))
+    with contextlib.suppress(InputError):
+        for pair in read_pairs(path, 3):
+            assert np.isfinite(pair.T_b_a).all()
 
 
 class Wall(FolderSource):

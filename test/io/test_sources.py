@@ -14,6 +14,7 @@ from sequences import BEGIN, HEIGHT, STEP, WIDTH
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Distortion
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.io.source import Choice
 from hybrid_features_ros.io.sources import open_source
 
 
@@ -148,6 +149,14 @@ def test_tartanair(tmp_path):
     assert depths[0] is None and (depths[1] == 2.5).all()
     assert len(source.right) == 3 and source.baseline == 0.25
     assert (source.camera.fx, source.camera.cx) == (320, WIDTH / 2)
+    (path / "image_left" / "000000_left.png").unlink()
+    cut = open_source(path)
+    assert np.array_equal(cut.ground_truth.poses, source.ground_truth.poses[1:])
+    assert np.array_equal(cut.stamps, source.stamps[1:]) and next(iter(cut)).depth is not None
+    with pytest.raises(InputError, match="nothing: no such folder of depth images"):
+        open_source(path, choice=Choice(depth="nothing"))
+    shutil.rmtree(path / "depth_left")
+    assert "there is no 000001_left_depth.npy" in open_source(path).notes.missing["depth"]
     for image in (path / "image_left").iterdir():
         image.unlink()
     with pytest.raises(InputError, match="no images named 000000_left"):

@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What cannot be refused but should be doubted: units and axes that do not fit what the images show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from hybrid_features_ros.core.types import OdometryResult, State
+from hybrid_features_ros.evaluation.run import Step
+from hybrid_features_ros.io.source import Imu, Notes
+
+LOOKED_AT = 10  # frames whose depth is looked at
+USUAL_M = (0.1, 50.0)  # median depth of what cameras measure
+DISAGREEMENT = 0.5  # of the turn that images show, by which a gyroscope's may differ
+LEAST_TURN = np.radians(2.0)  # rate below which the two are not compared [rad/s]
+FEWEST = 20  # pairs of images that tell
+
+
+class DepthRange:
+    """Notes where depths are so near or far that their unit must be another.
+
+    Args:
+        notes: of the recording.
+        remedy: ends the line.
+    """
+
+    def __init__(self, notes: Notes, remedy: str) -> None:
+        self._notes, self._remedy = notes, remedy
+        self._medians: list[float] = []
+
+    def see(self, step: Step) -> None:
+        """Look at the depths of one of the first frames."""
+        depths = step.features.depths
+        if depths is None or len(self._medians) >= LOOKED_AT:
+            return
+        known = depths[np.isfinite(depths)]
+        if known.size:
+            self._medians.append(float(np.median(known)))
+        median = float(np.median(self._medians)) if self._medians else USUAL_M[0]
+        if len(self._medians) == LOOKED_AT and not USUAL_M[0] <= median <= USUAL_M[1]:
+            self._notes.assumed["depth range"] = (
+                f"the median depth is {median:.3g} m: is the unit right? {self._remedy}"
+            )
+
+
+def doubt_gyro(imu: Imu, results: Sequence[OdometryResult], notes: Notes) -> None:
+    """Note it where the gyroscope's turns are not those that the images show: other units, or other axes."""
+    rates, measured = [], []
+    for a, b in pairwise(results):
+        inside = (imu.stamps > a.stamp) & (imu.stamps <= b.stamp)
+        if inside.any() and a.state is b.state is State.TRACKING:
+            turn = Rotation.from_matrix(a.T_world_camera[:3, :3].T @ b.T_world_camera[:3, :3])
+            rates.append(turn.as_rotvec() / (1e-9 * (b.stamp - a.stamp)))
+            measured.append(imu.gyro[inside].mean(axis=0))
+    if len(rates) < FEWEST:
+        return
+    seen, gap = np.median(np.linalg.norm([rates, np.subtract(rates, measured)], axis=2), axis=1)
+    if gap > max(DISAGREEMENT * seen, LEAST_TURN):
+        told = float(np.median(np.linalg.norm(measured, axis=1)))
+        notes.assumed["gyroscope"] = (
+            f"the gyroscope's turns ({np.degrees(told):.3g} deg/s) differ from those that the images show "
+            f"({np.degrees(seen):.3g} deg/s) by {np.degrees(gap):.3g}: is it in rad/s, and are its axes the "
+            "camera's? T_camera_imu in the calibration turns them"
+        )
