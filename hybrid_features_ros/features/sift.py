@@ -14,6 +14,9 @@ from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float32
 from hybrid_features_ros.features.image import to_gray
 
+QUARTER_PIXEL = -0.25  # by how much OpenCV before 4.8 is off: it doubles the image from its corner
+SIGMA_SHARE = 0.1  # standard deviation of a blob's position over its scale
+SIGMA_FLOOR = 0.15  # that of the sub-pixel fit [px]
 FORMAT = DescriptorFormat(detector="sift", descriptor="rootsift")
 
 
@@ -34,9 +37,9 @@ class SiftExtractor:
         try:
             self._sift = cv2.SIFT_create(**options, enable_precise_upscale=True)
             self._offset = 0.0
-        except cv2.error:  # OpenCV before 4.8 doubles the image a quarter pixel off
+        except cv2.error:  # OpenCV before 4.8
             self._sift = cv2.SIFT_create(**options)
-            self._offset = -0.25
+            self._offset = QUARTER_PIXEL
 
     def extract(self, image: NDArray[Any]) -> Features:
         """See :class:`hybrid_features_ros.features.extractor.Extractor`."""
@@ -73,4 +76,4 @@ def localisation_sigma(scales: Float32) -> Float32:
 
     A blob's position is known to a share of its size; the floor is the error of the sub-pixel fit.
     """
-    return np.asarray(np.hypot(np.float32(0.15), np.float32(0.1) * scales), dtype=np.float32)
+    return np.asarray(np.hypot(np.float32(SIGMA_FLOOR), np.float32(SIGMA_SHARE) * scales), dtype=np.float32)

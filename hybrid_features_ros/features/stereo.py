@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features, Float32, Float64
-from hybrid_features_ros.geometry.robust import CAUCHY_WIDTH
+from hybrid_features_ros.geometry.robust import CAUCHY_WIDTH, MAD_TO_SIGMA
 from hybrid_features_ros.matching.descriptors import descriptor_vectors, squared_distances
 from hybrid_features_ros.matching.mutual import mutual_nearest
 
@@ -80,7 +80,9 @@ class StereoDepth:
             rows, columns = _partners(left, turned, 2 * self._focal)
             gap = left.points[rows] - turned.points[columns]
             noise = np.hypot(left.sigmas[rows], right.sigmas[columns])
-            noise *= max(1.0, 1.4826 * float(np.median(np.abs(gap[:, 1]) / noise))) if len(rows) else 1.0
+            noise *= (
+                max(1.0, MAD_TO_SIGMA * float(np.median(np.abs(gap[:, 1]) / noise))) if len(rows) else 1.0
+            )
             self._learn(right, columns, left.points[rows, 1] - right.points[columns, 1], gap[:, 1], noise)
             disparity = gap[:, 0]
             seen = disparity > 2 * noise  # nearer than infinity by more than the noise

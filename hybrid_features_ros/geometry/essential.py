@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,9 +18,23 @@ from hybrid_features_ros.geometry.ray_pairs import RayPairs
 from hybrid_features_ros.geometry.robust import CAUCHY_WIDTH
 from hybrid_features_ros.geometry.tangent import cross, dot, tangent_basis, unit
 
-_REFINE_STEPS = 20
-_CONVERGED = 0.02  # length of a step, in standard deviations, below which a motion counts as found
-_EQUAL_GRIC = 2.0  # difference of GRIC costs below which two motions explain the rays equally well
+
+@dataclass(frozen=True)
+class Refinement:
+    """Gauss-Newton on Sampson errors, and the choice among its results; no sweep is on record.
+
+    Attributes:
+        steps: at most.
+        tolerance: length of a step, in standard deviations, below which a motion counts as found.
+        equal_gric: difference of GRIC costs below which two motions explain the rays equally well.
+    """
+
+    steps: int = 20
+    tolerance: float = 0.02
+    equal_gric: float = 2.0
+
+
+REFINEMENT = Refinement()
 
 
 def fit_essential(
@@ -45,7 +60,9 @@ def fit_essential(
         hypotheses.append(Hypothesis(MotionModel.ESSENTIAL, R, _choose_sign(R, t, pairs), errors, 5, 1))
     scale = min(h.scale() for h in hypotheses)
     costs = [h.gric(scale) for h in hypotheses]
-    equal = [h for h, cost in zip(hypotheses, costs, strict=True) if cost <= min(costs) + _EQUAL_GRIC]
+    equal = [
+        h for h, cost in zip(hypotheses, costs, strict=True) if cost <= min(costs) + REFINEMENT.equal_gric
+    ]
     return min(equal, key=lambda h: pairs.median_parallax(h.R, h.errors < EPIPOLAR_LIMIT * scale**2))
 
 
@@ -106,7 +123,7 @@ def _refine(R: Float64, t: Float64, pairs: RayPairs, threshold: float) -> tuple[
 
     A plane that fills the image makes the valley long: hence many steps, most of them rarely needed.
     """
-    for _ in range(_REFINE_STEPS):
+    for _ in range(REFINEMENT.steps):
         e, gradient, c, normal_c = epipolar_residuals(R, t, pairs)
         squared = 2 * e**2 / gradient
         variance = CAUCHY_WIDTH**2 * pairs.sigmas**2 + squared
@@ -119,6 +136,6 @@ def _refine(R: Float64, t: Float64, pairs: RayPairs, threshold: float) -> tuple[
         step = -basis @ (axes @ move)
         t = t + step[:3]
         t, R = t / np.sqrt(t @ t), se3.exp([0, 0, 0, *step[3:]])[:3, :3] @ R
-        if CAUCHY_WIDTH**2 * (g @ move) < _CONVERGED**2:
+        if CAUCHY_WIDTH**2 * (g @ move) < REFINEMENT.tolerance**2:
             break
     return R, t

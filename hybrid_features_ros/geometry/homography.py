@@ -20,10 +20,25 @@ from hybrid_features_ros.core.config import TwoViewConfig
 from hybrid_features_ros.core.types import Bool, Float64
 from hybrid_features_ros.geometry.ray_pairs import RayPairs
 from hybrid_features_ros.geometry.robust import gated_cauchy_weights, information
-from hybrid_features_ros.geometry.tangent import cross, dot, tangent_bases, tangent_basis
+from hybrid_features_ros.geometry.tangent import PROJECTABLE_Z, cross, dot, tangent_bases, tangent_basis
 
-_STEPS, _CONVERGED = 10, 1e-6
-_IN_FRONT = 0.98  # share of the points that must lie in front: wrong matches may lie anywhere
+
+@dataclass(frozen=True)
+class PlaneFit:
+    """Gauss-Newton on a plane's motion, and the test of visibility; no sweep is on record.
+
+    Attributes:
+        steps: at most.
+        tolerance: largest element of a step below which it counts as found [rad, or share of the distance].
+        in_front: share of the points that must lie in front: wrong matches may lie anywhere.
+    """
+
+    steps: int = 10
+    tolerance: float = 1e-6
+    in_front: float = 0.98
+
+
+PLANE_FIT = PlaneFit()
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +74,7 @@ class PlaneMotion:
     def refine(self, pairs: RayPairs, threshold: float) -> PlaneMotion:
         """Gauss-Newton on all eight parameters with Cauchy weights."""
         R, shift, normal = self.R, self.shift, self.normal
-        for _ in range(_STEPS):
+        for _ in range(PLANE_FIT.steps):
             J, r = PlaneMotion(R, shift, normal)._linearise(pairs)
             weighted = J * gated_cauchy_weights((r**2).sum(axis=0), pairs.sigmas, 2 * threshold)
             H, g = information(weighted, J), (weighted * r[:, None]).sum(axis=(0, 2))
@@ -68,7 +83,7 @@ class PlaneMotion:
             R = se3.exp([0, 0, 0, *step[3:6]])[:3, :3] @ R
             normal = normal + tangent_basis(normal).T @ step[6:]
             normal = normal / np.linalg.norm(normal)
-            if np.abs(step).max() < _CONVERGED:
+            if np.abs(step).max() < PLANE_FIT.tolerance:
                 break
         return PlaneMotion(R, shift, normal)
 
@@ -98,7 +113,7 @@ def fit_homography(pairs: RayPairs, threshold: float, config: TwoViewConfig) -> 
         The motions, two at most as a rule, that one homography allows; none if there is no homography.
     """
     rays_a, rays_b = pairs.rays_a, pairs.rays_b
-    front = (rays_a[:, 2] > 0.05) & (rays_b[:, 2] > 0.05)
+    front = (rays_a[:, 2] > PROJECTABLE_Z) & (rays_b[:, 2] > PROJECTABLE_Z)
     if front.sum() < config.min_inliers:
         return []
     # In units of the threshold: OpenCV's own limits are meant for pixels.
@@ -120,7 +135,7 @@ def fit_homography(pairs: RayPairs, threshold: float, config: TwoViewConfig) -> 
     _, rotations, shifts, normals = cv2.decomposeHomographyMat(H, np.eye(3))
     motions = []
     for R, t, n in zip(rotations, shifts, normals, strict=True):
-        if (rays_b[near] @ n.ravel() > 0).mean() > _IN_FRONT:
+        if (rays_b[near] @ n.ravel() > 0).mean() > PLANE_FIT.in_front:
             motion = PlaneMotion(np.asarray(R), t.ravel(), n.ravel())
             motions.append(motion.refine(pairs, threshold))
     return motions

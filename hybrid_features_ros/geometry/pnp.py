@@ -11,8 +11,9 @@ from scipy.spatial.transform import Rotation
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import TwoViewConfig
 from hybrid_features_ros.core.types import Bool, Float64
+from hybrid_features_ros.geometry.tangent import PROJECTABLE_Z
 
-_MIN_POINTS = 6
+_MIN_POINTS = 6  # that agree: as many again as P3P takes
 _MAX_ITERATIONS = 200  # of RANSAC: samples of P3P are few points, so that few are needed
 
 
@@ -29,7 +30,7 @@ def estimate_pnp(
     Returns:
         ``T_a_b`` (4, 4) and the inliers (M,) bool; None without consensus.
     """
-    front = np.flatnonzero(rays[:, 2] > 0.05)
+    front = np.flatnonzero(rays[:, 2] > PROJECTABLE_Z)
     if len(front) < _MIN_POINTS:
         return None
     xy = rays[front, :2] / rays[front, 2:]

@@ -12,6 +12,7 @@ import numpy as np
 from hybrid_features_ros.core.types import Float64
 
 CAUCHY_WIDTH = 2.385  # of Cauchy's weights, in standard deviations: 95 % efficient for Gaussian errors
+MAD_TO_SIGMA = 1.4826  # standard deviation over the median absolute deviation, of Gaussian errors
 CHI2_MEDIAN = {1: 0.4549, 2: 1.3863}  # median of a chi-square variable, by its degrees of freedom
 
 

@@ -13,6 +13,9 @@ import numpy as np
 
 from hybrid_features_ros.core.types import Float64
 
+TANGENT_COSINE = 0.2  # of a ray and its prediction, 78 degrees: beyond, their tangent planes say nothing
+PROJECTABLE_Z = 0.05  # of a ray that is projected onto the plane z = 1: 87 degrees off the axis
+
 
 def dot(a: Float64, b: Float64) -> Float64:
     """Scalar products of vectors (..., 3, M)."""

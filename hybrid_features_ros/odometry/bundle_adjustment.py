@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.types import Bool, Float64, Int32, Rows
 from hybrid_features_ros.geometry.robust import CAUCHY_WIDTH, cauchy_weights, robust_scale
-from hybrid_features_ros.geometry.tangent import cross, dot, tangent_bases
+from hybrid_features_ros.geometry.tangent import TANGENT_COSINE, cross, dot, tangent_bases
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def _project(
 
 def _squared(p: Problem, views: _Views, r: Float64, u: Float64) -> Float64:
     """Squared residuals over their variance (O,); infinite on the other side of a camera."""
-    front = dot(u, views.rays) > 0.2
+    front = dot(u, views.rays) > TANGENT_COSINE
     return np.where(front, (r[0] ** 2 + r[1] ** 2) / p.sigmas**2, np.inf)
 
 

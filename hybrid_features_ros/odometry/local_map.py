@@ -53,6 +53,8 @@ class Visibility:
             landmark may have passed.
         memory: images that the found ratio is taken over.
         new_share: share of the places that is kept for landmarks of unknown depth.
+        expected_view: share of the half angles of view within which an image must show a landmark.
+        expected_blur: uncertainty of its place up to which this holds [rad].
     """
 
     margin: float = float(np.radians(12.0))
@@ -61,6 +63,8 @@ class Visibility:
     forget: float = 0.97
     memory: float = 30.0
     new_share: float = 0.25
+    expected_view: float = 0.95
+    expected_blur: float = 0.05
 
 
 VISIBILITY = Visibility()
@@ -257,7 +261,8 @@ class LocalMap:
     def landmarks_expected(self, T_world_camera: Float64, half_view: Float64, landmark_idx: Rows) -> Rows:
         """Those of some landmarks that the image at a pose must show unless something hides them."""
         rays, blur = self.predict_rays(T_world_camera, landmark_idx)
-        return landmark_idx[(_outside(rays, 0.95 * half_view) < 0) & (blur < 0.05)]
+        inside = _outside(rays, VISIBILITY.expected_view * half_view) < 0
+        return landmark_idx[inside & (blur < VISIBILITY.expected_blur)]
 
     def with_visibility(self, expected: Rows, found: Rows) -> LocalMap:
         """The map that remembers which of the landmarks that an image should have shown it did show."""

@@ -25,7 +25,7 @@ from hybrid_features_ros.geometry.robust import (
     robust_scale,
     upper_median,
 )
-from hybrid_features_ros.geometry.tangent import cross, dot, tangent_bases
+from hybrid_features_ros.geometry.tangent import TANGENT_COSINE, cross, dot, tangent_bases
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +246,7 @@ def _project(
     u = d * scale
     r = dot(basis, u)
     A = (dot(basis, away) - r * dot(u, away)) * scale
-    return r, A, dot(u, rays) > 0.2, d, u, scale
+    return r, A, dot(u, rays) > TANGENT_COSINE, d, u, scale
 
 
 def _whiten(observations: Observations, T: Float64) -> tuple[Float64, Float64]:

@@ -53,6 +53,7 @@ class Search:
         radius_px: how far from its projection a landmark is searched once the pose is known [px].
         ratio: Lowe's ratio there: the place tells landmarks apart, so the descriptor need not.
         first_matches: matches that a first pose is fitted to; more make it slower, hardly better.
+        first_reach: scatter of residuals that a first pose is searched with, in inlier thresholds.
         first_tolerance: step of the optimizer below which a first pose counts as found [rad].
         rotation_threshold: largest residual of a rotation that stands for a motion with parallax [rad].
         enough_inliers: share of inliers below which another start is tried.
@@ -67,6 +68,7 @@ class Search:
     radius_px: float = 9.0
     ratio: float = 0.9
     first_matches: int = 250
+    first_reach: float = 8.0
     first_tolerance: float = 5e-4
     rotation_threshold: float = float(np.radians(3.0))
     enough_inliers: float = 0.5
@@ -191,7 +193,7 @@ class Tracker:
         required = max(config.tracking.min_landmarks, config.two_view.min_inlier_share * len(known))
         best, agreed, count = None, nobody, 0
         for start in self._initial_poses(few, prior.T):
-            T = optimize_pose(few, start, solver=_first(8 * threshold))
+            T = optimize_pose(few, start, solver=_first(SEARCH.first_reach * threshold))
             if robust_scale(squared_errors(few, T)) * upper_median(few.sigmas) > 2 * threshold:
                 T = optimize_pose(few, T, solver=_first(2 * threshold))
             agree = inlier_mask(squared_errors(observations, T), observations, LENIENT * threshold)

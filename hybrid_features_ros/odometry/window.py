@@ -14,9 +14,24 @@ from hybrid_features_ros.core.types import Int32
 from hybrid_features_ros.odometry.bundle_adjustment import Problem, Solution, adjust
 from hybrid_features_ros.odometry.local_map import Keyframe, LocalMap, is_measured
 
-_MAX_LANDMARKS = 1500  # in one adjustment, those with most observations: keeps it below 50 ms
-_MIN_LANDMARKS = 10
-_UNKNOWN_DEPTH = 3.0  # factor on the prior's sigma: a window constrains an unknown depth, one image does not
+
+@dataclass(frozen=True)
+class WindowLimits:
+    """What goes into one adjustment. The number of landmarks keeps it below 50 ms on a desktop's core.
+
+    Attributes:
+        max_landmarks: those with most observations.
+        min_landmarks: below which there is nothing to adjust.
+        unknown_depth: factor on the standard deviation of an unknown depth's prior: a window constrains such
+            a depth, one image does not.
+    """
+
+    max_landmarks: int = 1500
+    min_landmarks: int = 10
+    unknown_depth: float = 3.0
+
+
+LIMITS = WindowLimits()
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +145,8 @@ def _problem(local_map: LocalMap, chosen: list[Keyframe], free: list[int]) -> BA
     useful = np.bincount(at[~anchored], minlength=len(marks)) > 0
     useful &= np.bincount(at[np.isin(frames, free)], minlength=len(marks)) > 0
     rows = np.flatnonzero(useful)
-    rows = np.sort(rows[np.argsort(-marks.n_observations[rows], kind="stable")[:_MAX_LANDMARKS]])
-    if len(rows) < _MIN_LANDMARKS:
+    rows = np.sort(rows[np.argsort(-marks.n_observations[rows], kind="stable")[: LIMITS.max_landmarks]])
+    if len(rows) < LIMITS.min_landmarks:
         return None
     numbers = np.union1d([k.number for k in chosen], marks.anchors[rows])
     keyframes = {k.number: k for k in local_map.keyframes}
@@ -141,7 +156,7 @@ def _problem(local_map: LocalMap, chosen: list[Keyframe], free: list[int]) -> BA
         for name in ("rays", "sigmas")
     )
     landmark = np.searchsorted(rows, at[keep])
-    factor = np.where(marks.measured[rows], 1.0, _UNKNOWN_DEPTH)
+    factor = np.where(marks.measured[rows], 1.0, LIMITS.unknown_depth)
     problem = Problem(
         poses=np.array([keyframes[n].T for n in numbers]),
         free=np.isin(numbers, free),
