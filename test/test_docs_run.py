@@ -27,10 +27,11 @@ from hybrid_features_ros.benchmarks import bench, blur, endurance, speed, zoom
 from hybrid_features_ros.benchmarks.baselines import yardstick
 from hybrid_features_ros.cli import main as cli
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.simulation import render, two_views
+from hybrid_features_ros.simulation import places, render, two_views
 
 pytestmark = pytest.mark.slow
 
+SMALL = Camera(160, 120, 131.0, 131.0, 79.5, 59.5)
 SHORT = {  # options that are appended
     ("bench", "consistency"): ["--rooms", "1", "--frames", "4"],
     ("bench", "endurance"): ["--minutes", "1"],
@@ -96,13 +97,13 @@ def sandbox(photograph: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "my_package", ModuleType("my_package"))
     monkeypatch.setitem(sys.modules, "my_package.my_module", package)
     np.savetxt("OXFORD/scene/H_1_2", np.eye(3))
-    render.render_sequence(
-        Path("SEQUENCE"), camera=Camera(160, 120, 131.0, 131.0, 79.5, 59.5), duration_s=0.4
-    )
+    render.render_sequence(Path("SEQUENCE"), camera=SMALL, duration_s=0.4)
     cli.main(["evaluate", "SEQUENCE", "--out", "RUN"])
     brief = partial(render.render_sequence, duration_s=0.3)
     for module in (render, bench):  # the command line imports it when it renders
         monkeypatch.setattr(module, "render_sequence", brief)
+    corridor = replace(places.PLACES["corridor"], camera=SMALL, lens=SMALL, duration_s=0.3)
+    monkeypatch.setitem(places.PLACES, "corridor", corridor)
     monkeypatch.setattr(two_views, "PAIRS_PER_SCENE", 1)
     monkeypatch.setattr(blur, "BLURS_PX", (0,))
     monkeypatch.setattr(blur, "LIGHTS", (1.0,))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_features_ros import __version__
-from hybrid_features_ros.cli.bench import bench_commands
+from hybrid_features_ros.cli.bench import bench_commands, whole
 from hybrid_features_ros.cli.evaluate import INTERRUPTED, bag_command, evaluate_command
 from hybrid_features_ros.cli.examples import EXAMPLES
 from hybrid_features_ros.cli.options import command, config_of
@@ -108,13 +108,16 @@ def _export(given: argparse.Namespace) -> None:
 
 def _render(given: argparse.Namespace) -> None:
     from hybrid_features_ros.evaluation.results import make_folder
-    from hybrid_features_ros.simulation.render import render_sequence, render_turn
+    from hybrid_features_ros.simulation.render import render_place, render_sequence, render_turn
 
     make_folder(given.out)
     if given.pano:
-        print(f"sequence: {render_turn(given.out, given.pano)}")
+        out = render_turn(given.out, given.pano)
+    elif given.place:
+        out = render_place(given.out, given.place, given.seed)
     else:
-        print(f"sequence: {render_sequence(given.out)}")
+        out = render_sequence(given.out, seed=given.seed)
+    print(f"sequence: {out}")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -143,12 +146,22 @@ def make_parser() -> argparse.ArgumentParser:
 
     bag_command(commands)
 
-    render = commands.add_parser("render", help="render the demo's rotation-heavy sequence with exact truth")
+    render = commands.add_parser(
+        "render", help="render a sequence with exact truth; default: the demo's, full of rotations"
+    )
     render.set_defaults(command=_render)
     render.add_argument("out", type=Path)
-    render.add_argument(
+    scene = render.add_mutually_exclusive_group()
+    scene.add_argument(
         "--pano", type=Path, help="a cube map or panorama: render a camera that only turns in it"
     )
+    scene.add_argument(
+        "--place",
+        default="",
+        metavar="NAME",
+        help="floor_walk, corridor, street, desk_pans ...; a pair's OUT ends in _left",
+    )
+    render.add_argument("--seed", type=whole, default=0, help="of the scene, the path and the noise")
     bench_commands(commands.add_parser("bench", help="ours against the yardsticks"))
     _dataset_commands(commands.add_parser("dataset", help="public data sets"))
 

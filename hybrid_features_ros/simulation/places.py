@@ -34,7 +34,7 @@ _BANDS = 24  # in which the rows of a rolling shutter are rendered
 _EXPOSURES = 4  # images averaged for one that is blurred
 
 
-class Path(Protocol):
+class CameraPath(Protocol):
     """Where the camera is at any time."""
 
     def pose(self, seconds: float) -> Float64:
@@ -56,7 +56,7 @@ class Place:
     """
 
     surfaces: Callable[[int], list[Surface]]
-    path: Callable[[int], Path]
+    path: Callable[[int], CameraPath]
     duration_s: float
     camera: Camera = VGA
     lens: Camera = VGA

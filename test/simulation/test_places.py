@@ -2,14 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Places, ways through them, and cameras that are not what they are said to be."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.io.sources import open_source
 from hybrid_features_ros.simulation.paths import Shake, Walk
 from hybrid_features_ros.simulation.places import PLACES, Shutter, floor_plan, take
 from hybrid_features_ros.simulation.points import PointScene
+from hybrid_features_ros.simulation.render import render_place
 from hybrid_features_ros.simulation.scene import Renderer, Surface
 
 SMALL = Camera(96, 72, 80.0, 80.0, 47.5, 35.5)
@@ -103,3 +108,18 @@ def test_a_place_is_filmed(monkeypatch):
     assert len(times) == 150 and image.shape == (480, 640, 3) and image.std() > 20
     assert right is not None and np.isfinite(depth).all()
     assert np.abs(right(float(times[3])).astype(int) - image).mean() > 2
+
+
+def test_a_place_is_written_with_its_right_camera(monkeypatch, tmp_path):
+    pytest.importorskip("skimage", reason="scikit-image carries the photographs: install the demo extra")
+    corridor = replace(PLACES["corridor"], camera=SMALL, lens=SMALL, duration_s=0.3)
+    monkeypatch.setitem(PLACES, "corridor", corridor)
+    source = open_source(render_place(tmp_path / "corridor_left", "corridor", seed=2))
+    frames = list(source)
+    assert len(frames) == len(source.right) == len(source.ground_truth) == 3
+    assert source.baseline == 0.1 and all(np.isfinite(f.depth).mean() > 0.5 for f in frames)
+    assert np.allclose(source.ground_truth.poses[1], corridor.path(2).pose(0.1), atol=1e-6)
+    with pytest.raises(InputError, match="holds another sequence"):
+        render_place(tmp_path / "corridor_left", "corridor", seed=3)
+    with pytest.raises(InputError, match="choose one of room_rolls, "):
+        render_place(tmp_path / "x", "nowhere")
