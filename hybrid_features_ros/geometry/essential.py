@@ -24,11 +24,15 @@ class Refinement:
     """Gauss-Newton on Sampson errors, and the choice among its results; no sweep is on record.
 
     Attributes:
-        steps: at most.
+        rough_steps: of every start, at most.
+        best: starts that are refined further.
+        steps: of those, at most.
         tolerance: length of a step, in standard deviations, below which a motion counts as found.
         equal_gric: difference of GRIC costs below which two motions explain the rays equally well.
     """
 
+    rough_steps: int = 6
+    best: int = 4
     steps: int = 20
     tolerance: float = 0.02
     equal_gric: float = 2.0
@@ -44,7 +48,7 @@ def fit_essential(
     seed: int,
     planes: Sequence[PlaneMotion] = (),
 ) -> Hypothesis:
-    """Essential matrix from several starts, each refined: samples of five points, the best pure
+    """Essential matrix from several starts, the best of them refined: samples of five points, the best pure
     rotation (3, 3), and the motions of a plane, should one fill most of the image.
 
     An essential matrix has two rotations, half a turn about the baseline apart, with the same errors.
@@ -53,9 +57,11 @@ def fit_essential(
     """
     starts = [(R0, _fit_baseline(R0, pairs, threshold)), *five_point(pairs, R0, threshold, seed)]
     starts += [(p.R, unit(p.shift)) for p in planes]
+    rough = [_refine(*start, pairs, threshold, REFINEMENT.rough_steps) for start in starts]
+    rough.sort(key=lambda m: float(np.minimum(sampson_errors(*m, pairs), threshold**2).sum()))
     hypotheses = []
-    for start in starts:
-        R, t = _choose_twin(*_refine(*start, pairs, threshold), pairs)
+    for start in rough[: REFINEMENT.best]:
+        R, t = _choose_twin(*_refine(*start, pairs, threshold, REFINEMENT.steps), pairs)
         errors = sampson_errors(R, t, pairs) / pairs.sigmas**2
         hypotheses.append(Hypothesis(MotionModel.ESSENTIAL, R, _choose_sign(R, t, pairs), errors, 5, 1))
     scale = min(h.scale() for h in hypotheses)
@@ -118,12 +124,12 @@ def _choose_sign(R: Float64, t: Float64, pairs: RayPairs) -> Float64:
     return t if (along > 0).sum() * 2 >= len(along) else -t
 
 
-def _refine(R: Float64, t: Float64, pairs: RayPairs, threshold: float) -> tuple[Float64, Float64]:
+def _refine(R: Float64, t: Float64, pairs: RayPairs, threshold: float, steps: int) -> tuple[Float64, Float64]:
     """Gauss-Newton on Sampson errors with Cauchy weights, on the product of rotations and directions.
 
     A plane that fills the image makes the valley long: hence many steps, most of them rarely needed.
     """
-    for _ in range(REFINEMENT.steps):
+    for _ in range(steps):
         e, gradient, c, normal_c = epipolar_residuals(R, t, pairs)
         squared = 2 * e**2 / gradient
         variance = CAUCHY_WIDTH**2 * pairs.sigmas**2 + squared

@@ -165,12 +165,10 @@ class CovarianceModel:
         measured = self.scale is Scale.METRIC and self.scale_sigma is None
         common = 1.0 if measured else e.common_error
         factor = (common * (min(max(tracked.fit.scatter, e.min_scatter), 1.0) if free else 1.0)) ** 2
-        information = tracked.fit.information
         if not tracked.position_held:
-            C = np.asarray(np.linalg.pinv(information, rcond=1e-12, hermitian=True))
-            return se3.symmetric(C) * factor
+            return se3.symmetric(tracked.fit.covariance) * factor
         C = np.outer(tracked.held_offset, tracked.held_offset)
-        rotation = np.linalg.pinv(information[3:, 3:], hermitian=True) * factor
+        rotation = np.linalg.pinv(tracked.fit.information[3:, 3:], hermitian=True) * factor
         C[3:, 3:] += rotation + np.eye(3) * e.hidden_rotation**2
         C[:3, :3] += np.eye(3) * (1 + held_s) * (e.held_position / self.median_inverse_depth) ** 2
         return se3.symmetric(C)

@@ -284,6 +284,13 @@ class LocalMap:
         """Indices of the landmarks that a keyframe observes."""
         return np.flatnonzero(np.isin(self.landmarks.ids, keyframe.landmark_ids, assume_unique=True))
 
+    def among(self, ids: Int32, asked: Int32) -> Bool:
+        """(N,) bool, which ids ``asked`` (N,) are among some ``ids`` (M,); all are of this map's landmarks."""
+        first = self.landmarks.ids[0] if len(self.landmarks) else 0
+        flags = np.zeros(self.next_id - first, np.bool_)
+        flags[ids - first] = True
+        return flags[asked - first]
+
     def observe(self, landmark_idx: Rows, frame: Frame, feature_idx: Rows) -> Observations:
         """Landmarks as an image observes them.
 
@@ -361,11 +368,11 @@ class LocalMap:
         marks, newest = self.landmarks, self.last_keyframe.number
         alive = (marks.n_observations > 1) | (marks.last_seen > newest - cull_after)
         if len(keyframes) and any(k.frame is None for k in keyframes):
-            observed = np.unique(np.concatenate([k.landmark_ids for k in keyframes]))
-            alive &= np.isin(marks.ids, observed, assume_unique=True)
+            observed = np.concatenate([k.landmark_ids for k in keyframes])
+            alive &= self.among(observed, marks.ids)
         marks = marks[alive]
         keyframes = [
-            k.with_landmarks(np.isin(k.landmark_ids, marks.ids, assume_unique=True))
+            k.with_landmarks(self.among(marks.ids, k.landmark_ids))
             for k in keyframes
             if k.frame is not None or (marks.anchors == k.number).any()
         ]

@@ -130,6 +130,11 @@ class PoseFit:
         weights = cauchy_weights(self.errors, self.noise) * landmarks / self.noise**2
         return information(self.jacobian * weights, self.jacobian)
 
+    @cached_property
+    def covariance(self) -> Float64:
+        """(6, 6), the inverse of the information; zero where that is."""
+        return np.asarray(np.linalg.pinv(self.information, rcond=1e-12, hermitian=True))
+
     @property
     def scatter(self) -> float:
         """By how much the residuals scatter beyond their sigmas; less than 1 where those are cautious."""

@@ -56,9 +56,7 @@ def select_window(local_map: LocalMap, config: MappingConfig) -> BAWindow | None
     """
     alive = [k for k in local_map.keyframes if k.frame is not None]
     newest = alive[-1]
-    common = {
-        k.number: int(np.isin(newest.landmark_ids, k.landmark_ids, assume_unique=True).sum()) for k in alive
-    }
+    common = {k.number: int(local_map.among(newest.landmark_ids, k.landmark_ids).sum()) for k in alive}
     chosen = sorted(alive, key=lambda k: (-common[k.number], -k.number))[: 2 * config.window]
     chosen = [k for k in chosen if common[k.number]]
     free = sorted(k.number for k in chosen[: config.window])
