@@ -82,6 +82,7 @@ def bench_commands(parser: argparse.ArgumentParser) -> None:
             bench.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame")
         if name == "realtime":
             bench.add_argument("recording", type=Path, metavar="RECORDING", help="sequence or bag")
+            bench.add_argument("--cores", type=positive, default=0, help="for the nodes (default: all)")
         if name == "consistency":
             bench.add_argument("--rooms", type=positive, default=10, help="one run each (default 10)")
             bench.add_argument("--first", type=int, default=100, help="seed of the first room (default 100)")

@@ -134,7 +134,7 @@ def _bench_realtime(given: argparse.Namespace) -> Report:
         from hybrid_features_ros.nodes.bench_realtime import bench_realtime
     except ModuleNotFoundError as error:
         raise InputError(f"realtime needs ROS 2 ({error.name} is not installed)") from None
-    return bench_realtime(given.recording)
+    return bench_realtime(given.recording, given.cores)
 
 
 def _asked(path: Path | None, option: str) -> Path:

@@ -58,7 +58,7 @@ def fit_essential(
     starts = [(R0, _fit_baseline(R0, pairs, threshold)), *five_point(pairs, R0, threshold, seed)]
     starts += [(p.R, unit(p.shift)) for p in planes]
     rough = [_refine(*start, pairs, threshold, REFINEMENT.rough_steps) for start in starts]
-    rough.sort(key=lambda m: float(np.minimum(sampson_errors(*m, pairs), threshold**2).sum()))
+    rough.sort(key=lambda m: float(np.minimum(sampson_errors(m[0], m[1], pairs), threshold**2).sum()))
     hypotheses = []
     for start in rough[: REFINEMENT.best]:
         R, t = _choose_twin(*_refine(*start, pairs, threshold, REFINEMENT.steps), pairs)

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -28,25 +29,46 @@ from hybrid_features_ros.nodes.composition import visual_odometry
 if TYPE_CHECKING:
     from hybrid_features_ros.io.bags import BagMessage
 
+THREADS = ("features", "odometry", "bundle")  # of the composed nodes, by their names
+BEGIN_S = 1.0  # how long the nodes may take to get going: images dropped later count apart
 LAST_WORDS_S = 1.0  # how long the last odometry is waited for
 _STAMP = struct.Struct("<iI")  # of a header, after the four bytes that say how a message is encoded
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process has used so far: processor time [s], threads, resident memory [MB]."""
+    """What a process has used so far.
+
+    Attributes:
+        cpu_s: processor time [s].
+        threads: their number.
+        rss_mb: resident memory [MB].
+        by_thread: processor time [s] of the threads that this package made, by name, of the ``executor``
+            (the main thread), and of the ``middleware`` (all others).
+    """
 
     cpu_s: float
     threads: int
     rss_mb: float
+    by_thread: Mapping[str, float]
 
     @staticmethod
     def of(pid: int) -> Usage:
         """Of a running process, from ``/proc``."""
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-        cpu = (int(fields[11]) + int(fields[12])) / ticks
-        return Usage(cpu, int(fields[17]), int(fields[21]) * page / 1e6)
+        cpu, fields = _processor_time(Path(f"/proc/{pid}"))
+        by_thread = dict.fromkeys(("executor", *THREADS, "middleware"), 0.0)
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # it has just ended
+                name = (thread / "comm").read_text().strip()
+                known = "executor" if thread.name == str(pid) else name if name in THREADS else "middleware"
+                by_thread[known] += _processor_time(thread)[0]
+        return Usage(cpu, int(fields[17]), int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1e6, by_thread)
+
+
+def _processor_time(folder: Path) -> tuple[float, list[str]]:
+    """Of a process or a thread [s]; and the fields of its ``stat`` from the state on."""
+    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), fields
 
 
 class TimedPlayer(BagPlayer):
@@ -88,44 +110,55 @@ class Listener:
         self.arrived.setdefault(conversions.to_ns(msg.header.stamp), monotonic())
 
 
-def bench_realtime(recording: Path) -> dict[str, Any]:
+def bench_realtime(recording: Path, cores: int = 0) -> dict[str, Any]:
     """Rate, drops, latency and cost of the composed nodes, as the JSON of the command.
 
     Args:
         recording: a bag, or a sequence, of which a bag is made for the time being.
+        cores: that the nodes may use, the player none of them if it can; 0 = all for all.
 
     Raises:
-        InputError: it has no images, or the nodes published no odometry.
+        InputError: it has no images, the nodes published no odometry, or there are not as many cores.
     """
     if (recording / "metadata.yaml").exists() or recording.suffix == ".bag":
-        return _replay(recording)
+        return _replay(recording, cores)
     from hybrid_features_ros.io.bags import make_bag
     from hybrid_features_ros.io.sources import open_source
 
     with tempfile.TemporaryDirectory() as folder:
         bag = Path(folder) / "bag"
         make_bag(open_source(recording), bag)
-        return _replay(bag)
+        return _replay(bag, cores)
 
 
-def _replay(bag: Path) -> dict[str, Any]:
+def _replay(bag: Path, cores: int) -> dict[str, Any]:
+    here = sorted(os.sched_getaffinity(0))
+    if cores > len(here):
+        raise InputError(f"--cores {cores}: this process may use {len(here)}")
+    theirs = here[:cores] or here
+    busy = os.getloadavg()[0]
     owner = not rclpy.ok()
     if owner:
         rclpy.init()
     player, listener = TimedPlayer(bag), Listener()
     usage: list[Usage] = []
     try:
+        os.sched_setaffinity(0, theirs)  # what is started now inherits it
         with visual_odometry(player.image) as process:
+            os.sched_setaffinity(0, set(here) - set(theirs) or here)
             player.on_first = lambda: usage.append(Usage.of(process.pid))
             player.play()
             sleep(LAST_WORDS_S)
             usage.append(Usage.of(process.pid))
     finally:
+        os.sched_setaffinity(0, here)
         listener.stop()
         player.destroy_node()
         if owner:
             rclpy.try_shutdown()
-    return _report(bag, player.sent, listener.arrived, usage)
+    report = _report(bag, player.sent, listener.arrived, usage)
+    report["protocol"] |= {"cores": len(theirs), "load_before": busy}
+    return report
 
 
 def _report(
@@ -136,24 +169,30 @@ def _report(
         raise InputError(
             f"{bag}: the nodes published no odometry for {len(sent)} images; see their log above"
         )
-    lasted = max(sent.values()) - min(sent.values())
+    begin = min(sent.values())
+    lasted = max(sent.values()) - begin
+    late = [stamp for stamp, when in sent.items() if when > begin + BEGIN_S]
     latency = [1e3 * (arrived[stamp] - sent[stamp]) for stamp in answered]
     median, p95, p99 = (float(v) for v in np.percentile(latency, [50, 95, 99]))
     first, last = usage
+    spent = {name: s - first.by_thread[name] for name, s in last.by_thread.items()}
     return {
         "protocol": {
             "seconds": lasted,
             "images_hz": (len(sent) - 1) / max(lasted, 1e-9),
-            "cores": os.cpu_count(),
             "latency_ms": "from publishing an image to receiving its odometry, both by one clock",
             "cpu_share": "processor time of the composed nodes over time; 1 = one core",
+            "cpu_ms": "processor time of their threads per odometry message; the executor also receives "
+            "the images that are dropped",
         },
         "images": len(sent),
         "odometry": len(answered),
         "dropped": len(sent) - len(answered),
+        "dropped_later": sum(stamp not in arrived for stamp in late),
         "hz": len(answered) / max(lasted, 1e-9),
         "latency_ms": {"median": median, "p95": p95, "p99": p99},
         "cpu_share": (last.cpu_s - first.cpu_s) / max(lasted + LAST_WORDS_S, 1e-9),
+        "cpu_ms": {name: 1e3 * s / len(answered) for name, s in spent.items()},
         "threads": last.threads,
         "rss_mb": last.rss_mb,
     }

@@ -105,7 +105,7 @@ class FeatureNode(ManagedNode):
             self.load()
         self._heard.clear()
         self._rectified = self._is_rectified()
-        self._worker = NewestWins(self._extract, self.failures.tell, self.config.input.queue)
+        self._worker = NewestWins(self._extract, self.failures.tell, self.config.input.queue, "features")
         self._watch.reset()
         self._subscribe()
 

@@ -119,7 +119,7 @@ class OdometryNode(ManagedNode):
 
     def start(self) -> None:
         """Subscribe."""
-        self._worker = NewestWins(self._process, self.failures.tell, self.config.input.queue)
+        self._worker = NewestWins(self._process, self.failures.tell, self.config.input.queue, "odometry")
         wanted: list[tuple[Any, str, Any, Any]] = []
         if not self._composed:
             wanted.append((FeatureArray, "features", lambda msg: self.submit(msg.header, msg), 5))

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from hybrid_features_ros.core.threads import name_thread
+
 Item = TypeVar("Item")
 
 
@@ -19,10 +21,15 @@ class NewestWins(Generic[Item]):
         work: called with every item; what it raises goes to ``failed`` and the thread goes on.
         failed: told of every exception.
         capacity: items that may wait.
+        name: of the thread.
     """
 
     def __init__(
-        self, work: Callable[[Item], None], failed: Callable[[Exception], None], capacity: int = 1
+        self,
+        work: Callable[[Item], None],
+        failed: Callable[[Exception], None],
+        capacity: int = 1,
+        name: str = "worker",
     ) -> None:
         self._work = work
         self._failed = failed
@@ -31,6 +38,7 @@ class NewestWins(Generic[Item]):
         self._condition = threading.Condition()
         self._running = True
         self.dropped = 0
+        self._name = name
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -52,6 +60,7 @@ class NewestWins(Generic[Item]):
         self._thread.join()
 
     def _run(self) -> None:
+        name_thread(self._name)
         while True:
             with self._condition:
                 self._condition.wait_for(lambda: self._waiting or not self._running)

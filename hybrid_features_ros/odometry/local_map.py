@@ -285,7 +285,7 @@ class LocalMap:
         return np.flatnonzero(np.isin(self.landmarks.ids, keyframe.landmark_ids, assume_unique=True))
 
     def among(self, ids: Int32, asked: Int32) -> Bool:
-        """(N,) bool, which ids ``asked`` (N,) are among some ``ids`` (M,); all are of this map's landmarks."""
+        """(N,) bool, which ids ``asked`` (N,) are among some ``ids`` (M,), all of landmarks of this map."""
         first = self.landmarks.ids[0] if len(self.landmarks) else 0
         flags = np.zeros(self.next_id - first, np.bool_)
         flags[ids - first] = True

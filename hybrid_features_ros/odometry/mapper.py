@@ -11,6 +11,7 @@ from dataclasses import replace
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import MappingConfig, OdometryConfig
+from hybrid_features_ros.core.threads import name_thread
 from hybrid_features_ros.core.types import Float64, MotionModel
 from hybrid_features_ros.odometry.bundle_adjustment import Solution
 from hybrid_features_ros.odometry.depth_bias import DepthBias
@@ -62,7 +63,7 @@ class Mapper:
     ) -> None:
         self.config = config
         self._adjust, self._needs_keyframe = adjust, needs_keyframe
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bundle")
+        self._executor = ThreadPoolExecutor(max_workers=1, initializer=name_thread, initargs=("bundle",))
         self.n_keyframes = 0
         self.reset()
 

@@ -3,6 +3,8 @@
 """A recording at its own rate through a process of the composed nodes: every image is accounted for."""
 
 import os
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +13,26 @@ import sequences
 pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
 
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.threads import name_thread
 from hybrid_features_ros.nodes import bench_realtime
 from hybrid_features_ros.nodes.bench_realtime import Usage
 
 
 def test_every_image_is_answered_or_dropped(tmp_path, graph):
-    report = bench_realtime.bench_realtime(sequences.plain(tmp_path / "walk"))
+    report = bench_realtime.bench_realtime(sequences.plain(tmp_path / "walk"), cores=1)
+    assert report["protocol"]["cores"] == 1 and len(os.sched_getaffinity(0)) >= 1
+    assert 0 <= report["dropped_later"] <= report["dropped"]
+    assert all(report["cpu_ms"][name] > 0 for name in ("executor", "features", "odometry"))
     assert report["images"] == report["odometry"] + report["dropped"] and report["odometry"] > 0
     latency = report["latency_ms"]
     assert 0 < latency["median"] <= latency["p95"] <= latency["p99"]
     assert report["hz"] > 0 and report["cpu_share"] > 0 and report["threads"] > 1 and report["rss_mb"] > 20
+
+
+def test_more_cores_than_there_are(tmp_path):
+    (tmp_path / "metadata.yaml").touch()
+    with pytest.raises(InputError, match="this process may use"):
+        bench_realtime.bench_realtime(tmp_path, cores=10_000)
 
 
 def test_what_a_process_used():
@@ -29,6 +41,24 @@ def test_what_a_process_used():
     after = Usage.of(os.getpid())
     assert after.cpu_s >= before.cpu_s and after.threads >= 1
     assert 1 < after.rss_mb < 1e5
+    assert sum(after.by_thread.values()) == pytest.approx(after.cpu_s, abs=0.1)
+
+
+def test_named_threads_are_told_apart():
+    named, done = threading.Event(), threading.Event()
+
+    def work():
+        name_thread("features")
+        named.set()
+        done.wait()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    named.wait(10)
+    comm = Path(f"/proc/self/task/{thread.native_id}/comm")
+    assert comm.read_text().strip() == "features"
+    done.set()
+    thread.join()
 
 
 def test_nodes_that_say_nothing(tmp_path):
