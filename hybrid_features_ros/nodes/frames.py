@@ -19,12 +19,18 @@ PATIENCE = Duration(seconds=0.1)  # a transform comes a little later than the im
 
 
 class FrameTree:
-    """Transforms at the times of images; to be asked from a thread that does not feed the buffer."""
+    """Transforms at the times of images; to be asked from a thread that does not feed the buffer.
 
-    def __init__(self, node: Node) -> None:
+    TF is listened to from the first question on: a robot's many transforms cost as much as its images.
+
+    Args:
+        listens: from the start.
+    """
+
+    def __init__(self, node: Node, listens: bool = True) -> None:
         self._node = node
         self._buffer = Buffer()
-        self._listener = TransformListener(self._buffer, node)
+        self._listener = TransformListener(self._buffer, node) if listens else None
 
     def forget(self) -> None:
         """Drop all moving transforms: time was set back."""
@@ -36,6 +42,7 @@ class FrameTree:
         Raises:
             InputError: the two frames are not connected; names them.
         """
+        self._listen()
         if not self._buffer.can_transform(base, camera, Time()):
             try:
                 return self._look_up(base, camera, Time(), PATIENCE)
@@ -83,5 +90,10 @@ class FrameTree:
             return None
 
     def _look_up(self, target: str, source: str, time: Time, patience: Duration | None = None) -> Float64:
+        self._listen()
         found = self._buffer.lookup_transform(target, source, time, patience or Duration())
         return conversions.transform_from_msg(found.transform)
+
+    def _listen(self) -> None:
+        if self._listener is None:
+            self._listener = TransformListener(self._buffer, self._node)

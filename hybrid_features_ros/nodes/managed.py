@@ -14,6 +14,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.node import PublisherEventCallbacks  # event_handler, in Humble qos_event
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from std_msgs.msg import Header
 
@@ -94,6 +95,13 @@ class ManagedNode(LifecycleNode):
     def create_subscription(self, kind: Any, topic: str, callback: Any, *args: Any, **options: Any) -> Any:
         """As in rclpy; the callback cannot end the node."""
         return super().create_subscription(kind, topic, self.failures.guard(callback), *args, **options)
+
+    def create_lifecycle_publisher(self, *args: Any, **options: Any) -> Any:
+        """As in rclpy, but for its log lines about subscribers that ask for another quality of service: those
+        log it themselves, and each handler of such events makes every wait of the executor longer.
+        """
+        quiet = PublisherEventCallbacks(use_default_callbacks=False)
+        return super().create_lifecycle_publisher(*args, event_callbacks=quiet, **options)
 
     def create_timer(self, period: float, callback: Any, *args: Any, **options: Any) -> Any:
         """As in rclpy; the callback cannot end the node."""

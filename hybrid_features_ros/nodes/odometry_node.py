@@ -77,7 +77,9 @@ class OdometryNode(ManagedNode):
         self._quiet_since, self._received = monotonic(), 0
         info = "left/camera_info" if self.config.input.stereo else "camera_info"
         self._calibration = Calibration(self, info)
-        self._frames = FrameTree(self)
+        given = self.config
+        asked = given.frames.base or given.frames.guess or given.input.imu or given.input.prior
+        self._frames = FrameTree(self, bool(asked))
         self._publisher = OdometryPublisher(self, self._frames)
         self._priors = MotionPriors(self, self._frames)
         self._picture = Picture(self)
