@@ -50,8 +50,9 @@ MEANINGS = {
     "/imu": "gyroscope [rad/s], turned into the camera's frame by TF",
     "/prior": "another odometry (wheels): its poses are a measurement of the motion between images, with the "
     "covariance of its twist; TF says where the camera sits on its child frame",
-    "/tf": "mounting of the camera (base_link -> camera); odom -> base_link, or its inverse, is broadcast",
-    "/tf_static": "mounting of the camera (base_link -> camera)",
+    "/tf": "odom -> base_link, or its inverse, is broadcast; mounting of the camera (base_link -> camera): "
+    "listened to with `frames.base`, `frames.guess` or `input.prior`",
+    "/tf_static": "mounting of the camera (base_link -> camera), as `/tf`",
     "/features": "keypoints with score, scale, angle, sigma; descriptors; published only with a subscriber",
     "/odom": "pose in `odom`, twist in the child frame, full covariances",
     "/status": "for every image: state, reason, counts, milliseconds of each stage",

@@ -41,7 +41,7 @@ def test_what_a_process_used():
     after = Usage.of(os.getpid())
     assert after.cpu_s >= before.cpu_s and after.threads >= 1
     assert 1 < after.rss_mb < 1e5
-    assert sum(after.by_thread.values()) == pytest.approx(after.cpu_s, abs=0.1)
+    assert 0 < sum(after.by_thread.values()) < after.cpu_s + 0.1  # those of ended threads are missing
 
 
 def test_named_threads_are_told_apart():
