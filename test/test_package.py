@@ -221,6 +221,27 @@ def test_tools_that_a_sourced_ros_lacks_are_named(tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_of_two_metadata_the_one_without_entry_points_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """colcon's build of the messages leaves an egg-info beside the editable installation's dist-info."""
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import setup_ros  # type: ignore[import-not-found]
+
+    site = tmp_path / "lib" / "python3.11" / "site-packages"
+    for name in (
+        "hybrid_features_ros-0.2.0-py3.11.egg-info",
+        "hybrid_features_ros-0.2.0.dist-info",
+        "numpy.egg-info",
+    ):
+        (site / name).mkdir(parents=True)
+        (site / name / "PKG-INFO").touch()
+    monkeypatch.setattr(setup_ros, "VENV", tmp_path)
+    setup_ros.remove_second_metadata()
+    setup_ros.remove_second_metadata()  # nothing is left to delete
+    assert sorted(p.name for p in site.iterdir()) == ["hybrid_features_ros-0.2.0.dist-info", "numpy.egg-info"]
+
+
 @pytest.mark.skipif(sys.version_info[:2] not in ((3, 11), (3, 12)), reason="set-up takes Python 3.11 or 3.12")
 @pytest.mark.skipif(not sys.platform.startswith("linux") or os.uname().machine != "x86_64", reason="x86-64")
 def test_set_up_without_a_compiler_names_the_packages(tmp_path: Path) -> None:

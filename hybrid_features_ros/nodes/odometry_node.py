@@ -306,7 +306,7 @@ class OdometryNode(ManagedNode):
         assert self._T_odom_world is not None and self._T_base_camera is not None
         child = self._child_frame(header)
         image = ImageResult(result, features, header, child, self._T_odom_world, self._T_base_camera)
-        self._publisher.publish(image)
+        self._publisher.publish(image, self._odometry.landmark_ids)
         self.log.add(result.stamp, image.T_odom_base)
         milliseconds = {**self._upstream.milliseconds, **result.milliseconds}
         self._publisher.publish_status(image, self.dropped_frames, milliseconds)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from tf2_ros import TransformBroadcaster
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.core.types import Features, Float64, OdometryResult, State
+from hybrid_features_ros.core.types import Features, Float64, Int32, OdometryResult, State
 from hybrid_features_ros.msg import FeatureMatches, Keyframe, OdometryStatus, RelativePose
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.frames import FrameTree
@@ -83,8 +84,12 @@ class OdometryPublisher:
         self._poses: deque[Any] = deque(maxlen=self._node.config.frames.path_length)
         self._path_stamp = 0
 
-    def publish(self, image: ImageResult) -> None:
+    def publish(self, image: ImageResult, landmark_ids: Callable[[int], Int32 | None]) -> None:
         """Publish the pose, and what somebody listens to of the rest.
+
+        Args:
+            image: the newest.
+            landmark_ids: those that the features of the keyframe at a stamp show.
 
         Raises:
             InputError: the pose is not finite.
@@ -105,7 +110,14 @@ class OdometryPublisher:
             if publisher.get_subscription_count():
                 publisher.publish(make(image.result, image.header))
         if self._keyframes.get_subscription_count():
-            self._publish_keyframes(before, image)
+            for keyframe in _keyframes(before, image):
+                header, ids = self._header(keyframe.header), landmark_ids(keyframe.result.stamp)
+                features = replace(keyframe.features, track_ids=ids)
+                self._keyframes.publish(
+                    conversions.keyframe_to_msg(
+                        keyframe.result, features, keyframe.T_odom_world, header, keyframe.header
+                    )
+                )
 
     def publish_status(self, image: ImageResult, dropped: int, milliseconds: dict[str, float]) -> None:
         """Publish the state after an image, the images skipped so far, and the time of each stage [ms]."""
@@ -126,25 +138,6 @@ class OdometryPublisher:
 
     def _header(self, header: Header) -> Header:
         return Header(stamp=header.stamp, frame_id=self._node.config.frames.odom)
-
-    def _publish_keyframes(self, before: ImageResult | None, newest: ImageResult) -> None:
-        """The image, if it is a keyframe, and before it the image before, if it became one only now."""
-        result = newest.result
-        if result.previous_is_keyframe and before is not None:
-            late = replace(before.result, keyframes=result.keyframes - result.is_keyframe)
-            if late.resets != result.resets:  # a new map begins with it
-                late = replace(late, resets=result.resets, scale=result.scale)
-            self._publish_keyframe(replace(before, result=late))
-        if result.is_keyframe:
-            self._publish_keyframe(newest)
-
-    def _publish_keyframe(self, image: ImageResult) -> None:
-        header = self._header(image.header)
-        self._keyframes.publish(
-            conversions.keyframe_to_msg(
-                image.result, image.features, image.T_odom_world, header, image.header
-            )
-        )
 
     def _broadcast(self, odom: OdometryMsg, T_odom_child: Float64, stamp: int) -> None:
         frames, child = self._node.config.frames, odom.child_frame_id
@@ -167,3 +160,15 @@ class OdometryPublisher:
         if abs(stamp - self._path_stamp) >= PATH_PERIOD_NS and self._path.get_subscription_count():
             self._path.publish(Path(header=odom.header, poses=list(self._poses)))
             self._path_stamp = stamp
+
+
+def _keyframes(before: ImageResult | None, newest: ImageResult) -> Iterator[ImageResult]:
+    """The image before, if it became a keyframe only now, and the newest, if it is one."""
+    result = newest.result
+    if result.previous_is_keyframe and before is not None:
+        late = replace(before.result, keyframes=result.keyframes - result.is_keyframe)
+        if late.resets != result.resets:  # a new map begins with it
+            late = replace(late, resets=result.resets, scale=result.scale)
+        yield replace(before, result=late)
+    if result.is_keyframe:
+        yield newest

@@ -280,6 +280,19 @@ class LocalMap:
         hits[full] /= 2
         return replace(self, landmarks=replace(marks, expected=counts, found=hits, missed=missed))
 
+    def landmark_ids(self, stamp: int) -> Int32 | None:
+        """Id of the landmark that each feature (N,) of a keyframe shows, -1 = none; None: no such keyframe.
+
+        Args:
+            stamp: of the keyframe [ns].
+        """
+        for keyframe in reversed(self.keyframes):
+            if keyframe.frame is not None and keyframe.frame.stamp == stamp:
+                ids = np.full(len(keyframe.frame), -1, np.int32)
+                ids[keyframe.feature_idx] = keyframe.landmark_ids
+                return ids
+        return None
+
     def landmarks_of(self, keyframe: Keyframe) -> Rows:
         """Indices of the landmarks that a keyframe observes."""
         return np.flatnonzero(np.isin(self.landmarks.ids, keyframe.landmark_ids, assume_unique=True))

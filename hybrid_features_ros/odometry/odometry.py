@@ -20,6 +20,7 @@ from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.core.types import (
     Features,
     Float64,
+    Int32,
     Matches,
     MotionEstimate,
     MotionModel,
@@ -114,6 +115,13 @@ class Odometry:
     def add_gyro(self, stamp: int, angular_velocity: ArrayLike) -> None:
         """Remember an angular velocity (3,) [rad/s] in the camera's optical axes, at a stamp [ns]."""
         self._gyro.add(stamp, np.asarray(angular_velocity, dtype=np.float64))
+
+    def landmark_ids(self, stamp: int) -> Int32 | None:
+        """Id of the landmark that each feature (N,) of the keyframe at ``stamp`` [ns] shows, -1 = none.
+
+        None where the map has no such keyframe. Ids count up from a reset to the next.
+        """
+        return self._mapper.local_map.landmark_ids(stamp)
 
     def configure(self, config: OdometryConfig) -> None:
         """Go on with another configuration, from the last pose and with a new map."""

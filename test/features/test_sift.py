@@ -24,13 +24,17 @@ def test_finds_a_blob_where_it_is():
 
 
 def test_a_quarter_turn_turns_points_and_angles(photograph):
-    """np.rot90 sends pixel (x, y) to (y, width - 1 - x); angles fall by a quarter turn."""
+    """np.rot90 sends pixel (x, y) to (y, width - 1 - x); angles fall by a quarter turn.
+
+    Coarser octaves keep every second pixel, in OpenCV 4 not the same ones after a quarter turn: of keypoints
+    with scales of 2 to 4 px, 72 to 87 % are found again within half a pixel, 93 to 98 % by OpenCV 5.
+    """
     straight, turned = SIFT.extract(photograph), SIFT.extract(np.rot90(photograph).copy())
     expected = np.stack([straight.points[:, 1], photograph.shape[1] - 1 - straight.points[:, 0]], axis=1)
     distance = np.linalg.norm(expected[:, None] - turned.points[None], axis=2)
     index = distance.argmin(axis=1)
     found = distance.min(axis=1) < 0.5
-    assert found.mean() > 0.85  # OpenCV 5 finds more of them again than OpenCV 4
+    assert found[straight.scales < 2].mean() > 0.92 and found.mean() > 0.85
     angle = straight.angles[found] - turned.angles[index[found]] - np.pi / 2
     assert np.median(np.abs(np.angle(np.exp(1j * angle)))) < np.radians(2)
 
