@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether covariances are honest: normalised errors over rendered rooms, with the truth exact.
+"""Whether covariances are consistent (NEES): normalised errors over rendered rooms, with the truth exact.
 
 One run is one sample: the errors of a path's poses have most of their causes in common. So the time average
 of every run is taken, and the mean of those over the runs compared with the interval that a chi-square
@@ -98,7 +98,7 @@ def run_nees(features: Sequence[Features], path: Trajectory, mode: Mode, config:
 
 
 def consistency(runs: Sequence[float], mode: Mode) -> Consistency:
-    """The average over runs, and where the average of as many honest ones lies 95 times in 100."""
+    """The average over runs, and where that of as many consistent ones lies 95 times in 100."""
     n = len(runs)
     low, high = chi2.ppf([0.025, 0.975], n * DEGREES_OF_FREEDOM[mode]) / n
     return Consistency(float(np.mean(runs)), float(low), float(high), tuple(runs))

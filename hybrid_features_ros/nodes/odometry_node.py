@@ -215,7 +215,7 @@ class OdometryNode(ManagedNode):
         except InputError as error:
             return self._wait(header, str(error))
         with self._lock:
-            order = self._stamps.order(stamp, came)
+            order = self._stamps.classify(stamp, came)
             if order is Order.AHEAD:
                 return self._wait(header, f"image stamp {stamp} ns is {order.value}")
             if order is Order.BACK:

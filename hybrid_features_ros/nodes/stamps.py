@@ -35,7 +35,7 @@ class StampGate:
         self._late = 0
         self._newest_late = 0
 
-    def order(self, stamp: int, came: float) -> Order:
+    def classify(self, stamp: int, came: float) -> Order:
         """What to do with an image.
 
         A stamp far ahead counts as wrong only where the image has not come as much later as it says.

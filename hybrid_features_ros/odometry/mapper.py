@@ -129,7 +129,7 @@ class Mapper:
         self.last_frame = tracked
         return False, None
 
-    def revised_start(
+    def revise_start(
         self, tracked: TrackingResult, config: OdometryConfig, camera: Camera, median_inverse_depth: float
     ) -> TrackingResult | None:
         """Put the map's start to the test once its parallax has grown, and begin it anew if it was bent.

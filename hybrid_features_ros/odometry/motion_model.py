@@ -76,6 +76,7 @@ class ConstantVelocityModel:
     """The estimated pose and velocity, and the pose to expect next.
 
     Attributes:
+        gyro: angular velocities since the newest image.
         pose: (4, 4) ``T_world_camera``, the newest estimate.
         velocity: (6,) in the camera's axes [m/s, rad/s].
         stamp: of the newest image [ns]; None before the first.
@@ -89,7 +90,7 @@ class ConstantVelocityModel:
     """
 
     def __init__(self, config: TrackingConfig, pose: Float64, gyro: Gyro) -> None:
-        self._config, self._gyro = config, gyro
+        self._config, self.gyro = config, gyro
         self.pose = self.last_tracked_pose = pose
         self.velocity = np.zeros(6)
         self.stamp: int | None = None
@@ -119,7 +120,7 @@ class ConstantVelocityModel:
             prior = replace(prior, candidate_translation=self.candidate_translation)
         else:
             prior = replace(prior, information=None)
-        measured = self._gyro.rotation(self.stamp, stamp)
+        measured = self.gyro.rotation(self.stamp, stamp)
         if motion is None:
             return prior if measured is None else with_rotation(prior, self.pose, measured)
         motion = turned(motion, measured)
@@ -158,7 +159,7 @@ class ConstantVelocityModel:
         """
         assert self.stamp is not None
         seconds = (stamp - self.stamp) * 1e-9
-        measured = self._gyro.rotation(self.stamp, stamp)
+        measured = self.gyro.rotation(self.stamp, stamp)
         if motion is None:
             is_turning = (stamp - self.last_tracked_stamp) * 1e-9 <= self._config.max_lost_s
             turn = self.velocity[3:] * is_turning * seconds

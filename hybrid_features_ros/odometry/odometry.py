@@ -61,12 +61,11 @@ class Odometry:
 
     def __init__(self, config: OdometryConfig, mapper: Mapper | None = None) -> None:
         self._config = config
-        self._gyro = Gyro(config.gyro)
         self._mapper = mapper or Mapper(config.mapping)
         self._last: OdometryResult | None = None
         self._milliseconds: dict[str, float] = {}
         self._n_frames = self._n_resets = 0  # frames since the last reset
-        self._restart(np.eye(4), np.zeros((6, 6)))
+        self._restart(np.eye(4), np.zeros((6, 6)), Gyro(config.gyro))
 
     def process(
         self, stamp: int, features: Features, camera: Camera, prior: MotionPrior | None = None
@@ -89,12 +88,13 @@ class Odometry:
         prior = _with_covariance(prior, self._config.prior)
         self._milliseconds = {}
         if self._last is not None:
-            self._gyro.forget(self._last.stamp)
+            self._motion.gyro.forget(self._last.stamp)
         with self._timed("bundle"):
             self._apply_correction(self._mapper.apply_finished_adjustment(self._n_frames))
             self._stretch_map()
         sigma = self._config.tracking.inverse_depth_sigma
         frame = self._mapper.depth_bias.corrected(Frame.make(stamp, features, camera, sigma, self._n_frames))
+        self._n_frames += 1
         if self._last is None:
             return self._start(frame)
         with self._timed("track"):
@@ -114,7 +114,7 @@ class Odometry:
 
     def add_gyro(self, stamp: int, angular_velocity: ArrayLike) -> None:
         """Remember an angular velocity (3,) [rad/s] in the camera's optical axes, at a stamp [ns]."""
-        self._gyro.add(stamp, np.asarray(angular_velocity, dtype=np.float64))
+        self._motion.gyro.add(stamp, np.asarray(angular_velocity, dtype=np.float64))
 
     def landmark_ids(self, stamp: int) -> Int32 | None:
         """Id of the landmark that each feature (N,) of the keyframe at ``stamp`` [ns] shows, -1 = none.
@@ -125,12 +125,12 @@ class Odometry:
 
     def configure(self, config: OdometryConfig) -> None:
         """Go on with another configuration, from the last pose and with a new map."""
-        self._config, self._gyro = config, Gyro(config.gyro)
+        self._config, self._motion.gyro = config, Gyro(config.gyro)
         self._mapper.config = config.mapping
         if self._last:
             self.reset()
         else:
-            self._restart(self._motion.pose, self._covariance.estimate)
+            self._restart(self._motion.pose, self._covariance.estimate, self._motion.gyro)
 
     def reset(self, T_world_camera: Float64 | None = None) -> None:
         """Forget the map and the time; the next image continues from the last pose, or from the
@@ -143,14 +143,14 @@ class Odometry:
             pose, covariance = self._last.T_world_camera, self._last.covariance
         if T_world_camera is not None:
             pose, covariance = T_world_camera, np.zeros((6, 6))
-        self._gyro.clear()
-        self._restart(pose, covariance)
+        self._motion.gyro.clear()
+        self._restart(pose, covariance, self._motion.gyro)
         self._n_resets += 1
 
-    def _restart(self, pose: Float64, covariance: Float64) -> None:
+    def _restart(self, pose: Float64, covariance: Float64, gyro: Gyro) -> None:
         """Begin at a pose (4, 4) with its covariance (6, 6), without a map."""
         self._mapper.reset()
-        self._motion = ConstantVelocityModel(self._config.tracking, pose, self._gyro)
+        self._motion = ConstantVelocityModel(self._config.tracking, pose, gyro)
         self._covariance = CovarianceModel(self._config.tracking, pose, covariance)
         self._smoother = PoseSmoother()
         self._scale = MetricScale(self._config.prior)
@@ -207,7 +207,7 @@ class Odometry:
             keyframes = _RELOCALIZATION_KEYFRAMES if is_lost else 1
             tracked = tracker.relocalize(mapper.local_map, frame, keyframes)
         else:
-            tracked = self._with_measured_scale(self._with_sound_start(tracked, camera), tracker)
+            tracked = self._apply_measured_scale(self._revise_start(tracked, camera), tracker)
         candidate_map = mapper.candidate_map_at(frame.stamp) if is_lost else None
         if tracked is None and candidate_map is not None:
             tracked = tracker.relocalize(candidate_map, frame, 1)
@@ -228,10 +228,10 @@ class Odometry:
         tracked = tracker.track_local_map(local_map, frame, self._motion.predict(frame.stamp, depth))
         return tracked if tracked is None or prior is None else replace(tracked, prior_rejected=True)
 
-    def _with_sound_start(self, tracked: TrackingResult, camera: Camera) -> TrackingResult:
-        """The image in the map, which is begun anew where growing parallax shows that it is bent."""
+    def _revise_start(self, tracked: TrackingResult, camera: Camera) -> TrackingResult:
+        """Begin the map anew where growing parallax shows that it is bent; the image in it."""
         depth = self._covariance.median_inverse_depth
-        revised = self._mapper.revised_start(tracked, self._config, camera, depth)
+        revised = self._mapper.revise_start(tracked, self._config, camera, depth)
         if self._mapper.start is not None:
             self._covariance.start_error = self._mapper.start.relative_error(camera)
         if revised is None:
@@ -239,8 +239,8 @@ class Odometry:
         self._apply_correction(revised.fit.T @ se3.inverse(tracked.fit.T))
         return revised
 
-    def _with_measured_scale(self, tracked: TrackingResult, tracker: Tracker) -> TrackingResult:
-        """The image in the map, which is stretched where a depth image tells what its unit is."""
+    def _apply_measured_scale(self, tracked: TrackingResult, tracker: Tracker) -> TrackingResult:
+        """Stretch the map where a depth image shows what its unit is; the image in it."""
         if self._covariance.scale is Scale.METRIC and self._covariance.scale_sigma is None:
             return tracked
         found = depth_ratio(tracked, self._config.tracking.min_landmarks)
@@ -334,7 +334,6 @@ class Odometry:
         matches, motion = self._relative_motion(tracked)
         local_map = self._mapper.local_map
         keyframe = local_map.last_keyframe if tracked is None else tracked.reference_keyframe
-        self._n_frames += 1
         return OdometryResult(
             stamp=frame.stamp,
             reference_stamp=keyframe.frame.stamp if keyframe.frame else frame.stamp,

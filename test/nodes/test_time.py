@@ -26,7 +26,7 @@ from hybrid_features_ros.nodes.stamps import CLOSEST_NS, JUMP_NS, PATIENCE, Orde
 def pass_through(gate, stamp, came=0.0):
     """An :class:`Order`, or None for a stamp that is refused."""
     try:
-        order = gate.order(stamp, came)
+        order = gate.classify(stamp, came)
     except InputError:
         return None
     if order is not Order.AHEAD:
@@ -86,7 +86,7 @@ def test_images_at_the_same_time_are_no_motion(apart):
     gate = StampGate()
     assert pass_through(gate, BEGIN) is Order.NEXT
     with pytest.raises(InputError, match="us after the previous one"):
-        gate.order(BEGIN + apart, 0.0)
+        gate.classify(BEGIN + apart, 0.0)
     assert pass_through(gate, BEGIN + FRAME_NS) is Order.NEXT
 
 

@@ -82,13 +82,13 @@ def test_parallax_is_that_since_the_keyframe(images):
 def test_the_mapper_begins_a_bent_map_anew_once(images):
     mapper, tracked = Mapper(CONFIG.mapping), placed(images, BENT)
     mapper.local_map = tracked.matches.local_map
-    assert mapper.revised_start(tracked, CONFIG, CAMERA, DEPTH) is None, "nothing was begun by two views"
+    assert mapper.revise_start(tracked, CONFIG, CAMERA, DEPTH) is None, "nothing was begun by two views"
     mapper.start = MapStart(0, np.radians(0.3))
-    revised = mapper.revised_start(tracked, CONFIG, CAMERA, DEPTH)
+    revised = mapper.revise_start(tracked, CONFIG, CAMERA, DEPTH)
     assert revised is not None and len(mapper.local_map.keyframes) == 1
     assert mapper.local_map.last_keyframe.number == 0
     assert mapper.start.parallax > INITIALIZATION.first_revision
-    assert mapper.revised_start(tracked, CONFIG, CAMERA, DEPTH) is None, "parallax has to double first"
+    assert mapper.revise_start(tracked, CONFIG, CAMERA, DEPTH) is None, "parallax has to double first"
 
 
 def test_the_error_of_a_start_shrinks_with_its_parallax():
