@@ -117,7 +117,7 @@ def _bag_of(source: Source, out: Path) -> Path:
 
 
 def _report(source: Source, recorder: Recorder, showcase: int, out: Path) -> None:
-    from hybrid_features_ros.visualization.figures import draw_summary
+    from hybrid_features_ros.visualization.figures import RunSummary, TrackedImage, draw_summary
 
     estimate = recorder.trajectory
     if len(estimate) < 2:
@@ -136,17 +136,10 @@ def _report(source: Source, recorder: Recorder, showcase: int, out: Path) -> Non
             f"95 % {metrics.rot_rpe_30f_p95_deg:.2f} deg",
         ]
     image = next(f.image for f in source if f.stamp == showcase)
-    draw_summary(
-        out / "summary.png",
-        estimate=estimate,
-        truth=source.ground_truth,
-        states=sorted(recorder.states.items()),
-        image=image,
-        features=recorder.features,
-        inliers=recorder.inliers,
-        title=f"{source.name}: monocular odometry of the {Config().features.extractor} node graph",
-        lines=lines,
-    )
+    shown = TrackedImage(image, recorder.features, recorder.inliers)
+    run = RunSummary(estimate, source.ground_truth, sorted(recorder.states.items()), shown)
+    title = f"{source.name}: monocular odometry of the {Config().features.extractor} node graph"
+    draw_summary(out / "summary.png", run, title, lines)
     print("\n".join([*lines, f"picture: {out / 'summary.png'}"]))
 
 

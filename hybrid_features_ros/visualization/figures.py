@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One picture that tells how a run went."""
+"""A run as one picture (path, errors, states, an image with features), and the curve of an endurance run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,45 +27,60 @@ with extra("eval"):
     from matplotlib.patches import Circle, Patch
 
 
-def draw_summary(
-    path: Path,
-    *,
-    estimate: Trajectory,
-    truth: Trajectory | None,
-    states: Sequence[tuple[int, State]],
-    image: NDArray[Any],
-    features: Features | None,
-    inliers: NDArray[np.int32] | None,
-    title: str,
-    lines: Sequence[str],
-) -> None:
+@dataclass(frozen=True, eq=False)
+class TrackedImage:
+    """An image and what was found in it.
+
+    Attributes:
+        image: (H, W) or (H, W, 3) uint8, grey or BGR.
+        features: of that image; None draws the image alone.
+        inliers: rows of the features that agreed with the motion.
+    """
+
+    image: NDArray[Any]
+    features: Features | None = None
+    inliers: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RunSummary:
+    """A run to be drawn.
+
+    Attributes:
+        estimate: camera poses; aligned to the truth when drawn, by the similarity of least squares.
+        truth: None leaves the errors out.
+        states: state of every image by its stamp [ns].
+        shown: one of the images.
+    """
+
+    estimate: Trajectory
+    truth: Trajectory | None
+    states: Sequence[tuple[int, State]]
+    shown: TrackedImage
+
+
+def draw_summary(path: Path, run: RunSummary, title: str, lines: Sequence[str]) -> None:
     """Draw the trajectory against the truth, errors and states over time, and a frame with its features.
 
     Args:
         path: PNG to write.
-        estimate: camera poses; aligned to the truth here, by the similarity of least squares.
-        truth: None leaves the errors out.
-        states: state of every image by its stamp [ns].
-        image: (H, W) or (H, W, 3) uint8, grey or BGR.
-        features: of that image; None draws the image alone.
-        inliers: rows of the features that agreed with the motion.
-        title, lines: what to say.
+        title, lines: above and below.
     """
     figure = Figure(figsize=(12, 8.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(3, 2, height_ratios=[5, 2.3, 0.75], width_ratios=[1, 1.08])
     paths = grid[0, 0].subgridspec(2, 1, height_ratios=[1.5, 1])
     above, side = figure.add_subplot(paths[0]), figure.add_subplot(paths[1])
-    begin = int(estimate.stamps[0])
+    estimate, begin = run.estimate, int(run.estimate.stamps[0])
     true: Trajectory | None = None
-    if truth is not None:
-        found, true = associate(estimate, truth)
+    if run.truth is not None:
+        found, true = associate(estimate, run.truth)
         estimate = align(found.poses[:, :3, 3], true.poses[:, :3, 3], True).apply(found)
     _draw_paths(above, side, estimate, true)
-    _draw_frame(figure.add_subplot(grid[0, 1]), image, features, inliers)
+    _draw_frame(figure.add_subplot(grid[0, 1]), run.shown)
     errors = figure.add_subplot(grid[1, :])
     _draw_motion(errors, estimate, true, begin)
-    _draw_states(figure.add_subplot(grid[2, :], sharex=errors), states, begin)
+    _draw_states(figure.add_subplot(grid[2, :], sharex=errors), run.states, begin)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold", color=INK)
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=9, color=INK)
     figure.savefig(path)
@@ -89,9 +105,8 @@ def _draw_paths(first: Axes, second: Axes, estimate: Trajectory, truth: Trajecto
     first.legend(frameon=False, fontsize=8, loc="best")
 
 
-def _draw_frame(
-    ax: Axes, image: NDArray[Any], features: Features | None, inliers: NDArray[np.int32] | None
-) -> None:
+def _draw_frame(ax: Axes, shown: TrackedImage) -> None:
+    image, features = shown.image, shown.features
     gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
     ax.imshow(gray, cmap="gray", vmin=-60, vmax=300, interpolation="lanczos")
     ax.set_axis_off()
@@ -99,8 +114,8 @@ def _draw_frame(
         ax.set_title("A frame", fontsize=10, loc="left")
         return
     agreed = np.zeros(len(features), np.bool_)
-    if inliers is not None:
-        agreed[inliers] = True
+    if shown.inliers is not None:
+        agreed[shown.inliers] = True
     for chosen, colour, width in ((~agreed, ORANGE, 0.5), (agreed, GREEN, 0.9)):
         points, radius = features.points[chosen], 2.5 * features.scales[chosen]
         angle = np.nan_to_num(features.angles[chosen])

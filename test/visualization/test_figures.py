@@ -12,7 +12,7 @@ from synthetic import World
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.types import Matches, State, Trajectory
 from hybrid_features_ros.visualization.draw import draw_features, draw_matches
-from hybrid_features_ros.visualization.figures import draw_endurance, draw_summary
+from hybrid_features_ros.visualization.figures import RunSummary, TrackedImage, draw_endurance, draw_summary
 from hybrid_features_ros.visualization.palette import STATE_COLOURS
 
 GRAY = np.full((480, 640), 128, np.uint8)
@@ -74,10 +74,8 @@ def test_summary_is_a_picture_with_every_state(tmp_path, few):
     poses = np.array([se3.exp([0.02 * i, 0.01 * i, 0, 0, 0, 0.05 * i]) for i in range(60)])
     truth = Trajectory(stamps, poses)
     states = [(int(s), State(i * len(State) // 60)) for i, s in enumerate(stamps)]
-    draw_summary(
-        tmp_path / "summary.png", estimate=truth, truth=truth, states=states, image=GRAY, features=few,
-        inliers=np.arange(3, dtype=np.int32), title="a title", lines=["a line"],
-    )  # fmt: skip
+    shown = TrackedImage(GRAY, few, np.arange(3, dtype=np.int32))
+    draw_summary(tmp_path / "summary.png", RunSummary(truth, truth, states, shown), "a title", ["a line"])
     picture = cv2.imread(str(tmp_path / "summary.png"))
     assert picture.shape[0] > 700 and picture.shape[1] > 1000
     colours = {tuple(c) for c in picture.reshape(-1, 3)[:, ::-1].tolist()}
@@ -88,10 +86,8 @@ def test_summary_is_a_picture_with_every_state(tmp_path, few):
 def test_summary_without_truth_or_features(tmp_path):
     poses = np.tile(np.eye(4), (5, 1, 1))
     estimate = Trajectory(np.arange(5) * 10**8, poses)
-    draw_summary(
-        tmp_path / "s.png", estimate=estimate, truth=None, states=[(0, State.LOST)], image=GRAY,
-        features=None, inliers=None, title="", lines=[],
-    )  # fmt: skip
+    run = RunSummary(estimate, None, [(0, State.LOST)], TrackedImage(GRAY))
+    draw_summary(tmp_path / "s.png", run, "", [])
     assert cv2.imread(str(tmp_path / "s.png")) is not None
 
 
