@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 PACKAGE = Path(__file__).resolve().parents[1] / "hybrid_features_ros"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ARRAYS = re.compile(r"\b(NDArray|ArrayLike|Float32|Float64|Int32|UInt8|Bool|Array)\b")
@@ -41,21 +39,23 @@ def refers(text: str) -> bool:
     return bool(re.search(r"\b[Ss]ee\b|:func:|:class:|:meth:", text))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_everything_public_has_a_docstring(module: Path) -> None:
-    tree = ast.parse(module.read_text())
-    assert ast.get_docstring(tree)
-    missing = [
-        n for n, node, _ in public(tree.body) if not ast.get_docstring(node) and not declares_only(node)
-    ]
-    assert not missing
+def declared() -> Iterator[Public]:
+    """What is public in the package, by module and name."""
+    for path in MODULES:
+        for name, node, owner in public(ast.parse(path.read_text()).body):
+            if not declares_only(node):
+                yield f"{path.relative_to(PACKAGE)}: {name}", node, owner
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_arrays_have_shapes(module: Path) -> None:
+def test_everything_public_has_a_docstring() -> None:
+    assert not [str(p) for p in MODULES if not ast.get_docstring(ast.parse(p.read_text()))]
+    assert not [name for name, node, _ in declared() if not ast.get_docstring(node)]
+
+
+def test_arrays_have_shapes() -> None:
     silent = []
-    for name, node, owner in public(ast.parse(module.read_text()).body):
-        if not isinstance(node, ast.FunctionDef) or declares_only(node):
+    for name, node, owner in declared():
+        if not isinstance(node, ast.FunctionDef):
             continue
         notes = [a.annotation for a in [*node.args.args, *node.args.kwonlyargs]] + [node.returns]
         if not any(n is not None and ARRAYS.search(ast.unparse(n)) for n in notes):
