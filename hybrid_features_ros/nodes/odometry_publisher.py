@@ -89,7 +89,7 @@ class OdometryPublisher:
 
         Args:
             image: the newest.
-            landmark_ids: those that the features of the keyframe at a stamp show.
+            landmark_ids: (N,) those that the features of the keyframe at a stamp [ns] show; None: unknown.
 
         Raises:
             InputError: the pose is not finite.
