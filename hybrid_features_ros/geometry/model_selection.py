@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Model selection between two views by GRIC: pure rotation, homography of a plane, or essential matrix.
 
-A camera that only turns fits every essential matrix, so an estimator that knows nothing else invents a
+A camera that only turns fits every essential matrix, so an estimator without another model invents a
 translation; a plane fits two essential matrices and whole families near them. Here the three models are
 fitted and compared by Torr's geometric robust information criterion (GRIC; Torr, "An assessment of
 information criteria for motion model selection", 1997): a model pays for its residuals, for the dimension
@@ -41,9 +41,9 @@ class Selection:
     """What GRIC leaves open; chosen on rendered corners, planes and turns (test/geometry).
 
     Attributes:
-        least_scale: smallest scale of residuals that is believed, over the sigmas: cautious sigmas make a
+        least_scale: smallest scale of residuals that is accepted, over the sigmas: cautious sigmas make a
             plane or a rotation of what is none.
-        many: pairs from which on that scale is believed: fewer leave an essential matrix residuals smaller
+        many: pairs from which on that scale is accepted: fewer leave an essential matrix residuals smaller
             than the noise.
         off_plane: squared error, over its variance, from which a point is off the plane and not just noisy.
         decided: difference of costs, of points off the plane, that rules out a plane's second motion.

@@ -27,11 +27,12 @@ class ScaleFilter:
     Attributes:
         unknown: standard deviation before any measurement.
         drift: standard deviation by which the map's scale changes from one measurement to the next.
-        shape: standard deviation of a ratio beyond what poses tell: landmarks of a stretch err in common.
+        shape: standard deviation of a ratio beyond that of the poses: landmarks of a stretch err in common.
         warp: the same of depths in a single image.
         min_snr: length of a stretch over its standard deviation, by the prior and in the map, from which it
             gives a ratio.
-        surer: standard deviation of a position, over that where the stretch began, at which it begins anew.
+        restart_ratio: standard deviation of a position, over that where the stretch began, at which the
+            stretch begins anew.
         gate: innovation over its standard deviation from which a ratio is not used.
         patience: ratios in a row that are not used, after which the filter begins anew.
         same_direction: cosine of the angle between both directions of a stretch, below which it is not used.
@@ -44,7 +45,7 @@ class ScaleFilter:
     shape: float = 0.03
     warp: float = 0.01
     min_snr: float = 15.0
-    surer: float = 0.4
+    restart_ratio: float = 0.4
     gate: float = 3.0
     patience: int = 5
     same_direction: float = 0.9
@@ -89,7 +90,7 @@ class MetricScale:
         """Whether it is estimated, and known well enough to make the map metric."""
         return 0 < self.variance < self._config.max_scale_sigma**2
 
-    def be_exact(self) -> None:
+    def set_exact(self) -> None:
         """Every depth is measured: a unit is a metre."""
         self.log = self.variance = 0.0
 
@@ -110,7 +111,11 @@ class MetricScale:
             self._stretch = None
             return
         T, C = tracked.fit.T, tracked.covariance
-        if motion is not None and self._stretch is not None and not _much_surer(C, self._stretch.covariance):
+        if (
+            motion is not None
+            and self._stretch is not None
+            and not _is_restart_due(C, self._stretch.covariance)
+        ):
             motion = self._stretch.motion.then(motion)
             if self._judge(self._stretch, motion, T, C):
                 self._stretch = _Stretch(self._stretch.T, self._stretch.covariance, motion)
@@ -166,10 +171,11 @@ class MetricScale:
         return False
 
 
-def _much_surer(C: Float64, before: Float64) -> bool:
-    """Whether positions are so much surer by now, as after a map's first images, that a stretch is to begin
-    anew."""
-    return bool(C[:3, :3].trace() < FILTER.surer**2 * before[:3, :3].trace())
+def _is_restart_due(C: Float64, before: Float64) -> bool:
+    """Whether positions are so much more certain by now, as after a map's first images, that a stretch is to
+    begin anew.
+    """
+    return bool(C[:3, :3].trace() < FILTER.restart_ratio**2 * before[:3, :3].trace())
 
 
 def _along(v: Float64, C: Float64) -> float:

@@ -218,7 +218,7 @@ def with_rotation(prior: PosePrior, T: Float64, measured: tuple[Float64, float])
 
 
 def turned(motion: MotionPrior, measured: tuple[Float64, float] | None) -> MotionPrior:
-    """A measured motion, with the rotation (3, 3) of a gyroscope if that is surer, by its deviation [rad]."""
+    """A measured motion, with the rotation (3, 3) of a gyroscope if its standard deviation [rad] is less."""
     if measured is None or motion.covariance is None:
         return motion
     R, sigma = measured

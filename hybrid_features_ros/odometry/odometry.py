@@ -178,7 +178,7 @@ class Odometry:
         self._motion.start(frame.stamp)
         self._covariance.initialize_scene_depth(frame)
         if self._covariance.scale is Scale.METRIC:
-            self._scale.be_exact()
+            self._scale.set_exact()
         self._mapper.start_map(frame, self._motion.pose, *self._uncertainty)
         drift = self._covariance.dead_reckoning_covariance(1.0)
         self._last = self._result(frame, None, self._covariance.estimate, drift)
@@ -274,7 +274,7 @@ class Odometry:
         self._covariance.restart(origin, Scale.METRIC if is_metric else Scale.UNKNOWN)
         self._scale = MetricScale(self._config.prior)
         if is_metric:
-            self._scale.be_exact()
+            self._scale.set_exact()
         self._n_resets += 1
         return promoted
 

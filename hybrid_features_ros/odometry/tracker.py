@@ -51,7 +51,7 @@ class Search:
 
     Attributes:
         radius_px: how far from its projection a landmark is searched once the pose is known [px].
-        ratio: Lowe's ratio there: the place tells landmarks apart, so the descriptor need not.
+        ratio: Lowe's ratio there: the place separates landmarks already.
         first_matches: matches that a first pose is fitted to; more make it slower, hardly better.
         first_reach: scatter of residuals that a first pose is searched with, in inlier thresholds.
         first_tolerance: step of the optimizer below which a first pose counts as found [rad].
@@ -186,12 +186,12 @@ class Tracker:
     def _robust_pose(self, matches: MapMatches, known: Rows, prior: PosePrior) -> tuple[Float64 | None, Bool]:
         """From the prior, from a rotation, and by RANSAC, until enough of the known landmarks agree."""
         observations, threshold, config = matches.observations, self.threshold, self.config
-        nobody = np.zeros(len(matches), np.bool_)
+        no_inliers = np.zeros(len(matches), np.bool_)
         if len(known) < config.tracking.min_landmarks:
-            return None, nobody
+            return None, no_inliers
         few = observations[known[:: max(1, len(known) // SEARCH.first_matches)]]
         required = max(config.tracking.min_landmarks, config.two_view.min_inlier_share * len(known))
-        best, agreed, count = None, nobody, 0
+        best, agreed, count = None, no_inliers, 0
         for start in self._initial_poses(few, prior.T):
             T = optimize_pose(few, start, solver=_first(SEARCH.first_reach * threshold))
             if robust_scale(squared_errors(few, T)) * upper_median(few.sigmas) > 2 * threshold:
@@ -202,7 +202,7 @@ class Tracker:
             if count >= SEARCH.enough_inliers * len(known):
                 break
         if best is None or count < required:
-            return None, nobody
+            return None, no_inliers
         return best, agreed
 
     def _initial_poses(self, observations: Observations, T: Float64) -> Iterator[Float64]:

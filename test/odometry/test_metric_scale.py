@@ -63,6 +63,6 @@ def test_a_motion_in_units_of_the_map_points_the_same_way(truth):
 
 def test_measured_depths_leave_nothing_to_estimate():
     scale = MetricScale(PriorConfig())
-    scale.be_exact()
+    scale.set_exact()
     assert not scale.is_metric
     assert scale.to_map(MotionPrior(np.eye(4), np.eye(6))).covariance == pytest.approx(np.eye(6))
