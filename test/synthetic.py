@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.core.types import DescriptorFormat, Features, Float64
+from hybrid_features_ros.core.types import DescriptorFormat, Features, Float64, Rows
+from hybrid_features_ros.odometry.frame import Frame
+from hybrid_features_ros.odometry.local_map import LocalMap, MapMatches, empty_map
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 LENS = [-0.3, 0.1, 0.001, -0.002, 0.0]  # of a wide angle: straight lines bend visibly
+NOTHING = np.zeros(0, np.intp)
 FORMAT = DescriptorFormat(detector="synthetic", descriptor="synthetic")
 
 
@@ -73,3 +76,12 @@ def panned(photograph, camera, degrees):
     wall = (rays[:, :2] / rays[:, 2:] * 120 + (160, 120)).astype(np.float32)
     source = [wall[:, i].reshape(camera.height, camera.width) for i in (0, 1)]
     return cv2.remap(photograph, *source, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+
+
+def with_keyframe(
+    frame: Frame, local_map: LocalMap | None = None, landmark_idx: Rows = NOTHING, feature_idx: Rows = NOTHING
+) -> LocalMap:
+    """A map, empty by default, with one more keyframe at the origin that observes landmarks."""
+    local_map = empty_map(frame.descriptors.shape[1]) if local_map is None else local_map
+    matches = MapMatches(local_map, frame, landmark_idx, feature_idx)
+    return local_map.with_keyframe(matches, np.eye(4), np.zeros((6, 6)), 0.25)

@@ -10,7 +10,8 @@ import numpy as np
 
 from hybrid_features_ros.core.config import MappingConfig
 from hybrid_features_ros.core.types import MotionModel
-from hybrid_features_ros.odometry.local_map import DEPTH_UNCERTAINTY, LocalMap
+from hybrid_features_ros.odometry.landmarks import DEPTH_UNCERTAINTY
+from hybrid_features_ros.odometry.local_map import LocalMap
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
 

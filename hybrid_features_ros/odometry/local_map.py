@@ -15,59 +15,11 @@ from functools import cached_property
 import numpy as np
 
 from hybrid_features_ros.core import se3
-from hybrid_features_ros.core.types import Bool, Float32, Float64, Int32, Rows
+from hybrid_features_ros.core.types import Bool, Float64, Int32, Rows
 from hybrid_features_ros.geometry.tangent import dot
 from hybrid_features_ros.odometry.frame import Frame
+from hybrid_features_ros.odometry.landmarks import DEPTH_UNCERTAINTY, Landmarks, new_landmarks
 from hybrid_features_ros.odometry.pose_optimizer import Observations
-
-
-@dataclass(frozen=True)
-class DepthUncertainty:
-    """Relative standard deviations of inverse depths; chosen on rendered rooms with exact truth.
-
-    Attributes:
-        prior: of an unknown inverse depth, over the scene's median one.
-        unknown: of a depth that may be any, where a single image is placed.
-        measured: below this, the prior depth came from a sensor.
-        known: largest one of a depth that counts as known.
-    """
-
-    prior: float = 1.0
-    unknown: float = 3.0
-    measured: float = 0.5
-    known: float = 0.25
-
-
-DEPTH_UNCERTAINTY = DepthUncertainty()
-
-
-@dataclass(frozen=True)
-class Visibility:
-    """Which landmarks are compared with an image. Set once, without a sweep; ``new_share`` on 7-Scenes.
-
-    Attributes:
-        margin: landmarks this far outside the image are compared as well [rad].
-        fade: distance outside the image that makes a landmark's place worth 1 / e [rad].
-        hidden: factor on the chance to find a landmark for every image in a row that missed it.
-        forget: factor on the number of those images for every image that did not look for it: what hid a
-            landmark may have passed.
-        memory: images that the found ratio is taken over.
-        new_share: share of the places that is kept for landmarks of unknown depth.
-        expected_view: share of the half angles of view within which an image must show a landmark.
-        expected_blur: uncertainty of its place up to which this holds [rad].
-    """
-
-    margin: float = float(np.radians(12.0))
-    fade: float = float(np.radians(4.0))
-    hidden: float = 0.75
-    forget: float = 0.97
-    memory: float = 30.0
-    new_share: float = 0.25
-    expected_view: float = 0.95
-    expected_blur: float = 0.05
-
-
-VISIBILITY = Visibility()
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,76 +53,6 @@ class Keyframe:
     def without_image(self) -> Keyframe:
         """The keyframe as an anchor of landmarks only."""
         return replace(self, frame=None, landmark_ids=self.landmark_ids[:0], feature_idx=self.feature_idx[:0])
-
-
-@dataclass(frozen=True, eq=False)
-class Landmarks:
-    """L points in inverse-depth parametrization, each on a ray of the keyframe that saw it first.
-
-    Attributes:
-        ids: (L,) int32, ascending, never reused.
-        anchors: (L,) int32, number of that keyframe.
-        rays: (L, 3) unit vectors in its frame.
-        ray_sigmas: (L,) standard deviation of the rays per axis [rad].
-        inverse_depth, inverse_depth_sigmas: (L,) one over the distance along the ray, as known now [1/m].
-        prior_inverse_depth, prior_inverse_depth_sigmas: (L,) the same before any triangulation [1/m].
-        descriptors: (L, D) float32, newest ones.
-        n_observations: (L,) int32, how many keyframes observe it, without outliers.
-        last_seen: (L,) int32, number of the newest of them.
-        expected, found: (L,) float32, images that should have shown it, and those of them that did.
-        missed: (L,) float32, how many of the newest of those did not, fading.
-    """
-
-    ids: Int32
-    anchors: Int32
-    rays: Float64
-    ray_sigmas: Float64
-    inverse_depth: Float64
-    inverse_depth_sigmas: Float64
-    prior_inverse_depth: Float64
-    prior_inverse_depth_sigmas: Float64
-    descriptors: Float32
-    n_observations: Int32
-    last_seen: Int32
-    expected: Float32
-    found: Float32
-    missed: Float32
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, rows: object) -> Landmarks:
-        return Landmarks(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
-
-    def joined(self, other: Landmarks) -> Landmarks:
-        """These and then the others, whose ids must be larger."""
-        names = self.__dataclass_fields__
-        return Landmarks(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in names))
-
-    @cached_property
-    def depth_known(self) -> Bool:
-        """(L,) bool, whose depth is measured or triangulated."""
-        return np.asarray(self.inverse_depth_sigmas < DEPTH_UNCERTAINTY.known * self.inverse_depth)
-
-    @cached_property
-    def measured(self) -> Bool:
-        """(L,) bool, see :func:`is_measured`."""
-        return is_measured(self.prior_inverse_depth, self.prior_inverse_depth_sigmas)
-
-    @cached_property
-    def chance(self) -> Float32:
-        """(L,) probability that an image that should show the landmark does: its found ratio (Mur-Artal et
-        al., "ORB-SLAM", 2015), less where the newest images missed it.
-        """
-        ratio = (self.found + 1) / (self.expected + 2)
-        return np.asarray(ratio * np.float32(VISIBILITY.hidden) ** self.missed)
-
-    @cached_property
-    def verified(self) -> Bool:
-        """(L,) bool, whether a keyframe more than a depth needs has observed the landmark where it should
-        be: in its direction, and, where the camera had moved, at its depth.
-        """
-        return np.asarray(self.n_observations > np.where(self.measured, 1, 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,51 +116,6 @@ class LocalMap:
         length = np.maximum(np.sqrt(dot(d, d)), 1e-12)
         blur = marks.inverse_depth_sigmas[rows] * np.sqrt(dot(away, away)) / length
         return (d / length).T, np.minimum(blur, 1.0)
-
-    def landmarks_in_view(self, T_world_camera: Float64, half_view: Float64, limit: int) -> Rows:
-        """Indices of at most ``limit`` landmarks that an image is likely to show.
-
-        Where more lie in its direction, those most likely found come first: what walls hide, what was never
-        found again, and all but one of several landmarks at one place lose their places to others. A share
-        is for landmarks of unknown depth, the newest first, else nothing new is ever triangulated.
-
-        Args:
-            half_view: (2,) half angles of view along x and y [rad].
-        """
-        rays, blur = self.predict_rays(T_world_camera)
-        outside = _outside(rays, half_view)
-        rows = np.flatnonzero(outside < np.minimum(VISIBILITY.margin + blur, np.pi))
-        if len(rows) <= limit:
-            return rows
-        marks, known = self.landmarks, self.landmarks.depth_known[rows]
-        worth = marks.chance[rows] * np.exp(-np.maximum(outside[rows], 0) / VISIBILITY.fade)
-        new, old = np.flatnonzero(~known), np.flatnonzero(known)
-        places = min(len(new), max(int(VISIBILITY.new_share * limit), limit - len(old)))
-        newest = new[np.argsort(-marks.last_seen[rows[new]] - worth[new], kind="stable")[:places]]
-        likeliest = old[np.argsort(-worth[old], kind="stable")[: limit - places]]
-        return np.sort(rows[np.concatenate([newest, likeliest])])
-
-    def landmarks_expected(self, T_world_camera: Float64, half_view: Float64, landmark_idx: Rows) -> Rows:
-        """Those of some landmarks that the image at a pose must show unless something hides them."""
-        rays, blur = self.predict_rays(T_world_camera, landmark_idx)
-        inside = _outside(rays, VISIBILITY.expected_view * half_view) < 0
-        return landmark_idx[inside & (blur < VISIBILITY.expected_blur)]
-
-    def with_visibility(self, expected: Rows, found: Rows) -> LocalMap:
-        """The map that remembers which of the landmarks that an image should have shown it did show."""
-        marks = self.landmarks
-        seen = np.zeros(len(marks), np.bool_)
-        seen[found] = True
-        counts, hits = marks.expected.copy(), marks.found.copy()
-        missed = marks.missed * np.float32(VISIBILITY.forget)
-        missed[expected] = marks.missed[expected] + 1
-        missed[found] = 0
-        counts[expected] += 1
-        hits[expected] += seen[expected]
-        full = counts > VISIBILITY.memory
-        counts[full] /= 2
-        hits[full] /= 2
-        return replace(self, landmarks=replace(marks, expected=counts, found=hits, missed=missed))
 
     def landmark_ids(self, stamp: int) -> Int32 | None:
         """Id of the landmark that each feature (N,) of a keyframe shows, -1 = none; None: no such keyframe.
@@ -344,7 +181,7 @@ class LocalMap:
         descriptors[rows], last_seen[rows] = frame.descriptors[features], number
         n_observations[rows] += 1
         rest = np.setdiff1d(np.arange(len(frame)), features)
-        new = _new_landmarks(frame, rest, number, self.next_id, median_inverse_depth)
+        new = new_landmarks(frame, rest, number, self.next_id, median_inverse_depth)
         ids = np.concatenate([old.ids[rows], new.ids])
         order = np.argsort(ids)
         keyframe = Keyframe(number, frame, T, covariance, ids[order], np.concatenate([features, rest])[order])
@@ -428,13 +265,6 @@ class MapMatches:
         return self.local_map.landmarks.verified[self.landmark_idx]
 
 
-def is_measured(inverse_depth: Float64, sigmas: Float64) -> Bool:
-    """(L,) bool, whose depth was measured, not triangulated: from the inverse depths (L,) before any
-    triangulation and their standard deviations.
-    """
-    return np.asarray(sigmas < DEPTH_UNCERTAINTY.measured * inverse_depth)
-
-
 def empty_map(dimension: int, next_id: int = 0) -> LocalMap:
     """A map without anything, for descriptors of a dimension."""
     none, whole = np.zeros(0), np.zeros(0, np.int32)
@@ -477,37 +307,6 @@ def select_reference_keyframe(
     agrees[best.landmark_ids - first] = True
     common = np.flatnonzero(agrees[ids - first])
     return best, common, best.feature_idx[np.searchsorted(best.landmark_ids, ids[common])]
-
-
-def _new_landmarks(
-    frame: Frame, feature_idx: Rows, number: int, next_id: int, median_inverse_depth: float
-) -> Landmarks:
-    measured = np.isfinite(frame.inverse_depth[feature_idx])
-    inverse_depth = np.where(measured, frame.inverse_depth[feature_idx], median_inverse_depth)
-    unknown = DEPTH_UNCERTAINTY.prior * median_inverse_depth
-    spread = np.where(measured, frame.inverse_depth_sigmas[feature_idx], unknown)
-    n = len(feature_idx)
-    return Landmarks(
-        ids=np.arange(next_id, next_id + n, dtype=np.int32),
-        anchors=np.full(n, number, np.int32),
-        rays=frame.rays[feature_idx],
-        ray_sigmas=frame.sigmas[feature_idx],
-        inverse_depth=inverse_depth,
-        inverse_depth_sigmas=spread,
-        prior_inverse_depth=inverse_depth,
-        prior_inverse_depth_sigmas=spread,
-        descriptors=frame.descriptors[feature_idx],
-        n_observations=np.ones(n, np.int32),
-        last_seen=np.full(n, number, np.int32),
-        expected=np.zeros(n, np.float32),
-        found=np.zeros(n, np.float32),
-        missed=np.zeros(n, np.float32),
-    )
-
-
-def _outside(rays: Float64, half_view: Float64) -> Float64:
-    """(L,) by how much rays (L, 3) point past the edge of an image [rad]; negative inside."""
-    return np.asarray((np.abs(np.arctan2(rays[:, :2], rays[:, 2:])) - half_view).max(axis=1))
 
 
 def _most_redundant(keyframes: Sequence[Keyframe], keep_newest: int, median_depth: float) -> int:

@@ -26,6 +26,7 @@ from hybrid_features_ros.odometry.initializer import (
 from hybrid_features_ros.odometry.keyframes import KeyframeRule, need_new_keyframe
 from hybrid_features_ros.odometry.local_map import LocalMap, empty_map, map_of
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
+from hybrid_features_ros.odometry.visibility import with_visibility
 from hybrid_features_ros.odometry.window import BAWindow, adjust_window, apply_solution, select_window
 
 TWO_VIEW_TRANSLATION = (MotionModel.ESSENTIAL, MotionModel.HOMOGRAPHY)
@@ -121,7 +122,7 @@ class Mapper:
         """
         self.candidate_map = None
         found = tracked.matches.landmark_idx[tracked.inliers]
-        self.local_map = self.local_map.with_visibility(tracked.expected, found)
+        self.local_map = with_visibility(self.local_map, tracked.expected, found)
         self._max_inliers = max(self._max_inliers, int(tracked.inliers.sum()))
         if self._needs_keyframe(tracked, self.local_map, self._max_inliers, self.config):
             self.depth_bias.add_keyframe(tracked.matches.frame, None if tracked.position_held else tracked)

@@ -43,6 +43,7 @@ from hybrid_features_ros.odometry.pose_optimizer import (
     squared_errors,
 )
 from hybrid_features_ros.odometry.tracking_result import LENIENT, TrackingResult, inlier_mask
+from hybrid_features_ros.odometry.visibility import landmarks_expected, landmarks_in_view
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,11 @@ class Tracker:
     def track_local_map(self, local_map: LocalMap, frame: Frame, prior: PosePrior) -> TrackingResult | None:
         """Place an image near where it is expected; None if too few landmarks agree."""
         half_view, limit = self.camera.half_view, self.config.tracking.max_landmarks
-        candidates = local_map.landmarks_in_view(prior.T, half_view, limit)
+        candidates = landmarks_in_view(local_map, prior.T, half_view, limit)
         tracked = self._track(local_map, candidates, frame, prior)
         if tracked is None:
             return None
-        expected = local_map.landmarks_expected(tracked.fit.T, half_view, candidates)
+        expected = landmarks_expected(local_map, tracked.fit.T, half_view, candidates)
         tracked = replace(tracked, expected=expected)
         return replace(tracked, weakness=weakness(tracked, self.camera))
 

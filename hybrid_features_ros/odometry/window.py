@@ -12,7 +12,8 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import MappingConfig
 from hybrid_features_ros.core.types import Int32
 from hybrid_features_ros.odometry.bundle_adjustment import Problem, Solution, adjust
-from hybrid_features_ros.odometry.local_map import Keyframe, LocalMap, is_measured
+from hybrid_features_ros.odometry.landmarks import is_measured
+from hybrid_features_ros.odometry.local_map import Keyframe, LocalMap
 
 
 @dataclass(frozen=True)
