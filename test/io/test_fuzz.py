@@ -19,7 +19,7 @@ from hybrid_features_ros.io.sources import open_source
 
 pytestmark = pytest.mark.slow
 
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 
 
 def read_everything(path):

@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_named(tmp_path):
         list(read_pairs(tmp_path / "d", 10))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_text_is_a_model_or_one_line(tmp_path_factory, data):
     """A line of a model cut off, replaced, or with one of its words replaced."""

@@ -7,7 +7,7 @@ import contextlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_features_ros.core.errors import InputError
@@ -108,7 +108,6 @@ def test_any_names_can_be_sorted(names):
     assert len(sorted(names, key=natural)) == len(names)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_file_is_a_table_or_one_line(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("any") / "f"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -66,7 +66,6 @@ def features(draw):
     )
 
 
-@settings(deadline=None)
 @given(features())
 def test_any_features_survive_the_wire_bit_for_bit(original):
     sent = conversions.features_to_msg(original, Header(frame_id="camera"))

@@ -89,7 +89,7 @@ def test_random_messages_change_nothing_but_the_log(graph):
     odometry._publisher._odom.publish = published.append
     used, refused = [], []
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, database=None, suppress_health_check=list(HealthCheck))
     @given(st.one_of(images(), calibrations(), feature_arrays()))
     def feed(msg):
         try:
