@@ -51,15 +51,6 @@ def run_data(evaluation: Evaluation, snapshots: Sequence[Snapshot] = ()) -> Run:
     begin = results[0].stamp
     poses, true, known, scale = _aligned(evaluation)
     upright = _upright(poses if true is None else true[known])
-    errors: dict[str, Any] = {"position": None, "orientation": None}
-    if true is not None:
-        distance = np.linalg.norm(poses[:, :3, 3] - true[:, :3, 3], axis=1)
-        first = int(np.flatnonzero(known)[0])
-        turned = rotation_errors_deg(np.linalg.inv(poses[first]) @ poses, np.linalg.inv(true[first]) @ true)
-        errors = {
-            "position": _rounded(_masked(distance, known)),
-            "orientation": _rounded(_masked(turned, known)),
-        }
     seconds = np.array([(r.stamp - begin) * 1e-9 for r in results])
     rate = rotation_errors_deg(poses[:-1], poses[1:]) / np.diff(seconds) if len(poses) > 1 else np.zeros(0)
     sigmas = [scale * math.sqrt(max(float(np.trace(r.covariance[:3, :3])), 0.0)) for r in results]
@@ -81,7 +72,7 @@ def run_data(evaluation: Evaluation, snapshots: Sequence[Snapshot] = ()) -> Run:
         "forward": _rows(poses[:, :3, 2] @ upright.T, 3),
         "right": _rows(poses[:, :3, 0] @ upright.T, 3),
         "truth": None if true is None else _rows(_masked(true[:, :3, 3] @ upright.T, known[:, None])),
-        "errors": errors,
+        "errors": _errors(poses, true, known),
         "sigma": _rounded(sigmas),
         "turning": _rounded([0.0, *rate]),
         "shots": [
@@ -94,6 +85,19 @@ def run_data(evaluation: Evaluation, snapshots: Sequence[Snapshot] = ()) -> Run:
             for s in snapshots
         ],
     }  # fmt: skip
+
+
+def _errors(poses: Float64, true: Float64 | None, known: Bool) -> dict[str, Any]:
+    """Of every frame whose truth is known: position [m], and orientation since the first of them [deg]."""
+    if true is None:
+        return {"position": None, "orientation": None}
+    distance = np.linalg.norm(poses[:, :3, 3] - true[:, :3, 3], axis=1)
+    first = int(np.flatnonzero(known)[0])
+    turned = rotation_errors_deg(np.linalg.inv(poses[first]) @ poses, np.linalg.inv(true[first]) @ true)
+    return {
+        "position": _rounded(_masked(distance, known)),
+        "orientation": _rounded(_masked(turned, known)),
+    }
 
 
 def write_page(path: Path, runs: Sequence[Run]) -> None:
