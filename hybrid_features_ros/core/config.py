@@ -98,6 +98,13 @@ class FeatureConfig(_Checked):
     inverse_depth_sigma: float = option(
         0.003, "Depth images: standard deviation of the inverse of their depths [1/m].", low=1e-6, high=1.0
     )
+    rectification_sigma: float = option(
+        0.002,
+        "Stereo: standard deviation of the pitch and roll that the rectification leaves between the cameras, "
+        "a fifth of the yaw's [rad]; they are refined from the rows of matched keypoints.",
+        low=1e-6,
+        high=0.1,
+    )
     threads: int = option(
         0, "Threads of the image library; 0 leaves its own choice (all cores).", low=0, high=256
     )

@@ -74,7 +74,7 @@ def extracted(
     depth, stereo = config.input.depth, config.input.stereo
     _check_missing(source, "depth" if depth else "", "right" if stereo else "")
     extractor = make_extractor(config.features)
-    pair = _stereo(source) if stereo else None
+    pair = _stereo(source, config) if stereo else None
     wanted = set(source.stamps[frames].tolist())
     count = with_depth_count = 0
     for frame, right in _frames(source, stereo):
@@ -122,7 +122,7 @@ def _check_missing(source: Source, *names: str) -> None:
             raise InputError(f"{source.name}: {what[name]}: {source.notes.missing[name]}")
 
 
-def _stereo(source: Source) -> StereoDepth:
+def _stereo(source: Source, config: Config) -> StereoDepth:
     """Depth from a pair whose rows match: both images rectified to one focal length and height."""
     if source.right is None:
         raise InputError(
@@ -142,7 +142,8 @@ def _stereo(source: Source) -> StereoDepth:
             f"{source.name}: left and right image are not rectified to one another: fx {left.fx:g} and "
             f"{right.fx:g}, {left.height} and {right.height} rows"
         )
-    return StereoDepth(left.fx, source.baseline, (left.cx - right.cx, left.cy - right.cy))
+    offset = (left.cx - right.cx, left.cy - right.cy)
+    return StereoDepth(left.fx, source.baseline, offset, config.features.rectification_sigma)
 
 
 def _check_size(frame: Frame, camera: Camera) -> None:

@@ -4,23 +4,41 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features, Float32, Float64
 from hybrid_features_ros.geometry.robust import CAUCHY_WIDTH, MAD_TO_SIGMA
 from hybrid_features_ros.matching.descriptors import descriptor_vectors, squared_distances
 from hybrid_features_ros.matching.mutual import mutual_nearest
 
-_RATIO = 0.85  # of the distances to the best and to the second best partner along the row
-_ROW_SIGMAS = 3.0  # how far a partner may lie off the row, in standard deviations of both positions
-_LEAST_ROW_GAP = 1.0  # and at least that far [px]
-_SCALES = 1.6  # largest ratio of the sizes of partners
-_CALIBRATED = np.array([0.002, 0.01, 0.002])  # how far a rectification may be off: pitch, yaw, roll [rad]
-_MEMORY = 0.997  # share of what earlier pairs have shown that counts beside the newest
+
+@dataclass(frozen=True)
+class StereoMatching:
+    """Matching along the rows, and the filter of the rectification; no sweep is on record.
+
+    Attributes:
+        lowe_ratio: of the distances to the best and to the second best partner along the row.
+        row_sigmas: distance of a partner from the row, in standard deviations of both positions.
+        min_row_gap: which may always be that large [px].
+        scale_ratio: largest ratio of the sizes of partners.
+        yaw: standard deviation of the yaw between the cameras, over that of pitch and roll.
+        memory: share of the information of earlier pairs that is left with each new one.
+    """
+
+    lowe_ratio: float = 0.85
+    row_sigmas: float = 3.0
+    min_row_gap: float = 1.0
+    scale_ratio: float = 1.6
+    yaw: float = 5.0
+    memory: float = 0.997
+
+
+MATCHING = StereoMatching()
 
 
 class StereoDepth:
@@ -42,17 +60,23 @@ class StereoDepth:
         baseline_m: distance of the cameras [m].
         offset_px: principal point of the left image minus that of the right one, in x and y [px]: zero unless
             a pair was rectified to look at a point nearby, or one of its images was cropped.
+        rectification_sigma: standard deviation of pitch and roll that the rectification leaves [rad].
 
     Raises:
         InputError: the baseline is not positive.
     """
 
     def __init__(
-        self, focal_px: float, baseline_m: float, offset_px: tuple[float, float] = (0.0, 0.0)
+        self,
+        focal_px: float,
+        baseline_m: float,
+        offset_px: tuple[float, float] = (0.0, 0.0),
+        rectification_sigma: float = FeatureConfig.rectification_sigma,
     ) -> None:
         if not baseline_m > 0:
             raise InputError(f"baseline {baseline_m} m: give the distance of the two cameras")
         self._focal, self._baseline, self._offset = focal_px, baseline_m, np.array(offset_px)
+        self._prior = np.diag(1 / (rectification_sigma * np.array([1, MATCHING.yaw, 1])) ** 2)
         self._information, self._vector = np.zeros((3, 3)), np.zeros(3)
 
     def add(self, left: Features, right: Features) -> Features:
@@ -94,7 +118,7 @@ class StereoDepth:
     def _shift(self, right: Features) -> Float64:
         """(N, 2) by how much points of the right image are to be moved [px]."""
         x, y = self._plane(right)
-        turn = np.linalg.solve(self._information + np.diag(1 / _CALIBRATED**2), self._vector)
+        turn = np.linalg.solve(self._information + self._prior, self._vector)
         dx = np.stack([-x * y, np.zeros_like(x), -y], axis=1)
         return np.asarray(self._focal * np.stack([dx @ turn, _across(x, y) @ turn], axis=1))
 
@@ -105,8 +129,8 @@ class StereoDepth:
         x, y = self._plane(right)
         J = _across(x, y)[columns] * self._focal
         weights = 1 / (noise**2 + (rest / CAUCHY_WIDTH) ** 2)
-        self._information = _MEMORY * self._information + (J * weights[:, None]).T @ J
-        self._vector = _MEMORY * self._vector + (J * weights[:, None]).T @ gap
+        self._information = MATCHING.memory * self._information + (J * weights[:, None]).T @ J
+        self._vector = MATCHING.memory * self._vector + (J * weights[:, None]).T @ gap
 
     def _plane(self, features: Features) -> tuple[Float64, Float64]:
         middle = np.array([features.width - 1, features.height - 1]) / 2
@@ -125,10 +149,12 @@ def _partners(
     """Rows of left and right features that show the same point: mutual nearest neighbours along the row."""
     gap = left.points[:, None, 1] - right.points[:, 1]
     disparity = left.points[:, None, 0] - right.points[:, 0]
-    tolerance = _ROW_SIGMAS**2 * (left.sigmas[:, None] ** 2 + right.sigmas**2)
+    tolerance = MATCHING.row_sigmas**2 * (left.sigmas[:, None] ** 2 + right.sigmas**2)
     size = np.log(np.maximum(left.scales, 1e-3))[:, None] - np.log(np.maximum(right.scales, 1e-3))
-    allowed = (gap**2 <= np.maximum(tolerance, _LEAST_ROW_GAP**2)) & (np.abs(size) < np.log(_SCALES))
-    allowed &= (disparity > -_LEAST_ROW_GAP) & (disparity < most_disparity)
+    allowed = (gap**2 <= np.maximum(tolerance, MATCHING.min_row_gap**2)) & (
+        np.abs(size) < np.log(MATCHING.scale_ratio)
+    )
+    allowed &= (disparity > -MATCHING.min_row_gap) & (disparity < most_disparity)
     squared = squared_distances(descriptor_vectors(left), descriptor_vectors(right))
     squared[~allowed] = np.inf
-    return mutual_nearest(squared, _RATIO)
+    return mutual_nearest(squared, MATCHING.lowe_ratio)

@@ -233,12 +233,13 @@ class FeatureNode(ManagedNode):
         return features
 
     def _stereo(self) -> StereoDepth:
-        """What turns a pair into depth, made anew where the calibration has changed.
+        """What turns a pair into depth, made anew where the calibration or its uncertainty has changed.
 
         Raises:
             InputError: a calibration is missing, or the two are none of a rectified pair.
         """
-        given = conversions.stereo_from_msgs(*(c.get() for c in self._calibrations))
+        pair = conversions.stereo_from_msgs(*(c.get() for c in self._calibrations))
+        given = *pair, self.config.features.rectification_sigma
         if self._pair is None or self._pair[0] != given:
             self._pair = given, StereoDepth(*given)
         return self._pair[1]

@@ -80,6 +80,18 @@ def test_a_poor_rectification_is_made_up_for(world, turn):
         assert abs(np.median(errors[inside])) < 0.15
 
 
+def test_a_rectification_that_is_said_to_be_exact_is_left_as_it_is(world):
+    exact, usual = (
+        StereoDepth(CAMERA.fx, BASELINE, rectification_sigma=1e-6),
+        StereoDepth(CAMERA.fx, BASELINE),
+    )
+    for i in range(20):
+        left, right = pair(world, noise_px=0.3, turned=9.0 * i)
+        right = badly_rectified(right, 0.002, 0.0, 0.003)
+        errors = [disparity_errors(stereo.add(left, right), left)[0] for stereo in (exact, usual)]
+    assert np.median(np.abs(errors[0])) > 1.5 * np.median(np.abs(errors[1]))
+
+
 def test_a_yaw_is_followed_along_the_rows_but_not_believed_in_disparities(world):
     """Rows show it only as other errors of a lens; partners are found nevertheless."""
     stereo = StereoDepth(CAMERA.fx, BASELINE)
