@@ -16,7 +16,7 @@ from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.diagnostics import endpoints
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
 
-LOOK_S = 0.3  # how often a publisher that latches is looked for
+LOOK_S, LOOK_AGAIN_S = 0.3, 3.0  # how often a publisher that latches is looked for: at first, and later
 LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
@@ -98,4 +98,6 @@ class Calibration:
             self._timer.cancel()
 
     def _on_info(self, msg: CameraInfo) -> None:
+        if self.msg is None and self._timer is not None:
+            self._timer.timer_period_ns = int(LOOK_AGAIN_S * 1e9)  # asking the graph takes milliseconds
         self.msg = msg
