@@ -80,9 +80,9 @@ class FeatureConfig(_Checked):
         1000, "Maximum number of keypoints per image, best scores first.", low=1, high=20000
     )
     min_keypoints: int = option(
-        0,
-        "Number of keypoints down to which a node goes while it has to drop images; 0 = always max_keypoints "
-        "(strek and hybrid only).",
+        500,
+        "Number of keypoints down to which a node goes while it has to drop images, and up again when it has "
+        "not; 0 = always max_keypoints (strek and hybrid only).",
         low=0,
         high=20000,
     )

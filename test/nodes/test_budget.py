@@ -22,7 +22,7 @@ def test_goes_down_and_up_again():
     for n in range(4, 40):
         budget.update(n)
     assert budget.now == 300
-    for _ in range(100):
+    for _ in range(250):
         budget.update(39)
     assert budget.now == 1000
 
