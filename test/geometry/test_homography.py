@@ -101,7 +101,7 @@ def test_without_noise_the_decomposition_is_exact():
     T = moved(SIDEWAYS)
     pairs = seen_twice(T, TILTED, noise_px=1e-6, outliers=0)
     best = min(
-        fit_homography(pairs, THRESHOLD, CONFIG),
+        fit_homography(pairs, THRESHOLD, CONFIG, 1),
         key=lambda p: np.linalg.norm(p.R - T[:3, :3]),
     )
     normal = T[:3, :3].T @ TILTED / np.linalg.norm(TILTED)
