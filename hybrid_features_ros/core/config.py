@@ -150,12 +150,6 @@ class TwoViewConfig(_Checked):
         low=0.1,
         high=20.0,
     )
-    ransac_confidence: float = option(
-        0.9999,
-        "RANSAC: probability that at least one random sample is free of outliers.",
-        low=0.5,
-        high=0.999999,
-    )
     ransac_iterations: int = option(
         1000, "RANSAC: maximum number of iterations (random samples).", low=10, high=100000
     )
@@ -509,7 +503,6 @@ def options(config: Any, prefix: str = "") -> Iterator[Option]:
 RENAMED = {
     "matching.ratio": "matching.lowe_ratio",
     "two_view.threshold_px": "two_view.inlier_threshold_px",
-    "two_view.confidence": "two_view.ransac_confidence",
     "two_view.max_iterations": "two_view.ransac_iterations",
     "mapping.patience": "mapping.cull_after_keyframes",
     "mapping.delay": "mapping.adjustment_delay",

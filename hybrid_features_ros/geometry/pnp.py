@@ -9,17 +9,15 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from hybrid_features_ros.core import se3
-from hybrid_features_ros.core.config import TwoViewConfig
 from hybrid_features_ros.core.types import Bool, Float64
 from hybrid_features_ros.geometry.tangent import PROJECTABLE_Z
 
 _MIN_POINTS = 6  # that agree: as many again as P3P takes
+_CONFIDENCE = 0.9999  # that a sample is free of outliers
 _MAX_ITERATIONS = 200  # of RANSAC: samples of P3P are few points, so that few are needed
 
 
-def estimate_pnp(
-    points: Float64, rays: Float64, threshold: float, config: TwoViewConfig
-) -> tuple[Float64, Bool] | None:
+def estimate_pnp(points: Float64, rays: Float64, threshold: float) -> tuple[Float64, Bool] | None:
     """Camera b from points in camera a and their rays in b: P3P in RANSAC, then Levenberg-Marquardt.
 
     Args:
@@ -42,7 +40,7 @@ def estimate_pnp(
         D,
         iterationsCount=_MAX_ITERATIONS,
         reprojectionError=threshold,
-        confidence=config.ransac_confidence,
+        confidence=_CONFIDENCE,
         flags=cv2.SOLVEPNP_AP3P,
     )
     if not found or index is None or len(index) < _MIN_POINTS:

@@ -59,10 +59,15 @@ def make_bag(
 
 def _fill(bag: _Bag, source: Source, name: str, compressed: bool) -> None:
     """Write everything that a source has."""
+    count = 0
     for frame in tqdm(source, total=len(source), unit="frame", desc=name, disable=None):
+        count += 1
         bag.write_image("/camera", OPTICAL_FRAME, source.camera, frame, 0.0, compressed)
         if frame.depth is not None:
             bag.write_depth(frame.stamp, frame.depth)
+    if not count:
+        reason = next(iter(source.notes.skipped.values()), "it has none")
+        raise InputError(f"{source.name}: no image could be read: {reason}")
     if source.right is not None:
         for frame in source.right:
             bag.write_image("/right", RIGHT_FRAME, source.right.camera, frame, source.baseline, compressed)

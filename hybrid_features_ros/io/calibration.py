@@ -88,7 +88,13 @@ class CameraInfo:
             full = Camera.from_calibration(self.width, self.height, p[:3] + p[4:7] + p[8:11], "none", ())
         else:
             full = Camera.from_calibration(self.width, self.height, self.k, self.distortion_model, self.d)
-        (x, y, width, height), bx, by = self.roi, max(self.binning_x, 1), max(self.binning_y, 1)
+        x, y, width, height = self.roi
+        if x + width > self.width or y + height > self.height:
+            raise InputError(
+                f"camera_info: the region of interest, {width}x{height} at ({x}, {y}), lies beyond the "
+                f"sensor's {self.width}x{self.height} pixels: width and height are those of the full sensor"
+            )
+        bx, by = max(self.binning_x, 1), max(self.binning_y, 1)
         return replace(
             full,
             width=(width or self.width) // bx,

@@ -216,7 +216,7 @@ class Tracker:
         rotation = fit_rotation(pairs, SEARCH.rotation_threshold, config.two_view, config.seed)
         yield se3.make(rotation.R, T[:3, 3])
         points = observations.origins + observations.directions / inverse_depth
-        found = estimate_pnp(points, observations.rays, self.threshold, config.two_view)
+        found = estimate_pnp(points, observations.rays, self.threshold)
         if found is not None:
             yield found[0]
 

@@ -6,7 +6,6 @@ import numpy as np
 from synthetic import CAMERA
 
 from hybrid_features_ros.core import se3
-from hybrid_features_ros.core.config import TwoViewConfig
 from hybrid_features_ros.geometry.pnp import estimate_pnp
 
 T_A_B = se3.exp(np.array([0.3, -0.1, 0.2, 0.1, -0.2, 1.1]))
@@ -26,7 +25,7 @@ def scene(seed, outliers=0.0, count=120):
 
 def test_finds_the_motion_among_outliers():
     points, rays, wrong = scene(0, outliers=0.4)
-    T, inliers = estimate_pnp(points, rays, THRESHOLD, TwoViewConfig())
+    T, inliers = estimate_pnp(points, rays, THRESHOLD)
     assert np.linalg.norm(se3.log(se3.inverse(T) @ T_A_B)) < 0.02
     assert inliers.sum() > 0.5 * 120
     assert inliers[wrong].mean() < 0.1
@@ -35,6 +34,6 @@ def test_finds_the_motion_among_outliers():
 def test_no_consensus_no_motion():
     points, rays, _ = scene(1)
     shuffled = np.random.default_rng(0).permutation(120)
-    found = estimate_pnp(points[shuffled], rays, THRESHOLD, TwoViewConfig())
+    found = estimate_pnp(points[shuffled], rays, THRESHOLD)
     assert found is None or found[1].sum() < 12
-    assert estimate_pnp(points[:5], rays[:5], THRESHOLD, TwoViewConfig()) is None
+    assert estimate_pnp(points[:5], rays[:5], THRESHOLD) is None

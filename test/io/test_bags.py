@@ -101,6 +101,14 @@ def test_ros1_bags(source, tmp_path):
     assert np.array_equal(image.data.reshape(48, 64, 3), sequences.image(0, colour=True))
 
 
+def test_a_bag_without_images_is_refused(tmp_path):
+    path = sequences.plain(tmp_path / "walk")
+    for file in (path / "images").iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(InputError, match=r"walk: no image could be read: .*images.0\.png"):
+        make_bag(open_source(path), tmp_path / "bag")
+
+
 def test_a_bag_is_never_overwritten(source, tmp_path):
     make_bag(source, tmp_path / "bag")
     with pytest.raises(InputError, match="exists; delete it or choose another name"):

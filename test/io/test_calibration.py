@@ -238,6 +238,12 @@ def test_region_and_binning():
     assert np.allclose(camera.project([[0.1, 0.2, 1]])[0], (whole - [320, 240] + 0.5) / 2 - 0.5)
 
 
+def test_a_region_beyond_the_sensor_is_refused():
+    roi = SimpleNamespace(x_offset=600, y_offset=0, width=320, height=240, do_rectify=False)
+    with pytest.raises(InputError, match=r"320x240 at \(600, 0\), lies beyond the sensor's 640x480"):
+        CameraInfo.of(message(roi=roi)).camera()
+
+
 def test_a_rectified_image_needs_a_projection_only_where_there_is_distortion():
     empty = CameraInfo.of(message(p=[0.0] * 12))
     with pytest.raises(InputError, match="P of the camera_info is empty"):
