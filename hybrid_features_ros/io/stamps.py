@@ -11,6 +11,7 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.io.source import Notes
 
 LONE_NS = 10_000_000_000  # a stamp so far from those read before and after it is wrong
+UNUSUAL_NS = 3_000_000_000  # no camera on a robot is so slow, but it can be tracked
 SLOW_NS = 600_000_000_000  # no camera is so slow: the unit of the stamps is another
 
 
@@ -80,9 +81,13 @@ def usable(name: str, stamps: NDArray[np.int64], notes: Notes) -> NDArray[np.int
             f"left out of {len(stamps)} images on {name}: {again} with the stamp of another, {lone} with a "
             f"stamp over {LONE_NS // 10**9} s from its neighbours"
         )
-    if len(kept) > 1 and float(np.median(np.diff(kept))) > SLOW_NS:
+    apart = float(np.median(np.diff(kept))) if len(kept) > 1 else 0.0
+    if apart > SLOW_NS:
         raise InputError(
-            f"{name}: images {np.median(np.diff(kept)) / 1e9:.3g} s apart cannot be tracked; "
-            "are the stamps in another unit?"
+            f"{name}: images {apart / 1e9:.3g} s apart cannot be tracked; are the stamps in another unit?"
+        )
+    if apart > UNUSUAL_NS:
+        notes.assumed["rate"] = (
+            f"images on {name} are {apart / 1e9:.3g} s apart: is the unit of the stamps right?"
         )
     return believed[first]

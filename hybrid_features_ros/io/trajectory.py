@@ -32,7 +32,11 @@ def read_tum(path: Path, notes: Notes | None = None) -> Trajectory:
     Raises:
         InputError: the file is missing, without poses, or holds something else.
     """
-    stamps, values = read_table(path, 8, "t tx ty tz qx qy qz qw", "s")
+    meaning = "t tx ty tz qx qy qz qw"
+    longest = max((len(row) for row in read_rows(path, 8, meaning)), default=8)
+    if longest > 8:
+        raise InputError(f"{path}: {longest} numbers on a line; expected the 8 of TUM's format: {meaning}")
+    stamps, values = read_table(path, 8, meaning, "s")
     return poses_of(path, stamps, values, notes)
 
 

@@ -123,6 +123,13 @@ def numbered(path, names, depth_names=(), **more):
     return path
 
 
+@pytest.mark.parametrize(("step", "said"), [(1, False), (50, True)])  # 1 Hz; milliseconds from zero
+def test_stamps_that_may_be_of_another_unit(tmp_path, step, said):
+    path = sequences.plain(tmp_path / "walk")
+    (path / "rgb.txt").write_text("\n".join(f"{step * i} images/{i}.png" for i in range(5)))
+    assert ("50 s apart" in open_source(path).notes.assumed.get("rate", "")) == said
+
+
 def test_depth_by_number_has_the_rate_of_the_images(tmp_path):
     path = numbered(
         tmp_path / "walk", [f"{i}.png" for i in range(5)], [f"d{i}.png" for i in range(5)], rate_hz=10

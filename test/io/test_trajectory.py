@@ -62,10 +62,15 @@ def test_kitti_files_round_trip(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("1 2 3\n", "3 values; expected t tx"), ("a b c d e f g h\n", "t.tum:1: not t tx ty"),
-     ("# nothing\n", "no poses"), ("1 0 0 0 0 0 0 0\n", "no poses"),
-     ("1 0 0 0 0 0 0 x\n", "could not convert")],
-)  # fmt: skip
+    [
+        ("1 2 3\n", "3 values; expected t tx"),
+        ("a b c d e f g h\n", "t.tum:1: not t tx ty"),
+        ("# nothing\n", "no poses"),
+        ("1 0 0 0 0 0 0 0\n", "no poses"),
+        ("1 0 0 0 0 0 0 x\n", "could not convert"),
+        ("1 0 0 0 0 1 0 0 0 0 1 0\n", "12 numbers on a line; expected the 8"),
+    ],
+)
 def test_broken_tum_files(tmp_path, text, message):
     (tmp_path / "t.tum").write_text(text)
     with pytest.raises(InputError, match=message):
