@@ -6,13 +6,17 @@ import ast
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from synthetic import CAMERA, World
 
 from hybrid_features_ros.core import se3
-from hybrid_features_ros.core.config import Config, OdometryConfig, options, with_options
+from hybrid_features_ros.core.config import Config, FeatureConfig, OdometryConfig, options, with_options
 from hybrid_features_ros.core.motion_prior import MotionPrior
+from hybrid_features_ros.features import make_extractor
+from hybrid_features_ros.features.depth import with_depth
+from hybrid_features_ros.nodes.budget import KeypointBudget
 from hybrid_features_ros.odometry import Odometry
 
 pytestmark = pytest.mark.slow
@@ -93,3 +97,60 @@ def test_every_parameter_of_the_odometry_changes_what_it_says(option, usual):
             if not np.array_equal(told(config, variant), usual[variant], equal_nan=True):
                 return
     raise AssertionError(f"{option.name} changes nothing, neither at {' nor at '.join(map(str, extremes))}")
+
+
+class Own:
+    """An extractor of the user's, which takes one argument."""
+
+    def __init__(self, max_keypoints, step=20):
+        self.config = max_keypoints, step
+
+    def extract(self, image):
+        sift = make_extractor(FeatureConfig(extractor="sift", max_keypoints=self.config[0]))
+        return sift.extract(image[:: self.config[1] // 10, :: self.config[1] // 10].copy())
+
+
+def seen(config, photograph):
+    """What the feature node makes of an image with depth, by what, with how many threads and keypoints."""
+    threads = cv2.getNumThreads()
+    try:
+        extractor = make_extractor(config)
+        features = extractor.extract(photograph)
+        y, x = np.mgrid[: features.height, : features.width]
+        features = with_depth(features, 1 + 0.001 * (x + y), config.inverse_depth_sigma)
+        budget = KeypointBudget(config.min_keypoints, config.max_keypoints)
+        used = getattr(extractor, "provider", ""), cv2.getNumThreads(), budget.update(100)
+    finally:
+        cv2.setNumThreads(threads)
+    f = features
+    arrays = f.points, f.scores, f.scales, f.descriptors, f.depths, f.depth_sigmas
+    return (*used, *(array.tobytes() for array in arrays))
+
+
+EXTRACTORS = (
+    FeatureConfig(extractor="sift", max_keypoints=100),
+    FeatureConfig(engine="opencv", max_keypoints=100),
+    FeatureConfig(extractor=f"{__name__}:Own"),
+)
+
+
+@pytest.mark.parametrize("option", list(options(FeatureConfig())), ids=lambda o: o.name)
+def test_every_parameter_of_the_features_changes_them(option, photograph):
+    """With one of the extractors at least: some act on one kind only, as their description says."""
+    values = {
+        "extractor": ["strek"], "extractor_options": ["{step: 30}"], "engine": ["onnx"], "threads": [3],
+        "min_keypoints": [50], "grid": [4],
+    }  # fmt: skip
+    if option.name == "engine":
+        pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed: pip install onnxruntime")
+    extremes = values.get(option.name) or [
+        v for v in (option.low, option.high, *(option.choices or ())) if v is not None
+    ]
+    for config in EXTRACTORS:
+        for value in extremes:
+            if value == option.value or (option.name == "extractor_options" and ":" not in config.extractor):
+                continue
+            changed = replace(config, **{option.name: type(option.value)(value)})
+            if seen(changed, photograph) != seen(config, photograph):
+                return
+    raise AssertionError(f"{option.name} changes nothing")
