@@ -175,18 +175,15 @@ class LocalMap:
         """
         frame, rows, features = matches.frame, matches.landmark_idx, matches.feature_idx
         number = self.last_keyframe.number + 1 if self.keyframes else first_number
-        old = self.landmarks
-        descriptors, n_observations = old.descriptors.copy(), old.n_observations.copy()
-        last_seen = old.last_seen.copy()
-        descriptors[rows], last_seen[rows] = frame.descriptors[features], number
-        n_observations[rows] += 1
         rest = np.setdiff1d(np.arange(len(frame)), features)
         new = new_landmarks(frame, rest, number, self.next_id, median_inverse_depth)
-        ids = np.concatenate([old.ids[rows], new.ids])
+        ids = np.concatenate([self.landmarks.ids[rows], new.ids])
         order = np.argsort(ids)
         keyframe = Keyframe(number, frame, T, covariance, ids[order], np.concatenate([features, rest])[order])
-        old = replace(old, descriptors=descriptors, n_observations=n_observations, last_seen=last_seen)
-        return LocalMap.build((*self.keyframes, keyframe), old.joined(new), self.next_id + len(rest))
+        marks = self.landmarks.joined(new)  # new arrays, which nobody else has yet
+        marks.descriptors[rows], marks.last_seen[rows] = frame.descriptors[features], number
+        marks.n_observations[rows] += 1
+        return LocalMap.build((*self.keyframes, keyframe), marks, self.next_id + len(rest))
 
     def stretched(self, factor: float, centre: Float64, doubt: Float64) -> LocalMap:
         """The map with all lengths ``factor`` times as long, about a point (3,) of the world that stays.

@@ -142,14 +142,17 @@ def _problem(local_map: LocalMap, chosen: list[Keyframe], free: list[int]) -> BA
     at = np.searchsorted(marks.ids, ids)
     anchored = marks.anchors[at] == frames
     useful = np.bincount(at[~anchored], minlength=len(marks)) > 0
-    useful &= np.bincount(at[np.isin(frames, free)], minlength=len(marks)) > 0
+    moves = np.repeat([k.number in free for k in chosen], [len(k.landmark_ids) for k in chosen])
+    useful &= np.bincount(at[moves], minlength=len(marks)) > 0
     rows = np.flatnonzero(useful)
     rows = np.sort(rows[np.argsort(-marks.n_observations[rows], kind="stable")[: LIMITS.max_landmarks]])
     if len(rows) < LIMITS.min_landmarks:
         return None
     numbers = np.union1d([k.number for k in chosen], marks.anchors[rows])
     keyframes = {k.number: k for k in local_map.keyframes}
-    keep = np.isin(at, rows) & ~anchored
+    taken = np.zeros(len(marks), np.bool_)
+    taken[rows] = True
+    keep = taken[at] & ~anchored
     rays, sigmas = (
         np.concatenate([getattr(k.frame, name)[k.feature_idx] for k in chosen])[keep]
         for name in ("rays", "sigmas")
