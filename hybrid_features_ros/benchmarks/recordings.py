@@ -21,7 +21,7 @@ import numpy as np
 from hybrid_features_ros.benchmarks.baseline_odometry import textbook_odometry
 from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.core.types import OdometryResult, Trajectory
+from hybrid_features_ros.core.types import OdometryResult, State, Trajectory
 from hybrid_features_ros.evaluation.evaluate import Mode, fewest_inliers, has_translation, with_mode
 from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory
 from hybrid_features_ros.evaluation.run import extracted, trajectory
@@ -139,15 +139,21 @@ def measure(source: Source, config: Config, mode: Mode, starts: int = STARTS) ->
     """
     if source.ground_truth is None:
         raise InputError(f"{source.name}: no ground truth to measure against")
-    runs = [
-        {
-            "start": start,
-            **errors(trajectory(results), source, mode),
-            **_states(results, source, mode),
-        }
-        for start, results in run_starts(source, config, mode, starts).items()
-    ]
-    return summary(runs)
+    return figures_of(run_starts(source, config, mode, starts), source, mode)
+
+
+def figures_of(runs: Mapping[int, list[OdometryResult]], source: Source, mode: Mode) -> Figures:
+    """Figures of runs over a source that has truth, by their first frames."""
+    return summary(
+        [
+            {
+                "start": start,
+                **errors(trajectory(results), source, mode),
+                **_states(results, source, mode),
+            }
+            for start, results in runs.items()
+        ]
+    )
 
 
 def run_starts(source: Source, config: Config, mode: Mode, starts: int) -> dict[int, list[OdometryResult]]:
@@ -194,6 +200,7 @@ def _states(results: Sequence[OdometryResult], source: Source, mode: Mode) -> Fi
     return {
         "with_translation_share": float(np.mean([has_translation(r) for r in settled])),
         "resets": results[-1].resets,
+        "lost_frames": sum(r.state is State.LOST for r in results),
         "fewest_inliers": fewest_inliers(results),
         "coverage_3sigma": coverage(results, source.ground_truth, scale),
     }
@@ -217,6 +224,7 @@ def summary(runs: Sequence[Figures]) -> Figures:
         result |= {
             "with_translation_share": float(np.mean([run["with_translation_share"] for run in runs])),
             "resets": int(np.max([run["resets"] for run in runs])),
+            "lost_frames": int(np.max([run["lost_frames"] for run in runs])),
             "fewest_inliers": min(inliers, default=None),
             "coverage_3sigma": np.mean(covered, axis=0).tolist() if covered else None,
         }

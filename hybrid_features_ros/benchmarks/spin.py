@@ -8,10 +8,19 @@ figure is to be read against the profile ``constant:0``, which is the same disc 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from hybrid_features_ros.benchmarks.recordings import STARTS, Figures, errors, measure, summary
+from hybrid_features_ros.benchmarks import blackout
+from hybrid_features_ros.benchmarks.recordings import (
+    STARTS,
+    Figures,
+    errors,
+    figures_of,
+    run_starts,
+    summary,
+)
 from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.evaluation.evaluate import Mode
@@ -54,7 +63,7 @@ def bench_spin(
     for profile in profiles:
         rolled = RolledSource(source, profile)
         if tum is None:
-            figures[profile.name] = measure(rolled, config, mode, starts)
+            figures[profile.name] = _measured(rolled, config, mode, starts)
         else:
             figures[profile.name] = summary([errors(read_tum(tum), rolled, mode)])
     protocol = {
@@ -63,6 +72,37 @@ def bench_spin(
         "rolled": "about the principal point, inside the largest disc; truth exact up to the recording's own",
     }  # fmt: skip
     return {"protocol": protocol, "sequences": {source.name: figures}}
+
+
+def _measured(rolled: RolledSource, config: Config, mode: Mode, starts: int) -> Figures:
+    """Figures of our odometry: of errors and states, and, with blackouts, of finding the place again."""
+    runs = run_starts(rolled, config, mode, starts)
+    result = figures_of(runs, rolled, mode)
+    if rolled.profile.kind == "blackout":
+        found = [trial for results in runs.values() for trial in blackout.trials(results, rolled)]
+        result["blackout"] = blackout.summary(found)
+    return result
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """The figures as a table in Markdown; errors also over those of the first profile, the unrolled one."""
+    rows = [
+        "| sequence | profile | ATE, worst [m] | over unrolled | rotation [deg] | lost frames | resets "
+        "| found again |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, profiles in report["sequences"].items():
+        unrolled = profiles.get("constant0", {}).get("ate_rmse_m", {}).get("median")
+        for profile, f in profiles.items():
+            ate, seen = f["ate_rmse_m"], f.get("blackout")
+            ratio = f"{ate['median'] / unrolled:.2f}" if unrolled else ""
+            again = "" if seen is None else f"{seen['found_share']} of {seen['trials']}"
+            rows.append(
+                f"| {name} | {profile} | {ate['median']:.4f} / {ate['worst']:.4f} | {ratio} "
+                f"| {f['rot_rpe_30f_median_deg']:.2f} | {f.get('lost_frames', '')} | {f.get('resets', '')} "
+                f"| {again} |"
+            )
+    return "\n".join(rows)
 
 
 def write_rolled(

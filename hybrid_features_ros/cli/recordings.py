@@ -40,7 +40,8 @@ def recordings_commands(benches: Any) -> None:
     spin.add_argument("--mode", choices=("mono", "rgbd"), default="mono", help="where depth comes from")
     spin.add_argument(
         "--profiles", nargs="+", metavar="KIND:VALUE",
-        help="constant:DEGREES, swing:DEG_PER_S (180 degrees to either side), spin:DEG_PER_S",
+        help="constant:DEGREES, swing:DEG_PER_S (180 degrees to either side), spin:DEG_PER_S, "
+        "blackout:DEGREES (a black second in every four, turned meanwhile)",
     )  # fmt: skip
     spin.add_argument("--every", type=int, default=1, metavar="N", help="keep every N-th image")
     spin.add_argument("--exposure-ms", type=float, default=0.0, help="motion blur of the roll (default none)")
@@ -70,7 +71,7 @@ def _bench_recordings(given: argparse.Namespace) -> None:
 
 
 def _bench_spin(given: argparse.Namespace) -> None:
-    from hybrid_features_ros.benchmarks.spin import PROFILES, bench_spin, write_rolled
+    from hybrid_features_ros.benchmarks.spin import PROFILES, bench_spin, table, write_rolled
     from hybrid_features_ros.io.sources import open_source
     from hybrid_features_ros.simulation.roll import RollProfile
 
@@ -84,7 +85,9 @@ def _bench_spin(given: argparse.Namespace) -> None:
         for path in write_rolled(source, profiles, given.write, given.bags):
             print(path)
         return
-    _print(given, bench_spin(source, _config(given), profiles, given.mode, given.starts, given.tum))
+    figures = bench_spin(source, _config(given), profiles, given.mode, given.starts, given.tum)
+    _print(given, figures)
+    print(table(figures), file=sys.stderr)
 
 
 def _config(given: argparse.Namespace) -> Config:

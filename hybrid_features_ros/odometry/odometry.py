@@ -203,6 +203,8 @@ class Odometry:
             promoted = True
             tracked = self._track_expected(tracker, frame, prior)
         is_lost = last.state is State.LOST
+        if tracked is not None and is_lost:
+            tracked = tracker.verified(tracked, frame)
         if tracked is None:
             keyframes = _RELOCALIZATION_KEYFRAMES if is_lost else 1
             tracked = tracker.relocalize(mapper.local_map, frame, keyframes)

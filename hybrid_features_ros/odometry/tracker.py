@@ -30,7 +30,7 @@ from hybrid_features_ros.geometry.rotation import fit_rotation
 from hybrid_features_ros.matching.descriptors import squared_distances
 from hybrid_features_ros.matching.mutual import mutual_among, mutual_nearest
 from hybrid_features_ros.odometry.frame import Frame
-from hybrid_features_ros.odometry.health import weakness
+from hybrid_features_ros.odometry.health import HEALTH, weakness
 from hybrid_features_ros.odometry.initializer import track_two_view
 from hybrid_features_ros.odometry.local_map import LocalMap, MapMatches
 from hybrid_features_ros.odometry.pose_optimizer import (
@@ -122,9 +122,23 @@ class Tracker:
             keyframe = keyframes[(frame.number + i) % len(keyframes) if rotating else i]
             prior = PosePrior(keyframe.T, keyframe.T[:3, 3])
             tracked = self._track(local_map, local_map.landmarks_of(keyframe), frame, prior)
+            if tracked is not None and max_keyframes > 1:
+                tracked = self.verified(tracked, frame)
             if tracked is not None:
                 return tracked
         return None
+
+    def verified(self, tracked: TrackingResult, frame: Frame) -> TrackingResult | None:
+        """An image that was found again, placed among all landmarks around; None if too few of those that it
+        should show are there: the place only looks alike.
+        """
+        local_map, T = tracked.matches.local_map, tracked.fit.T
+        verified = self.track_local_map(local_map, frame, PosePrior(T, T[:3, 3]))
+        if verified is None:
+            return None
+        is_mapped = local_map.landmarks.depth_known[verified.expected].sum() >= HEALTH.min_expected
+        doubt = weakness(replace(verified, model=MotionModel.PNP), self.camera) if is_mapped else ""
+        return None if doubt or verified.weakness else verified
 
     def _track(
         self, local_map: LocalMap, candidates: Rows, frame: Frame, prior: PosePrior

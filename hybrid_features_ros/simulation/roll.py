@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import cv2
 import numpy as np
@@ -30,7 +30,8 @@ GREY = 128.0
 MAX_GAP_NS = 100_000_000  # of the recorded truth
 FADE_PX = 6.0  # width of the disc's faded edge: no corners along it
 BLUR_STEP_PX = 0.7  # arc at the disc's edge between two of the images that are averaged to motion blur
-Kind = Literal["constant", "swing", "spin"]
+LIT_S, DARK_S = 3.0, 1.0  # of a profile with blackouts, in turns
+Kind = Literal["constant", "swing", "spin", "blackout"]
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class RollProfile:
 
     Attributes:
         kind: ``constant``: turned by a fixed angle; ``swing``: a sine of 180 degrees to either side;
-            ``spin``: steady rotation in one direction.
-        value: the angle [deg] of ``constant``, else the highest rate [deg/s].
+            ``spin``: steady rotation in one direction; ``blackout``: after every ``LIT_S`` the image is black
+            for ``DARK_S``, and the camera turns only then.
+        value: the angle [deg] of ``constant``, and of each turn of ``blackout``; else the highest rate
+            [deg/s].
         exposure_s: time over which an image is averaged [s]; 0 = no motion blur.
         every: only every N-th image is kept.
     """
@@ -52,7 +55,7 @@ class RollProfile:
 
     @staticmethod
     def parse(text: str, exposure_s: float = 0.0, every: int = 1) -> RollProfile:
-        """From ``constant:DEGREES``, ``swing:DEG_PER_S`` or ``spin:DEG_PER_S``.
+        """From ``constant:DEGREES``, ``swing:DEG_PER_S``, ``spin:DEG_PER_S`` or ``blackout:DEGREES``.
 
         Raises:
             InputError: anything else, or a negative exposure.
@@ -62,9 +65,10 @@ class RollProfile:
             value = float(number)
         except ValueError:
             value = np.nan
-        if kind not in ("constant", "swing", "spin") or not np.isfinite(value):
+        if kind not in get_args(Kind) or not np.isfinite(value):
             raise InputError(
-                f"roll profile {text!r}: give constant:DEGREES, swing:DEG_PER_S or spin:DEG_PER_S"
+                f"roll profile {text!r}: give constant:DEGREES, swing:DEG_PER_S, spin:DEG_PER_S or "
+                "blackout:DEGREES"
             )
         if exposure_s < 0 or every < 1:
             raise InputError(
@@ -85,6 +89,9 @@ class RollProfile:
             return float(np.radians(self.value))
         if self.kind == "spin":
             return float(np.radians(self.value) * seconds)
+        if self.kind == "blackout":
+            whole, rest = divmod(seconds, LIT_S + DARK_S)
+            return float(np.radians(self.value) * (whole + max(0.0, rest - LIT_S) / DARK_S))
         return float(np.pi * np.sin(np.radians(self.value) / np.pi * seconds))
 
     def rate(self, seconds: float) -> float:
@@ -93,7 +100,13 @@ class RollProfile:
             return 0.0
         if self.kind == "spin":
             return float(np.radians(self.value))
+        if self.kind == "blackout":
+            return float(np.radians(self.value) / DARK_S) if self.is_dark(seconds) else 0.0
         return float(np.radians(self.value) * np.cos(np.radians(self.value) / np.pi * seconds))
+
+    def is_dark(self, seconds: float) -> bool:
+        """Whether the image after some time is black."""
+        return self.kind == "blackout" and seconds % (LIT_S + DARK_S) >= LIT_S
 
 
 class RolledSource:
@@ -153,6 +166,10 @@ class RolledSource:
     def roll(self, frame: Frame) -> Frame:
         """The image, and depth if there is one, that the rolled camera would have taken."""
         seconds, exposure = self._seconds(frame.stamp), self.profile.exposure_s
+        if self.profile.is_dark(seconds):
+            shape = (self.camera.height, self.camera.width, *frame.image.shape[2:])
+            dark = None if frame.depth is None else np.full(shape[:2], np.nan, np.float32)
+            return Frame(frame.stamp, np.zeros(shape, np.uint8), dark)
         arc = abs(self.profile.rate(seconds)) * exposure * self.camera.width / 2
         count = 1 + int(np.ceil(arc / BLUR_STEP_PX))
         offsets = (np.arange(count) - (count - 1) / 2) / count * exposure

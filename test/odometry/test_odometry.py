@@ -262,3 +262,25 @@ def test_stale_stamp_is_refused_and_changes_nothing():
 def test_image_of_another_size_is_refused():
     with pytest.raises(InputError, match="image is 640x480 but the calibration is for 320x240"):
         Odometry(OdometryConfig()).process(1, WORLD.seen_from(np.eye(4)), CAMERA.scaled(0.5))
+
+
+def test_a_place_that_only_looks_alike_is_not_taken_for_the_old_one():
+    """A few things of the room are elsewhere, too: they agree on a pose, but nothing else is there."""
+    poses = sideways(60)
+    odometry = Odometry(OdometryConfig())
+    along(poses[:30], odometry=odometry, with_depth=True)
+    in_the_dark(poses, odometry)
+    seen = poses[41]
+    local = (WORLD.points - seen[:3, 3]) @ seen[:3, :3]
+    near = np.flatnonzero((np.abs(local[:, :2] / local[:, 2:]) < 0.4).all(axis=1) & (local[:, 2] > 0))[:21]
+    other = World.random(seed=9)
+    elsewhere = World(
+        np.concatenate([other.points, WORLD.points[near]]),
+        np.concatenate([other.descriptors, WORLD.descriptors[near]]),
+    )
+    results = [
+        odometry.process((43 + i) * FRAME_NS, elsewhere.seen_from(seen, seed=i, with_depth=True), CAMERA)
+        for i in range(12)
+    ]
+    assert all(r.state is State.LOST for r in results[:5])
+    assert results[-1].resets == 1

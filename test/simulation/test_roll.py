@@ -109,6 +109,19 @@ def test_a_swing_goes_half_a_turn_to_either_side_at_its_rate() -> None:
     assert np.degrees(profile.rate(0)) == pytest.approx(120)
 
 
+def test_in_a_blackout_the_camera_turns_and_shows_nothing() -> None:
+    profile = RollProfile.parse("blackout:90")
+    assert [profile.is_dark(t) for t in (0.0, 2.99, 3.0, 3.99, 4.0, 7.5)] == [0, 0, 1, 1, 0, 1]
+    assert np.degrees([profile.angle(t) for t in (2.9, 3.5, 4.0, 6.9, 8.0)]) == pytest.approx(
+        [0, 45, 90, 90, 180]
+    )
+    assert profile.rate(3.5) == pytest.approx(np.pi / 2) and profile.rate(2.0) == 0
+    frames = list(RolledSource(Marks(count=82), profile))
+    dark = [not f.image.any() for f in frames]
+    assert dark == [60 <= i < 80 for i in range(82)]
+    assert np.isnan(frames[70].depth).all()
+
+
 def test_dropped_images_and_names() -> None:
     rolled = RolledSource(Marks(count=7), RollProfile.parse("spin:360", 0.01, every=3))
     assert [f.stamp for f in rolled] == rolled.stamps.tolist() == Marks(count=7).stamps[::3].tolist()
@@ -148,7 +161,9 @@ def test_the_disc_is_the_largest_that_stays_inside() -> None:
 
 @pytest.mark.parametrize("text", ["", "spin", "roll:3", "spin:fast", "spin:nan"])
 def test_a_profile_that_is_none_is_named(text: str) -> None:
-    with pytest.raises(InputError, match="give constant:DEGREES, swing:DEG_PER_S or spin:DEG_PER_S"):
+    with pytest.raises(
+        InputError, match="give constant:DEGREES, swing:DEG_PER_S, spin:DEG_PER_S or blackout:DEGREES"
+    ):
         RollProfile.parse(text)
 
 
