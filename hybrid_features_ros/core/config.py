@@ -217,6 +217,13 @@ class TrackingConfig(_Checked):
         low=0.0,
         high=1.0,
     )
+    common_noise_px: float = option(
+        0.4,
+        "Initialisation and covariance: error that features of neighbouring images share, so that residuals "
+        "do not show it: rolling shutter, motion blur, the lens; in pixels of the incoming image.",
+        low=0.0,
+        high=10.0,
+    )
     max_acceleration: float = option(
         4.0,
         "Constant-velocity model: process noise, the usual acceleration over the scene's depth [1/s^2].",

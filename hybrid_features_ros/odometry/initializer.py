@@ -4,8 +4,11 @@
 
 The two-view models (rotation only, homography, essential) are compared by GRIC, see
 :mod:`~hybrid_features_ros.geometry.model_selection`. A translation must show in two images in a row, unless
-it is the first and its parallax is beyond doubt. Even then the start is a hypothesis: it is put to the
-test again at 1, 2, 4 and 8 degrees of parallax, and a bent map is begun anew (:func:`revise_start`).
+it is the first and its parallax is beyond doubt, errors that images share included. Until then a translation
+that stands out against the noise of keypoints alone is followed provisionally: every image is compared with
+the keyframe anew, no depths are derived, and the covariance contains that nothing moved. Even the map's start
+is a hypothesis: it is put to the test again at 1, 2, 4 and 8 degrees of parallax, and a bent map is begun
+anew (:func:`revise_start`).
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ from hybrid_features_ros.odometry.tracking_result import LENIENT, TrackingResult
 @dataclass(frozen=True)
 class Initialization:
     """When a translation counts. Depths, signal-to-noise ratios and the angle were chosen on rendered rooms,
-    turns and walls; ``common_noise_px`` and what concerns revisions by looking at recordings (KITTI,
+    turns and walls; ``tracking.common_noise_px`` and what concerns revisions by looking at recordings (KITTI,
     7-Scenes, TUM fr1_rpy, TartanAir), so that figures on these four are not independent of them.
 
     Attributes:
@@ -45,8 +48,6 @@ class Initialization:
         candidate_snr: parallax, over its noise, of a translation that the next image may confirm.
         certain_snr: the same, of a translation that begins the map at once.
         same_direction: cosine of the angle between directions that confirm each other.
-        common_noise_px: what neighbouring images err in common, so that residuals do not show it: rolling
-            shutter, motion blur, the lens.
         min_common: matches with a keyframe that are enough to compare it with an image.
         oldest_share: share of the most common matches that makes an older keyframe preferable: it has more
             parallax.
@@ -60,7 +61,6 @@ class Initialization:
     candidate_snr: float = 6.0
     certain_snr: float = 12.0
     same_direction: float = float(np.cos(np.radians(25.0)))
-    common_noise_px: float = 0.4
     min_common: int = 40
     oldest_share: float = 0.5
     first_revision: float = float(np.radians(1.0))
@@ -87,25 +87,28 @@ def track_two_view(
     motion = estimate_motion(pairs, threshold, config.two_view, config.seed)
     if motion.model is MotionModel.NONE or (mapped and motion.model is not MotionModel.ROTATION_ONLY):
         return None  # landmarks of known depth disagree with every position: no ground for one without them
-    moved = scaled_translation(matches[common], keyframe, motion, pairs, median_inverse_depth)[0]
-    T = keyframe.T @ moved
-    floor = INITIALIZATION.common_noise_px / camera.focal
+    floor = config.tracking.common_noise_px / camera.focal
     snr = parallax_snr(motion, pairs, config.tracking.min_agreement, floor)
-    at_once = snr > INITIALIZATION.certain_snr and not matches.local_map.landmarks.depth_known.any()
+    is_mapless = not matches.local_map.landmarks.depth_known.any()
+    at_once = is_mapless and snr > INITIALIZATION.certain_snr
     wide = motion.parallax > np.radians(config.tracking.min_parallax_deg)
     candidate = None
     if at_once or (wide and snr > INITIALIZATION.candidate_snr):
         candidate = keyframe.T[:3, :3] @ motion.T_a_b[:3, 3]
-    if candidate is None or not (at_once or is_confirmed(candidate, prior)):
-        start = se3.make(keyframe.T[:3, :3] @ motion.T_a_b[:3, :3], prior.last_position)
-        tracked = _hold_position(matches, start, motion.model, config, camera)
-        if tracked is None:
-            return None
-        offset = np.zeros(6)
-        if motion.model is not MotionModel.ROTATION_ONLY:
-            offset = se3.log(se3.inverse(tracked.fit.T) @ T)
-        return replace(tracked, candidate_translation=candidate, held_offset=offset)
-    return _translated(matches[common], keyframe, motion, pairs, median_inverse_depth)
+    if candidate is not None and (at_once or is_confirmed(candidate, prior)):
+        return _translated(matches[common], keyframe, motion, pairs, median_inverse_depth)
+    moved = scaled_translation(matches[common], keyframe, motion, pairs, median_inverse_depth)[0]
+    clear = parallax_snr(motion, pairs, config.tracking.min_agreement) > INITIALIZATION.certain_snr
+    T = keyframe.T @ moved
+    places = [keyframe.T[:3, 3], T[:3, 3]] if is_mapless and clear else [T[:3, 3], prior.last_position]
+    rival, chosen = (se3.make(T[:3, :3], place) for place in places)
+    tracked = _hold_position(matches, chosen, motion.model, config, camera)
+    if tracked is None:
+        return None
+    offset = np.zeros(6)
+    if motion.model is not MotionModel.ROTATION_ONLY:
+        offset = se3.log(se3.inverse(tracked.fit.T) @ rival)
+    return replace(tracked, candidate_translation=candidate, held_offset=offset)
 
 
 def _translated(
@@ -165,10 +168,10 @@ class MapStart:
         """Whether it may still be revised."""
         return self.parallax < INITIALIZATION.last_revision
 
-    def relative_error(self, camera: Camera) -> float:
+    def relative_error(self, camera: Camera, common_noise_px: float) -> float:
         """Standard deviation of translations over their length: what images err in common, over the
         parallax."""
-        return INITIALIZATION.common_noise_px / camera.focal / self.parallax
+        return common_noise_px / camera.focal / self.parallax
 
 
 def parallax_since(keyframe: Keyframe, tracked: TrackingResult) -> float | None:

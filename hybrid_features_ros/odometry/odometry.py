@@ -235,7 +235,9 @@ class Odometry:
         depth = self._covariance.median_inverse_depth
         revised = self._mapper.revise_start(tracked, self._config, camera, depth)
         if self._mapper.start is not None:
-            self._covariance.start_error = self._mapper.start.relative_error(camera)
+            self._covariance.start_error = self._mapper.start.relative_error(
+                camera, self._config.tracking.common_noise_px
+            )
         if revised is None:
             return tracked
         self._apply_correction(revised.fit.T @ se3.inverse(tracked.fit.T))

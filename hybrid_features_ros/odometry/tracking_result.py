@@ -34,7 +34,8 @@ class TrackingResult:
         position_held: the position was not estimated but kept: the camera only turned, or the translation
             cannot be told from noise.
         candidate_translation: direction (3,) in the world of a translation to be confirmed.
-        held_offset: (6,) from the pose to the one that two views speak for while the position is held.
+        held_offset: (6,) from the pose to its rival while no depths are known: to the one that two views show
+            where the position is held, to the keyframe's position where a translation is provisional.
         expected: (E,) rows of the landmarks that were looked for and should be in the image.
         weakness: why the pose is in doubt, see :mod:`health`; empty if it is not.
         prior_rejected: another source measured a motion that the landmarks contradict.

@@ -29,9 +29,7 @@ def rooms():
 @pytest.mark.parametrize("mode", ["mono", "rgbd", "stereo"])
 def test_average_nees_lies_within_the_chi_square_bounds(rooms, mode):
     found = consistency([run_nees(f[mode], path, mode, Config()) for path, f in rooms], mode)
-    # One camera alone: until parallax has confirmed the map's start, its covariance admits that it is wrong.
-    low = 0.3 if mode == "mono" else found.low
-    assert low < found.mean < found.high
+    assert found.low < found.mean < found.high
 
 
 def test_bounds_are_those_of_chi_square():

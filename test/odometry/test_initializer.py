@@ -9,13 +9,19 @@ import pytest
 from synthetic import CAMERA, World
 
 from hybrid_features_ros.core import se3
-from hybrid_features_ros.core.config import OdometryConfig
+from hybrid_features_ros.core.config import OdometryConfig, with_options
 from hybrid_features_ros.core.types import MotionModel
 from hybrid_features_ros.odometry.frame import Frame
-from hybrid_features_ros.odometry.initializer import INITIALIZATION, MapStart, parallax_since, revise_start
+from hybrid_features_ros.odometry.initializer import (
+    INITIALIZATION,
+    MapStart,
+    parallax_since,
+    revise_start,
+    track_two_view,
+)
 from hybrid_features_ros.odometry.local_map import MapMatches, map_of
 from hybrid_features_ros.odometry.mapper import Mapper
-from hybrid_features_ros.odometry.pose_optimizer import evaluate_pose
+from hybrid_features_ros.odometry.pose_optimizer import PosePrior, evaluate_pose
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
 CONFIG = OdometryConfig()
@@ -91,7 +97,22 @@ def test_the_mapper_begins_a_bent_map_anew_once(images):
     assert mapper.revise_start(tracked, CONFIG, CAMERA, DEPTH) is None, "parallax has to double first"
 
 
+def test_a_translation_that_is_clear_is_followed_before_it_begins_the_map(images):
+    """No depths are derived from it, and the covariance contains that nothing moved."""
+    matches = placed(images, TRUE).matches
+    prior = PosePrior(np.eye(4), np.zeros(3))
+    doubtful = with_options(CONFIG, {"tracking.common_noise_px": 10.0})
+    tracked = track_two_view(matches, prior, doubtful, CAMERA, DEPTH)
+    assert tracked is not None and tracked.position_held
+    t, u = tracked.fit.T[:3, 3], TRUE[:3, 3]
+    assert t @ u > 0.99 * np.linalg.norm(t) * np.linalg.norm(u)
+    assert np.linalg.norm(tracked.held_offset[:3]) == pytest.approx(np.linalg.norm(t), rel=1e-3)
+    begun = track_two_view(matches, prior, CONFIG, CAMERA, DEPTH)
+    assert begun is not None and not begun.position_held
+
+
 def test_the_error_of_a_start_shrinks_with_its_parallax():
     early, late = MapStart(0, np.radians(0.5)), MapStart(0, np.radians(20))
     assert early.is_open and not late.is_open
-    assert early.relative_error(CAMERA) == pytest.approx(40 * late.relative_error(CAMERA))
+    assert early.relative_error(CAMERA, 0.4) == pytest.approx(40 * late.relative_error(CAMERA, 0.4))
+    assert early.relative_error(CAMERA, 0.0) == 0
