@@ -18,7 +18,7 @@ from hybrid_features_ros.core.camera import Camera
 
 settings.register_profile("no clock", deadline=None)  # a busy machine is no failure
 settings.load_profile("no clock")
-ROS = ("test_launch.py", "test_spin.py")  # start executables
+ROS = ("test_launch.py", "test_spin.py", "test_without_extras.py")  # start executables
 DOCS = ("test_docs.py", "test_docstrings.py", "test_imports.py", "test_moved.py", "test_package.py")
 
 

@@ -146,6 +146,18 @@ def make_parser() -> argparse.ArgumentParser:
 
     bag_command(commands)
 
+    _render_command(commands)
+    bench_commands(commands.add_parser("bench", help="ours against the yardsticks"))
+    _dataset_commands(commands.add_parser("dataset", help="public data sets"))
+
+    train_commands(commands.add_parser("train", help="train a network; resumable, also under torchrun"))
+
+    _export_command(commands)
+    _add_examples(parser)
+    return parser
+
+
+def _render_command(commands: Any) -> None:
     render = commands.add_parser(
         "render", help="render a sequence with exact truth; default: the demo's, full of rotations"
     )
@@ -162,11 +174,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="floor_walk, corridor, street, desk_pans ...; a pair's OUT ends in _left",
     )
     render.add_argument("--seed", type=whole, default=0, help="of the scene, the path and the noise")
-    bench_commands(commands.add_parser("bench", help="ours against the yardsticks"))
-    _dataset_commands(commands.add_parser("dataset", help="public data sets"))
 
-    train_commands(commands.add_parser("train", help="train a network; resumable, also under torchrun"))
 
+def _export_command(commands: Any) -> None:
     export = commands.add_parser("export", help="write a trained network for inference")
     export.set_defaults(command=_export)
     export.add_argument(
@@ -174,8 +184,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--weights", type=Path, metavar="FILE", help=".npz to write, for OpenCV and numpy")
     export.add_argument("--onnx", type=Path, metavar="FILE", help="ONNX to write, checked against PyTorch")
-    _add_examples(parser)
-    return parser
 
 
 def _add_examples(parser: argparse.ArgumentParser) -> None:

@@ -46,12 +46,49 @@ def _curves(given: argparse.Namespace) -> None:
     print(f"picture: {given.out}")
 
 
+def _detector_options(train: argparse.ArgumentParser) -> None:
+    train.add_argument(
+        "--channels",
+        type=int,
+        nargs="+",
+        default=argparse.SUPPRESS,
+        help="filters of order 0, 1, 2, ...",
+    )
+    train.add_argument("--filters", choices=("steerable", "free"), default=argparse.SUPPRESS)
+    train.add_argument("--start", choices=("hessian", "random"), default=argparse.SUPPRESS)
+    train.add_argument(
+        "--independent",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="draw without forbidding discs",
+    )
+
+
+def _descriptor_options(train: argparse.ArgumentParser) -> None:
+    train.add_argument("--handcrafted", choices=("rootsift", "surf", "none"), default=argparse.SUPPRESS)
+    train.add_argument("--residue", choices=("trained", "frozen", "none"), default=argparse.SUPPRESS)
+    train.add_argument("--dimension", type=positive, default=argparse.SUPPRESS, help="of the descriptor")
+    for option, text in (
+        ("channels", "of the CNN's convolutions"),
+        ("kernels", "their sides"),
+        ("strides", "their steps; a kernel as large as its step has no border"),
+    ):
+        train.add_argument(f"--{option}", type=int, nargs="+", default=argparse.SUPPRESS, help=text)
+    train.add_argument("--hidden", type=positive, default=argparse.SUPPRESS, help="width of the MLP")
+    train.add_argument("--pool", type=Path, help="file of correspondences to share between trainings (npz)")
+
+
 def train_commands(parser: argparse.ArgumentParser) -> None:
     """Add one command for each network, and one that draws how trainings went."""
     kinds = parser.add_subparsers(required=True, metavar="WHAT")
-    for name, function, text in (
-        ("detector", _detector, "the S-TREK detector"),
-        ("descriptor", _descriptor, "the hybrid descriptor, at the detector's keypoints"),
+    for name, function, add_options, text in (
+        ("detector", _detector, _detector_options, "the S-TREK detector"),
+        (
+            "descriptor",
+            _descriptor,
+            _descriptor_options,
+            "the hybrid descriptor, at the detector's keypoints",
+        ),
     ):
         train = kinds.add_parser(name, help=text)
         train.set_defaults(command=function)
@@ -63,41 +100,7 @@ def train_commands(parser: argparse.ArgumentParser) -> None:
         train.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
         train.add_argument("--steps", type=positive, default=argparse.SUPPRESS)
         train.add_argument("--seed", type=int, default=argparse.SUPPRESS)
-        if name == "detector":
-            train.add_argument(
-                "--channels",
-                type=int,
-                nargs="+",
-                default=argparse.SUPPRESS,
-                help="filters of order 0, 1, 2, ...",
-            )
-            train.add_argument("--filters", choices=("steerable", "free"), default=argparse.SUPPRESS)
-            train.add_argument("--start", choices=("hessian", "random"), default=argparse.SUPPRESS)
-            train.add_argument(
-                "--independent",
-                action="store_true",
-                default=argparse.SUPPRESS,
-                help="draw without forbidding discs",
-            )
-        else:
-            train.add_argument(
-                "--handcrafted", choices=("rootsift", "surf", "none"), default=argparse.SUPPRESS
-            )
-            train.add_argument("--residue", choices=("trained", "frozen", "none"), default=argparse.SUPPRESS)
-            train.add_argument(
-                "--dimension", type=positive, default=argparse.SUPPRESS, help="of the descriptor"
-            )
-            for option, text in (
-                ("channels", "of the CNN's convolutions"),
-                ("kernels", "their sides"),
-                ("strides", "their steps; a kernel as large as its step has no border"),
-            ):
-                train.add_argument(f"--{option}", type=int, nargs="+", default=argparse.SUPPRESS, help=text)
-            train.add_argument("--hidden", type=positive, default=argparse.SUPPRESS, help="width of the MLP")
-            train.add_argument(
-                "--pool", type=Path, help="file of correspondences to share between trainings (npz)"
-            )
-
+        add_options(train)
     curves = kinds.add_parser("curves", help="draw a column of the logs of some trainings")
     curves.set_defaults(command=_curves)
     curves.add_argument("runs", type=Path, nargs="+", help="folders of trainings")

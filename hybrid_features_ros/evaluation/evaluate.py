@@ -94,24 +94,7 @@ def evaluate(
         last = len(source) - 1
         raise InputError(f"{source.name}: start = {frames.start}, but it has {last + 1} frames: 0 to {last}")
     _check_truth(source, stamps, exact)
-    remedy = {"rgbd": "--depth-scale gives units per metre", "stereo": "the baseline is in metres"}
-    depths = DepthRange(source.notes, remedy.get(mode_of(config), ""))
-    everybody: Sequence[Watcher] = (depths, *watchers)
-    results: list[OdometryResult] = []
-    extract_ms: list[float] = []
-    interrupted = False
-    with tqdm(
-        run(source, config, frames), total=len(stamps), unit="frame", desc=source.name, disable=None
-    ) as bar:
-        try:
-            for step in bar:
-                results.append(step.result)
-                extract_ms.append(step.extract_ms)
-                bar.set_postfix_str(step.result.state.name.lower(), refresh=False)
-                for watcher in everybody:
-                    watcher.see(step)
-        except KeyboardInterrupt:
-            interrupted = True
+    results, extract_ms, interrupted = _run_watched(source, config, frames, watchers)
     if config.input.imu and source.imu is not None:
         doubt_gyro(source.imu, results, source.notes)
     protocol = {**_protocol(source, config, frames), "interrupted": interrupted}
@@ -120,6 +103,28 @@ def evaluate(
         report.update(_errors(source.ground_truth, results, protocol, exact))
     name = f"{source.name}_{mode_of(config)}"
     return Evaluation(name, config, results, extract_ms, source.ground_truth, report)
+
+
+def _run_watched(
+    source: Source, config: Config, frames: slice, watchers: Sequence[Watcher]
+) -> tuple[list[OdometryResult], list[float], bool]:
+    """Result and time of the features [ms] of every frame, and whether Ctrl-C ended the run."""
+    remedy = {"rgbd": "--depth-scale gives units per metre", "stereo": "the baseline is in metres"}
+    everybody = (DepthRange(source.notes, remedy.get(mode_of(config), "")), *watchers)
+    results: list[OdometryResult] = []
+    extract_ms: list[float] = []
+    steps, total = run(source, config, frames), len(source.stamps[frames])
+    with tqdm(steps, total=total, unit="frame", desc=source.name, disable=None) as bar:
+        try:
+            for step in bar:
+                results.append(step.result)
+                extract_ms.append(step.extract_ms)
+                bar.set_postfix_str(step.result.state.name.lower(), refresh=False)
+                for watcher in everybody:
+                    watcher.see(step)
+        except KeyboardInterrupt:
+            return results, extract_ms, True
+    return results, extract_ms, False
 
 
 def mode_of(config: Config) -> Mode:

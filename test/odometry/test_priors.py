@@ -94,6 +94,7 @@ def test_wheels_that_spin_pull_nothing_and_are_told():
     assert all(r.state is State.TRACKING for r in results[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_wheels_give_one_camera_its_metric_scale(seed):
     poses = walk(200)

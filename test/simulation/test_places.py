@@ -17,6 +17,8 @@ from hybrid_features_ros.simulation.points import PointScene
 from hybrid_features_ros.simulation.render import render_place
 from hybrid_features_ros.simulation.scene import Renderer, Surface
 
+pytestmark = pytest.mark.slow
+
 SMALL = Camera(96, 72, 80.0, 80.0, 47.5, 35.5)
 
 

@@ -15,6 +15,8 @@ from hybrid_features_ros.io.sources import open_source
 from hybrid_features_ros.simulation.paths import DURATION, STILL, RoomPath
 from hybrid_features_ros.simulation.render import render_sequence
 
+pytestmark = pytest.mark.slow
+
 SMALL = Camera(96, 72, 80.0, 80.0, 47.5, 35.5)
 
 
