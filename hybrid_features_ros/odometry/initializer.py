@@ -44,7 +44,8 @@ class Initialization:
     7-Scenes, TUM fr1_rpy, TartanAir), so that figures on these four are not independent of them.
 
     Attributes:
-        min_depths: known depths that outvote the scene's median one.
+        min_depths: known depths from which they, not the scene's median one, give a translation's length.
+        min_sine: sine of the angle between a ray and the translation from which its depth counts there.
         candidate_snr: parallax, over its noise, of a translation that the next image may confirm.
         certain_snr: the same, of a translation that begins the map at once.
         same_direction: cosine of the angle between directions that confirm each other.
@@ -58,6 +59,7 @@ class Initialization:
     """
 
     min_depths: int = 4
+    min_sine: float = 0.1
     candidate_snr: float = 6.0
     certain_snr: float = 12.0
     same_direction: float = float(np.cos(np.radians(25.0)))
@@ -285,7 +287,7 @@ def scaled_translation(
     a, c = pairs.rays_a, pairs.rays_b @ T[:3, :3].T
     sine = np.linalg.norm(np.cross(a, T[:3, 3]), axis=1)
     gap = np.linalg.norm(a - c, axis=1)
-    known = motion.inliers & matches.depth_known & (sine > 0.1)
+    known = motion.inliers & matches.depth_known & (sine > INITIALIZATION.min_sine)
     if known.sum() >= INITIALIZATION.min_depths:
         points = matches.local_map.points(matches.landmark_idx)
         distance = np.linalg.norm(points - keyframe.T[:3, 3], axis=1)
