@@ -31,7 +31,7 @@ CORE = (
     *("test/cli/test_main.py", "test/visualization/test_figures.py"),
 )
 NODES = ("test/core", "test/overlay", "test/nodes/test_nodes.py", "test/nodes/test_services.py")
-TOOLS = ("hypothesis", "pytest", "PyYAML", "rosbags", "tqdm")
+TOOLS = ("hypothesis", "pytest")
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,15 @@ def _stack(numpy: str, scipy: str, opencv: str, matplotlib: str) -> tuple[str, .
     return tuple(map("==".join, zip(names, (numpy, scipy, opencv, matplotlib), strict=True)))
 
 
+# What else pyproject.toml allows, in the oldest version that it does.
+OLDEST = ("PyYAML==6.0", "rosbags==0.10.11", "tqdm==4.57.0")
 LEGS = (
     # Ubuntu 24.04: ROS 2 Jazzy and Kilted, JetPack 7.
     Leg("noble", _stack("1.26.4", "1.11.4", "4.6.0.66", "3.6.3"), (*CORE, *NODES)),
     # Ubuntu 22.04, as near to it as wheels for the Python of .venv come.
     Leg("jammy", _stack("1.23.5", "1.9.3", "4.5.5.64", "3.6.0"), NODES),
     # Ubuntu 22.04: ROS 2 Humble, JetPack 6; the lower bounds of pyproject.toml.
-    Leg("oldest", _stack("1.21.5", "1.8.0", "4.5.4.60", "3.5.1"), CORE, python="3.10"),
+    Leg("oldest", (*_stack("1.21.5", "1.8.0", "4.5.4.60", "3.5.1"), *OLDEST), CORE, python="3.10"),
     # Debian's own packages, if apt has installed them.
     Leg("debian", (), NODES),
 )
