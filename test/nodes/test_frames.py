@@ -9,6 +9,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or
 
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry as OdometryMsg
+from nav_msgs.msg import Path
 from robot import BEGIN, FRAME_NS, Robot, compose, rolled
 from ros_graph import header
 from sensor_msgs.msg import Imu
@@ -66,6 +67,16 @@ def test_tf_may_be_switched_off_and_the_frames_named(graph, photograph):
     assert graph.spin_until(lambda: len(robot.odom) == 2)
     assert (robot.odom[-1].header.frame_id, robot.odom[-1].child_frame_id) == ("vo", "eye")
     assert not robot.tf
+
+
+def test_as_many_poses_are_kept_as_are_asked_for(graph, photograph):
+    _, odometry = compose(graph, frames__path_length=2, frames__trajectory_length=3)
+    robot, paths = Robot(graph, photograph), graph.listen(Path, "path")
+    robot.connect()
+    robot.calibrate()
+    robot.roll(6)
+    assert graph.spin_until(lambda: len(paths) > 1)
+    assert len(paths[-1].poses) == 2 and len(odometry.log) <= 3
 
 
 def test_inverted_tf_makes_odom_the_child(graph, photograph):
