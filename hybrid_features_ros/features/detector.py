@@ -33,6 +33,22 @@ class Heat:
 
 
 @dataclass(frozen=True)
+class HeatPyramid:
+    """What the network says of an image.
+
+    Attributes:
+        heats: of the levels of :func:`.pyramid`, finest first.
+        sources: how many of them keypoints come from; those beyond lend their gradients only.
+        width, height: of the image [px].
+    """
+
+    heats: Sequence[Heat]
+    sources: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Keypoints:
     """Best first; ``levels`` (N,) of the pyramid, the others as in :class:`.Features`."""
 
@@ -60,40 +76,28 @@ class Keypoints:
         )
 
 
-def select(
-    heats: Sequence[Heat],
-    levels: int,
-    width: int,
-    height: int,
-    budget: int,
-    grid: int = 0,
-    workspace: Workspace | None = None,
-) -> Keypoints:
+def select(pyramid: HeatPyramid, budget: int, grid: int = 0, workspace: Workspace | None = None) -> Keypoints:
     """The keypoints of an image from the heatmaps of its pyramid.
 
     The maxima of all levels compete: a blob is found on two or three levels, a fraction of a pixel apart, and
     only the strongest of them within ``APART`` is kept.
 
     Args:
-        heats: of :func:`.pyramid`, finest level first.
-        levels: how many of them keypoints come from; those beyond lend their gradients only.
-        width, height: of the image [px].
         budget: most keypoints.
         grid: cells along each side of the image that share the budget, see :func:`balanced`; 0 = none.
         workspace: for what is computed on the way.
     """
-    maps = [heat.logits for heat in heats[:levels]]
-    peaks = [maxima(logits, RADIUS, workspace) for logits in maps]
+    peaks = [maxima(h.logits, RADIUS, workspace) for h in pyramid.heats[: pyramid.sources]]
     total = sum(len(found) for found in peaks)
     enough = total if grid else 2 * budget
     while True:
-        points, scores, level = best_maxima(maps, peaks, enough, width, height)
+        points, scores, level = best_maxima(pyramid, peaks, enough)
         order = spread(points, APART)
         if len(order) >= budget or len(points) == total:
             break
         enough *= 2  # what comes last decides nothing: no more is looked at than the budget needs
     if grid:
-        order = order[balanced(points[order], width, height, budget, grid)]
+        order = order[balanced(points[order], pyramid.width, pyramid.height, budget, grid)]
     order = order[:budget]
     chosen, chosen_levels = points[order], level[order]
     scales = np.where(chosen_levels, SCALE * STEP**chosen_levels, FINEST_SCALE)
@@ -101,30 +105,29 @@ def select(
         points=chosen.astype(np.float32),
         scores=scores[order].astype(np.float32),
         scales=scales.astype(np.float32),
-        angles=orientations(heats, chosen, chosen_levels, width, height),
+        angles=orientations(pyramid, chosen, chosen_levels),
         sigmas=(SIGMA * scales).astype(np.float32),
         levels=chosen_levels,
     )
 
 
 def best_maxima(
-    maps: Sequence[Float32], peaks: Sequence[NDArray[np.intp]], most: int, width: int, height: int
+    pyramid: HeatPyramid, peaks: Sequence[NDArray[np.intp]], most: int
 ) -> tuple[Float64, Float32, NDArray[np.intp]]:
     """The best of the maxima of all levels, best first: points (N, 2) [px], scores (N,) and levels (N,).
 
     Args:
-        maps: logits (H_l, W_l) of the levels.
-        peaks: their maxima, see :func:`.maxima`.
+        peaks: maxima of each level, see :func:`.maxima`.
         most: of the maxima; a few more where the last ones are equal.
-        width, height: of the image [px].
     """
+    maps = [heat.logits for heat in pyramid.heats[: pyramid.sources]]
     heights = [logits[tuple(found.T)] for logits, found in zip(maps, peaks, strict=True)]
     scores = np.concatenate([np.zeros(0, np.float32), *heights])
     least = np.partition(scores, -most)[-most] if most < len(scores) else -np.inf
     points, level = [np.zeros((0, 2))], [np.zeros(0, np.intp)]
     for i, (logits, found, score) in enumerate(zip(maps, peaks, heights, strict=True)):
         good = found[score >= least]
-        points.append(to_image(refine(logits, good), logits, width, height))
+        points.append(to_image(refine(logits, good), logits, pyramid.width, pyramid.height))
         level.append(np.full(len(good), i))
     scores = scores[scores >= least]
     order = np.argsort(-scores, kind="stable")
@@ -149,17 +152,15 @@ def balanced(points: Float64, width: int, height: int, budget: int, grid: int) -
     return np.argsort(rank >= budget // (grid * grid), kind="stable")
 
 
-def orientations(
-    heats: Sequence[Heat], points: Float64, levels: np.ndarray, width: int, height: int
-) -> Float32:
+def orientations(pyramid: HeatPyramid, points: Float64, levels: np.ndarray) -> Float32:
     """Directions (N,) [rad] of the blended gradients around keypoints."""
     total = np.zeros((len(points), 2))
-    for i, heat in enumerate(heats):
+    for i, heat in enumerate(pyramid.heats):
         step = i - levels
         weights = np.array([*BLEND, 0.0])[np.where((step >= 0) & (step < len(BLEND)), step, len(BLEND))]
         rows = np.flatnonzero(weights)
         if len(rows):
-            where = to_level(points[rows], heat.logits, width, height).astype(np.float32)
+            where = to_level(points[rows], heat.logits, pyramid.width, pyramid.height).astype(np.float32)
             for axis, gradient in enumerate(heat.gradient):
                 here = cv2.remap(
                     gradient, where[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101

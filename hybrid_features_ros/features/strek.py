@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from hybrid_features_ros.core.types import Float32, UInt8
-from hybrid_features_ros.features.detector import Keypoints, select
+from hybrid_features_ros.features.detector import HeatPyramid, Keypoints, select
 from hybrid_features_ros.features.engine import DetectorNetwork, make_networks
 from hybrid_features_ros.features.pyramid import pyramid
 from hybrid_features_ros.features.workspace import Workspace
@@ -34,4 +34,4 @@ class StrekDetector:
         levels = pyramid(gray, n + COARSER, self._workspace)
         heats = [self.network.heat(level, i) for i, level in enumerate(levels)]
         height, width = gray.shape
-        return levels, select(heats, n, width, height, budget, grid, self._workspace)
+        return levels, select(HeatPyramid(heats, n, width, height), budget, grid, self._workspace)

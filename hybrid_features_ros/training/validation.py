@@ -14,7 +14,7 @@ from hybrid_features_ros.benchmarks.agreement import RADIUS_PX, agreement
 from hybrid_features_ros.benchmarks.homography import transfer
 from hybrid_features_ros.benchmarks.rotation import photographs
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float32, UInt8
-from hybrid_features_ros.features.detector import Heat, select
+from hybrid_features_ros.features.detector import Heat, HeatPyramid, select
 from hybrid_features_ros.features.pyramid import pyramid
 from hybrid_features_ros.features.strek import StrekDetector
 from hybrid_features_ros.matching.descriptors import squared_distances
@@ -90,6 +90,6 @@ def detect(model: Detector, image: UInt8, budget: int = KEYPOINTS) -> Features:
         logits, gradient = model(torch.from_numpy(level)[None, None])
         heat = (logits[0, 0] + model.level_bias[i]).numpy()
         heats.append(Heat(heat, gradient[0].numpy()))
-    keypoints = select(heats, len(heats), width, height, budget)
+    keypoints = select(HeatPyramid(heats, len(heats), width, height), budget)
     nothing = np.zeros((len(keypoints.points), 1), np.float32)
     return keypoints.described(nothing, DescriptorFormat("s-trek", "none"), width, height)
