@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_features_ros import __version__
-from hybrid_features_ros.cli.bench import bench_commands, whole
+from hybrid_features_ros.cli.bench import bench_commands, positive, whole
 from hybrid_features_ros.cli.evaluate import INTERRUPTED, bag_command, evaluate_command
 from hybrid_features_ros.cli.examples import EXAMPLES
 from hybrid_features_ros.cli.options import command, config_of
 from hybrid_features_ros.cli.train import train_commands
+from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.errors import InputError, extra
 
 _DESCRIPTION = "Local features and visual odometry, without ROS."
@@ -93,17 +94,32 @@ def _dataset_download(given: argparse.Namespace) -> None:
         print(f"hybrid-features {dataset.use} {folder}")
 
 
+def _size(text: str) -> tuple[int, int]:
+    """Width and height of ``640x480``."""
+    width, _, height = text.partition("x")
+    try:
+        return positive(width), positive(height)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: write WIDTHxHEIGHT, such as 640x480") from None
+
+
 def _export(given: argparse.Namespace) -> None:
-    if not (given.weights or given.onnx):
-        raise InputError("export: say what to write: --weights FILE.npz, --onnx FILE or both")
+    if not (given.weights or given.onnx or given.module):
+        raise InputError("export: say what to write: --weights FILE.npz, --onnx FILE or --module FILE")
     with extra("train"):
         from hybrid_features_ros.training.export import export, export_weights
+        from hybrid_features_ros.training.export_module import export_module
     if given.weights:
         export_weights(given.checkpoint, given.weights)
         print(f"{given.weights}: weights for OpenCV and numpy")
     if given.onnx:
         difference = export(given.checkpoint, given.onnx)
         print(f"{given.onnx}: outputs differ from PyTorch's by {difference:.1e}")
+    if given.module:
+        config = FeatureConfig(extractor=given.extractor, max_keypoints=given.keypoints)
+        width, height = given.size
+        difference = export_module(config, width, height, given.module)
+        print(f"{given.module}: descriptors differ from PyTorch's by {difference:.1e}")
 
 
 def _render(given: argparse.Namespace) -> None:
@@ -184,6 +200,14 @@ def _export_command(commands: Any) -> None:
     )
     export.add_argument("--weights", type=Path, metavar="FILE", help=".npz to write, for OpenCV and numpy")
     export.add_argument("--onnx", type=Path, metavar="FILE", help="ONNX to write, checked against PyTorch")
+    export.add_argument(
+        "--module", type=Path, metavar="FILE", help="ONNX of the whole extractor shipped, image to features"
+    )
+    export.add_argument(
+        "--size", type=_size, default=(640, 480), metavar="WxH", help="of its images (default 640x480)"
+    )
+    export.add_argument("--extractor", choices=("strek", "hybrid"), default="hybrid")
+    export.add_argument("--keypoints", type=positive, default=FeatureConfig.max_keypoints, help="at most")
 
 
 def _add_examples(parser: argparse.ArgumentParser) -> None:

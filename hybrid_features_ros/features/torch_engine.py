@@ -54,8 +54,9 @@ class Stack:
     def __init__(self, maps: list[Tensor]) -> None:
         self.values = torch.cat([m.reshape(-1) for m in maps])
         device = self.values.device
-        self.heights = torch.tensor([m.shape[-2] for m in maps], device=device)
-        self.widths = torch.tensor([m.shape[-1] for m in maps], device=device)
+        heights, widths = zip(*(_sides(m) for m in maps), strict=True)
+        self.heights = torch.tensor(heights, device=device)
+        self.widths = torch.tensor(widths, device=device)
         self.starts = torch.cumsum(self.heights * self.widths, 0) - self.heights * self.widths
 
     def at(self, level: Tensor, y: Tensor, x: Tensor) -> Tensor:
@@ -122,7 +123,8 @@ class FeatureModule(nn.Module):
 
     def pyramid(self, image: Tensor) -> list[Tensor]:
         """Levels (1, 1, H_l, W_l), as :func:`.pyramid.pyramid`."""
-        sizes = level_sizes(image.shape[1], image.shape[0], self.levels + COARSER)
+        height, width = _sides(image)
+        sizes = level_sizes(width, height, self.levels + COARSER)
         base = image.to(self.smooth.dtype)[None, None] / 255
         found = [_separable(base, self._window(level_blur(0)))]
         for i, (width, height) in enumerate(sizes[1:], 1):
@@ -151,7 +153,7 @@ class FeatureModule(nn.Module):
         ranked = torch.where(peaks, heats.values, -torch.inf)
         scores, index = torch.topk(ranked, min(_CANDIDATES * self.budget, len(ranked)))
         index, scores = index[scores > -torch.inf], scores[scores > -torch.inf]
-        level = torch.searchsorted(heats.starts, index, right=True) - 1
+        level = (index[:, None] >= heats.starts).sum(dim=1) - 1
         inside = index - heats.starts[level]
         y, x = inside // heats.widths[level], inside % heats.widths[level]
         points = (self._refined(heats, level, y, x) + 0.5) * self._ratio(levels, level) - 0.5
@@ -184,7 +186,7 @@ class FeatureModule(nn.Module):
             at = (points + 0.5) / self._ratio(levels, there) - 0.5
             parts = [s.bilinear(there, at[:, 1], at[:, 0]) for s in stacks] if weight else []
             total = total + exists[:, None] * torch.stack(parts, dim=1) if weight else total
-        return torch.atan2(total[:, 1], total[:, 0])
+        return _direction(total[:, 0], total[:, 1])
 
     def patches(self, levels: list[Tensor], points: Tensor, level: Tensor, angles: Tensor) -> Tensor:
         """Upright patches (N, SIDE, SIDE), as :func:`.patches.oriented_patches`."""
@@ -211,7 +213,8 @@ class FeatureModule(nn.Module):
         z = (flat / torch.sqrt((flat * flat).mean(dim=(1, 2), keepdim=True) + 1e-8))[:, None]
         for i, stride in enumerate(self.strides):
             weight = self._layer(f"conv.{i}.weight")
-            margin = 0 if weight.shape[-1] == stride else weight.shape[-1] // 2
+            side = int(weight.shape[-1])
+            margin = 0 if side == stride else side // 2
             z = torch.relu(conv2d(z, weight, self._layer(f"conv.{i}.bias"), stride, margin))
         residue = z.permute(0, 2, 3, 1).flatten(1) @ self._layer("head.weight")
         return normalize(torch.cat([x, residue], dim=1), dim=1)
@@ -219,7 +222,7 @@ class FeatureModule(nn.Module):
     def _rootsift(self, patches: Tensor) -> Tensor:
         gx = (patches[:, 1:-1, 2:] - patches[:, 1:-1, :-2]).flatten(1)
         gy = (patches[:, :-2, 1:-1] - patches[:, 2:, 1:-1]).flatten(1)
-        magnitude, turn = torch.hypot(gx, gy), torch.atan2(gy, gx) * (DIRECTIONS / (2 * torch.pi))
+        magnitude, turn = torch.sqrt(gx * gx + gy * gy), _direction(gx, gy) * (DIRECTIONS / (2 * torch.pi))
         parts = []
         for k in range(DIRECTIONS):
             apart = torch.remainder(turn - k, DIRECTIONS)
@@ -232,8 +235,8 @@ class FeatureModule(nn.Module):
 
     def _ratio(self, levels: list[Tensor], level: Tensor) -> Tensor:
         """Image pixels per pixel (N, 2), x and y, of each keypoint's level."""
-        height, width = levels[0].shape[-2:]
-        all_of_them = [[width / m.shape[-1], height / m.shape[-2]] for m in levels]
+        sizes = [_sides(m) for m in levels]
+        all_of_them = [[sizes[0][1] / width, sizes[0][0] / height] for height, width in sizes]
         return torch.tensor(all_of_them, dtype=levels[0].dtype, device=levels[0].device)[level]
 
     def _window(self, sigma: float) -> Tensor:
@@ -265,6 +268,7 @@ class TorchExtractor:
         self.module = FeatureModule(detector, descriptor, config.max_keypoints).to(self.device).eval()
         self.provider = f"PyTorch {torch.__version__}, {self.device}"
         digest = detector.digest if descriptor is None else detector.digest[:8] + descriptor.digest[:8]
+        self.digest = digest  # of the weights
         self._bytes = config.descriptor_type == "uint8"
         self._format: DescriptorFormat = descriptor_format(config, digest)
 
@@ -300,6 +304,16 @@ class TorchExtractor:
 
     def _given(self, descriptors: Float32) -> Float32 | UInt8:
         return to_bytes(descriptors) if self._bytes else descriptors
+
+
+def _sides(image: Tensor) -> tuple[int, int]:
+    """Height and width of (..., H, W); where a module is exported they are constants."""
+    return int(image.shape[-2]), int(image.shape[-1])
+
+
+def _direction(x: Tensor, y: Tensor) -> Tensor:
+    """``atan2(y, x)``; 0 where both are 0, also in ONNX, which divides."""
+    return torch.atan2(y, x + ((x == 0) & (y == 0)).to(x.dtype))
 
 
 def _mirrored(k: Tensor, n: Tensor) -> Tensor:
@@ -344,9 +358,12 @@ def _spread(points: Tensor) -> Tensor:
     A point stays unless a better one that stays disturbs it. Starting from all of them, each round settles at
     least one more link of every chain.
     """
-    apart = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
-    disturbs = torch.tril(apart <= APART, diagonal=-1)
-    kept = torch.ones(len(points), dtype=torch.bool, device=points.device)
+    x, y = points.T
+    everything = torch.ones_like(x, dtype=torch.bool)
+    rank = torch.cumsum(everything.long(), 0)
+    apart = torch.square(x[:, None] - x) + torch.square(y[:, None] - y)
+    disturbs = (apart <= APART**2) & (rank < rank[:, None])
+    kept = everything
     for _ in range(_ROUNDS):
         kept = ~(disturbs & kept).any(dim=1)
     return torch.nonzero(kept)[:, 0]

@@ -109,14 +109,14 @@ def export(checkpoint: Path, out: Path) -> float:
         samples = [torch.rand(1, 1, 64 + 2 * RADIUS, 48 + 2 * RADIUS, generator=noise)]
         axes = {name: {2: "height", 3: "width"} for name in ("level", "logits", "gradient")}
         shape = {"network": asdict(model.config), "margin": RADIUS, "level_bias": model.level_bias.tolist()}
-        data = _to_onnx(module, samples, ["level"], ["logits", "gradient"], axes, {**shape, **training})
+        data = to_onnx(module, samples, ["level"], ["logits", "gradient"], axes, {**shape, **training})
     else:
         module = model
         patches = torch.rand(5, 1, SIDE, SIDE, generator=noise)
         samples = [patches, torch.from_numpy(handcrafted(model.config, patches[:, 0].numpy()))]
         axes = {name: {0: "keypoints"} for name in ("patches", "handcrafted", "descriptors")}
         names = ["patches", "handcrafted"], ["descriptors"]
-        data = _to_onnx(module, samples, *names, axes, {"descriptor": asdict(model.config), **training})
+        data = to_onnx(module, samples, *names, axes, {"descriptor": asdict(model.config), **training})
     with torch.no_grad():
         given = module(*samples)
     expected = (given[0] if isinstance(given, tuple) else given).numpy()
@@ -180,7 +180,7 @@ def _shape(kind: Any, values: Mapping[str, Any]) -> Any:
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
-def _to_onnx(
+def to_onnx(
     module: nn.Module,
     samples: list[Tensor],
     inputs: list[str],
@@ -188,6 +188,11 @@ def _to_onnx(
     axes: Mapping[str, Mapping[int, str]],
     metadata: Mapping[str, Any],
 ) -> bytes:
+    """The ONNX file of a module, traced on samples, with metadata inside.
+
+    Args:
+        axes: of inputs and outputs, those that may have another length, with a name for it.
+    """
     buffer: Any = io.BytesIO()
     torch.onnx.export(
         module, tuple(samples), buffer, input_names=inputs, output_names=outputs, dynamic_axes=axes,

@@ -156,6 +156,26 @@ def test_export_writes_weights_and_compares_onnx_with_pytorch(tmp_path, capsys):
     assert load_weights("strek", tmp_path / "net.npz").digest == load_weights("strek").digest
 
 
+def test_export_of_the_whole_extractor(tmp_path, capsys):
+    pytest.importorskip("torch", reason="PyTorch is not installed: pip install .[train]")
+    from hybrid_features_ros.features.onnx import OnnxNetwork
+
+    file = tmp_path / "whole.onnx"
+    main(["export", "--module", str(file), "--size", "96x80", "--keypoints", "50"])
+    assert float(capsys.readouterr().out.split()[-1]) < 1e-3
+    network = OnnxNetwork(file.read_bytes(), 1, ("CPUExecutionProvider",))
+    assert network.inputs == {"image": (80, 96)} and network.config["width"] == 96
+    flat = network(np.full((80, 96), 9, np.uint8))
+    assert [len(output) for output in flat] == [0] * 5
+
+
+@pytest.mark.parametrize("size", ["640", "0x480", "axb"])
+def test_sizes_that_are_none(size, capsys):
+    with pytest.raises(SystemExit):
+        main(["export", "--module", "whole.onnx", "--size", size])
+    assert "--size" in capsys.readouterr().err
+
+
 def test_evaluate_records_for_rerun(tmp_path):
     pytest.importorskip("rerun", reason="rerun-sdk is not installed: pip install .[rerun]")
     path = sequences.plain(tmp_path / "walk")
