@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_features_ros.features.detector import balanced
+from hybrid_features_ros.features.detector import Heat, HeatPyramid, balanced, select
 
 
 def scattered(seed, count=400):
@@ -37,3 +37,18 @@ def test_no_one_is_lost_and_the_best_of_a_cell_come_first(seed, grid, budget):
 
 def test_one_cell_changes_nothing():
     assert balanced(scattered(1), 100, 100, 30, 1).tolist() == list(range(400))
+
+
+@given(st.integers(0, 2**31), st.integers(1, 60))
+def test_a_small_budget_gets_the_best_of_a_large_one(seed, budget):
+    """Only as many maxima are looked at as the budget needs: more would change nothing."""
+    rng = np.random.default_rng(seed)
+    shapes = ((40, 60), (28, 42), (20, 30), (14, 21))
+    heats = [Heat(*(rng.normal(size=s).astype(np.float32) for s in (shape, (2, *shape)))) for shape in shapes]
+    pyramid = HeatPyramid(heats, 3, 60, 40)
+    everything, best = select(pyramid, 10_000), select(pyramid, budget)
+    assert len(best.points) == min(budget, len(everything.points))
+    for name in ("points", "scores", "scales", "levels"):
+        assert np.allclose(getattr(best, name), getattr(everything, name)[:budget], atol=1e-4)
+    turn = np.exp(1j * best.angles) - np.exp(1j * everything.angles[:budget])
+    assert np.abs(turn).max() < 0.01  # rounding counts where a gradient is weak
