@@ -3,7 +3,7 @@
 """Every `hybrid-features` command of the documentation runs, page by page, word for word.
 
 Inputs lie under the very names that the pages give them. What takes long is made short from outside: fewer
-frames, steps and rounds. Downloads are tested by ``evaluation/test_datasets.py``, ``make`` and ``ros2`` by CI
+frames, steps and rounds. Downloads are tested by ``io/test_datasets.py``, ``make`` and ``ros2`` by CI
 and ``test_launch.py``.
 """
 
