@@ -5,20 +5,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from std_srvs.srv import Trigger
 
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import Float64
 from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.nodes.trajectory_log import TrajectoryLog
 from hybrid_features_ros.srv import ResetToPose, SaveTrajectory
 
-if TYPE_CHECKING:
-    from hybrid_features_ros.nodes.odometry_node import OdometryNode
+
+class Operable(Protocol):
+    """What an operator acts on: :class:`~hybrid_features_ros.nodes.odometry_node.OdometryNode`.
+
+    Attributes:
+        paused: images are ignored.
+        log: poses so far.
+    """
+
+    paused: bool
+    log: TrajectoryLog
+    create_service: Any
+
+    def reset(self, T_odom_base: Float64 | None = None) -> None:
+        """Forget the map; continue from the last pose, or from the given one (4, 4)."""
+        ...
 
 
-def offer_services(node: OdometryNode) -> None:
+def offer_services(node: Operable) -> None:
     """Create ``~/reset``, ``~/reset_to_pose``, ``~/pause``, ``~/resume`` and ``~/save_trajectory``.
 
     What they raise becomes the answer, see :meth:`ManagedNode.create_service`.
