@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ FIT_REACH = 0.75  # most distance of a fitted maximum from its pixel, along each
 PLAIN = 1e-3  # logits that differ by less are equal
 
 
+@cache
 def disc(radius: int) -> NDArray[np.uint8]:
     """The (2r+1, 2r+1) uint8 mask of pixels no farther than ``radius + 0.5``: as round as pixels can be."""
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
