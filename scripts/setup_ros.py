@@ -32,7 +32,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 
 CHOSEN = VENV / "distro.stamp"  # what `make setup ROS=...` chose, for the next `make`
-SUPPORTED_PYTHON = ((3, 10), (3, 11), (3, 12))  # those that the ROS 2 wheels were tried with
+SUPPORTED_PYTHON = ((3, 10), (3, 11), (3, 12), (3, 13))  # those that the ROS 2 wheels were tried with
 DISTROS = ("jazzy", "kilted")  # of which PyPI has wheels
 DISTRO = os.environ.get("ROS") or (CHOSEN.read_text() if CHOSEN.exists() else DISTROS[0])
 ROS_WHEELS = (
@@ -165,7 +165,7 @@ def find_python() -> str:
     candidates = (
         [os.environ["PYTHON"]]
         if "PYTHON" in os.environ
-        else ["python3.11", "python3.12", "python3.10", "python3"]
+        else ["python3.11", "python3.12", "python3.10", "python3.13", "python3"]
     )
     lacking: list[str] | None = None
     for candidate in candidates:

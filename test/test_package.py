@@ -257,7 +257,7 @@ def test_of_two_metadata_the_one_without_entry_points_goes(
     assert sorted(p.name for p in site.iterdir()) == ["hybrid_features_ros-0.2.0.dist-info", "numpy.egg-info"]
 
 
-@pytest.mark.skipif(sys.version_info[:2] > (3, 12), reason="set-up takes Python 3.10 to 3.12")
+@pytest.mark.skipif(sys.version_info[:2] > (3, 13), reason="set-up takes Python 3.10 to 3.13")
 @pytest.mark.skipif(not sys.platform.startswith("linux") or os.uname().machine != "x86_64", reason="x86-64")
 def test_set_up_without_a_compiler_names_the_packages(tmp_path: Path) -> None:
     result = set_up(str(tmp_path), PYTHON=getattr(sys, "_base_executable", sys.executable))

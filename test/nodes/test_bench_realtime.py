@@ -23,9 +23,7 @@ def test_every_image_is_answered_or_dropped(tmp_path, graph):
     assert report["protocol"]["cores"] == 1 and len(os.sched_getaffinity(0)) >= 1
     assert 0 <= report["dropped_later"] <= report["dropped"]
     used = [report["cpu_ms"][name] for name in ("executor", "features", "odometry")]
-    assert (
-        min(used) >= 0 and sum(used) > 0
-    )  # some need less than the kernel counts
+    assert min(used) >= 0 and sum(used) > 0  # some need less than the kernel counts
     assert report["images"] == report["odometry"] + report["dropped"] and report["odometry"] > 0
     latency = report["latency_ms"]
     assert 0 < latency["median"] <= latency["p95"] <= latency["p99"]
