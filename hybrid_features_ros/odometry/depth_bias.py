@@ -21,21 +21,26 @@ from hybrid_features_ros.odometry.frame import Frame
 from hybrid_features_ros.odometry.pose_optimizer import Observations, linearise
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
+_STEPS = 4  # of iteratively reweighted least squares
+
 
 @dataclass(frozen=True)
 class BiasPrior:
-    """What is believed before any evidence; the shift was chosen on rendered streets and corridors, the
-    others were set once.
+    """What is known before any evidence; shift and curve were chosen on rendered streets and corridors with
+    yawed, pitched and shifted right cameras (the worst row decided), the others were set once.
 
     Attributes:
         shift, curve: standard deviations of ``c0`` and ``c1``, in those of a measured inverse depth.
         new: share of a keyframe's information that is new: noise of depths is met again and again.
+        evidence: Wald statistic, chi-square of two degrees of freedom if depths are right, from which the
+            estimate is used.
         min_points: points that an image must tell of.
     """
 
-    shift: float = 0.05
-    curve: float = 6.0
+    shift: float = 1.0
+    curve: float = 1.0
     new: float = 0.5
+    evidence: float = 16.0
     min_points: int = 50
 
 
@@ -45,19 +50,21 @@ class DepthBias:
     def __init__(self, prior: BiasPrior = BiasPrior()) -> None:
         self._prior = prior
         self._information, self._vector = np.zeros((2, 2)), np.zeros(2)
-        self._is_begun = False
+        self._is_begun = self._is_significant = False  # the latter stays true
         self._used: dict[int, Float64] = {}  # by number of a keyframe's image
 
     @property
     def value(self) -> Float64:
-        """(2,) the best estimate [1/m]; zero before any evidence."""
-        if not self._is_begun:
-            return np.zeros(2)
+        """(2,) what is taken out of depths [1/m]: the best estimate; zero before there is evidence."""
+        return self._estimate if self._is_significant else np.zeros(2)
+
+    @property
+    def _estimate(self) -> Float64:
         return np.asarray(np.linalg.solve(self._information, self._vector))
 
     def corrected(self, frame: Frame) -> Frame:
         """The image with the error of its measured depths taken out."""
-        if not self._is_begun:
+        if not self._is_significant:
             return frame
         inverse_depth = frame.inverse_depth - _shape(frame.rays) @ self.value
         with np.errstate(invalid="ignore"):
@@ -82,7 +89,7 @@ class DepthBias:
         if keyframe.frame is None or keyframe.frame.number not in self._used:
             return
         there = keyframe.frame.inverse_depth[tracked.reference_features]
-        told = tracked.inliers[common] & np.isfinite(there) & (there > 0)
+        told = np.isfinite(there) & (there > 0)
         if told.sum() < self._prior.min_points:
             return
         features, now = tracked.reference_features[told], tracked.matches.feature_idx[common[told]]
@@ -100,19 +107,28 @@ class DepthBias:
         r = r + A * (shape @ self._used[keyframe.frame.number])  # as if nothing had been corrected
         rows = np.concatenate([J, -A[:, None] * shape.T, r[:, None]], axis=1)
         in_front = np.isfinite(r).all(axis=0)
-        N = _normal_matrix(_whitened(rows, A, observations)[:, :, in_front])
+        N = self._normal_matrix(_whitened(rows, A, observations)[:, :, in_front])
         pose, bias = slice(0, 6), slice(6, 8)
         gain = N[bias, pose] @ np.linalg.pinv(N[pose, pose], hermitian=True)
         self._information = self._information + self._prior.new * (N[bias, bias] - gain @ N[pose, bias])
         self._vector = self._vector - self._prior.new * (N[bias, 8] - gain @ N[pose, 8])
+        wald = self._estimate @ self._vector
+        self._is_significant = self._is_significant or bool(wald > self._prior.evidence)
 
-
-def _normal_matrix(rows: Float64) -> Float64:
-    """(9, 9) of whitened Jacobians and residuals (2, 9, M), Cauchy weights included."""
-    errors = (rows[:, -1] ** 2).sum(axis=0)
-    noise = robust_scale(errors)
-    weights = cauchy_weights(errors, noise) / noise**2
-    return np.asarray(((rows * weights) @ rows.transpose(0, 2, 1)).sum(axis=0))
+    def _normal_matrix(self, rows: Float64) -> Float64:
+        """(9, 9) of whitened Jacobians and residuals (2, 9, M), with Cauchy weights of what is left once pose
+        and depths are put right: else what shows the error most would count least.
+        """
+        solution, N = np.array([*np.zeros(6), *self._estimate, 1.0]), np.zeros((9, 9))
+        for _ in range(_STEPS):
+            errors = (np.einsum("kim,i->km", rows, solution) ** 2).sum(axis=0)
+            noise = robust_scale(errors)
+            N = ((rows * (cauchy_weights(errors, noise) / noise**2)) @ rows.transpose(0, 2, 1)).sum(axis=0)
+            H, g = N[:8, :8].copy(), N[:8, 8].copy()
+            H[6:, 6:] += self._information
+            g[6:] -= self._vector
+            solution[:8] = -np.linalg.pinv(H, hermitian=True) @ g
+        return np.asarray(N)
 
 
 def _shape(rays: Float64) -> Float64:
