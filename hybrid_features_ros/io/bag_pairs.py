@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,13 +12,11 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Distortion
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float64
+from hybrid_features_ros.io.bag_source import BagSource
 from hybrid_features_ros.io.bag_topics import ImageTopic
 from hybrid_features_ros.io.calibration import Calibration, CameraInfo
 from hybrid_features_ros.io.rectified import RectifiedSource, rectify
 from hybrid_features_ros.io.source import Choice, Source
-
-if TYPE_CHECKING:
-    from hybrid_features_ros.io.bags import BagSource
 
 
 def pair_of_topics(
