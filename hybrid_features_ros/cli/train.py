@@ -27,7 +27,8 @@ def _descriptor(given: argparse.Namespace) -> None:
         from hybrid_features_ros.training.fusion import FusionConfig
     names = ("handcrafted", "residue", "dimension", "hidden", "channels", "kernels", "strides")
     shape = FusionConfig(**_chosen(given, *names))
-    config = DescriptorTraining(descriptor=shape, **_chosen(given, "steps", "seed"))
+    rest = ("steps", "seed", "views", "scenes", "loss", "start", "learning_rate")
+    config = DescriptorTraining(descriptor=shape, **_chosen(given, *rest))
     pool = given.pool or given.out.parent / "correspondences.npz"
     print(f"best: {train_descriptor(config, given.data, given.val, given.out, pool, given.resume)}")
 
@@ -75,6 +76,19 @@ def _descriptor_options(train: argparse.ArgumentParser) -> None:
     ):
         train.add_argument(f"--{option}", type=int, nargs="+", default=argparse.SUPPRESS, help=text)
     train.add_argument("--hidden", type=positive, default=argparse.SUPPRESS, help="width of the MLP")
+    train.add_argument("--views", type=positive, default=argparse.SUPPRESS, help="pairs to learn from")
+    train.add_argument(
+        "--scenes",
+        type=float,
+        default=argparse.SUPPRESS,
+        metavar="SHARE",
+        help="of the pairs that are rendered, with parallax and occlusion (default 0: all are warps)",
+    )
+    train.add_argument("--loss", choices=("triplet", "softmax"), default=argparse.SUPPRESS)
+    train.add_argument(
+        "--start", default=argparse.SUPPRESS, metavar="CHECKPOINT", help="weights to begin with"
+    )
+    train.add_argument("--learning-rate", type=float, default=argparse.SUPPRESS)
     train.add_argument("--pool", type=Path, help="file of correspondences to share between trainings (npz)")
 
 

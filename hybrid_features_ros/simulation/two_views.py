@@ -38,7 +38,7 @@ def wide_pairs(photographs: Sequence[UInt8], scenes: int, seed: int) -> Iterator
         renderer = Renderer(surfaces, CAMERA)
         for k, apart in enumerate(np.linspace(low, high, PAIRS_PER_SCENE)):
             azimuth, side = rng.uniform(-0.9, 0.9), rng.choice([-1, 1])
-            poses = [_looking(rng, azimuth + side * apart * s) for s in (-0.5, 0.5)]
+            poses = [looking(rng, azimuth + side * apart * s) for s in (-0.5, 0.5)]
             (a, depth), (b, _) = (renderer.render(T) for T in poses)
             yield _pair(f"scene {scene} pair {k}", _exposed(a, rng), _exposed(b, rng), poses, depth)
 
@@ -98,7 +98,7 @@ def _scenes(
 ) -> Iterator[tuple[int, np.random.Generator, list[Surface]]]:
     for scene in range(seed, seed + scenes):
         rng = np.random.default_rng(scene)
-        surfaces = _yard(photographs, rng)
+        surfaces = yard(photographs, rng)
         yield scene, rng, surfaces
 
 
@@ -111,12 +111,12 @@ def _pair(
 
 def _neighbours(rng: np.random.Generator) -> list[Float64]:
     """Two poses as of a camera in the hand: some degrees of roll and some centimetres apart."""
-    T = _looking(rng, rng.uniform(-0.9, 0.9))
+    T = looking(rng, rng.uniform(-0.9, 0.9))
     return [T, T @ se3.exp([*rng.normal(0, 0.04, 3), *np.radians(rng.normal(0, [1.5, 1.5, 10.0]))])]
 
 
-def _looking(rng: np.random.Generator, azimuth: float) -> Float64:
-    """A pose at eye level on an arc of about 3 m, an azimuth [rad] off the front, aimed near the middle."""
+def looking(rng: np.random.Generator, azimuth: float) -> Float64:
+    """A pose (4, 4) at eye level, on an arc of about 3 m at an azimuth [rad], aimed near the middle."""
     distance, height = rng.uniform(2.4, 3.2), rng.uniform(-0.5, 0.5)
     position = np.array([distance * np.sin(azimuth), height, -distance * np.cos(azimuth)])
     forward = np.array([0, 0.2, 0]) + rng.uniform(-0.25, 0.25, 3) - position
@@ -145,8 +145,8 @@ def _digital(image: Float32 | Float64) -> UInt8:
     return np.asarray(np.clip(np.rint(image), 0, 255), dtype=np.uint8)
 
 
-def _yard(photographs: Sequence[UInt8], rng: np.random.Generator) -> list[Surface]:
-    """Boxes that stand in front of each other on a square between five walls, papered with photographs."""
+def yard(photographs: Sequence[UInt8], rng: np.random.Generator) -> list[Surface]:
+    """Boxes in front of each other on a square between five walls, papered with photographs (H, W, 3) BGR."""
     side = 2 * _WALLS
     ground = papered(side, side, photographs, rng)
     surfaces = [Surface.make([-_WALLS, _FLOOR, _WALLS], [side, 0, 0], [0, 0, -side], ground)]

@@ -2,29 +2,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train the hybrid descriptor at the finished detector's keypoints.
 
-Of a batch of corresponding patches every descriptor shall be nearer to its partner than to any other of the
-batch (hardest in batch: Mishchuk et al., "Working hard to know your neighbor's margins", 2017):
+Two losses. *Triplets* (hardest in batch: Mishchuk et al., "Working hard to know your neighbor's margins",
+2017): of a batch of corresponding patches every descriptor shall be nearer to its partner than to any other,
 
     loss = mean over pairs of max(0, MARGIN + |a_i - b_i| - min over j != i of (|a_i - b_j|, |a_j - b_i|)).
 
 A batch takes many places of few images, since neighbours in one image are what matching confuses; others
-within ``NEAR`` px of a place are no negatives of it. The handcrafted half takes part from the first step, so
-that the residue learns what it lacks.
+within ``NEAR`` px of a place are no negatives of it. *Softmax* (van den Oord et al., "Representation learning
+with contrastive predictive coding", 2018), both ways in each pair of views, with S = a b^T / TEMPERATURE:
+
+    loss = mean over places i of (log sum_j exp(S_ij) + log sum_j exp(S_ji)) / 2 - S_ii.
+
+Its sums take in keypoints without a partner, since what the other view does not show is confused, too. The
+handcrafted half takes part from the first step, so that the residue learns what it lacks.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import relu
+from torch.nn.functional import cross_entropy, relu
 from tqdm import tqdm
 
-from hybrid_features_ros.training.correspondences import Correspondences, gather
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.training.correspondences import Batch, Correspondences, gather
+from hybrid_features_ros.training.export import load
 from hybrid_features_ros.training.fusion import FusionConfig, HybridDescriptor, handcrafted
 from hybrid_features_ros.training.pairs import Photographs
 from hybrid_features_ros.training.run import Run
@@ -32,6 +40,8 @@ from hybrid_features_ros.training.validation import MatchingValidation
 
 MARGIN = 1.0
 NEAR = 8.0  # [px]
+LOSSES = ("triplet", "softmax")
+TEMPERATURE = 0.08  # cosines that differ by so much differ by e in their odds
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,9 @@ class DescriptorTraining:
     Attributes:
         descriptor: its shape.
         views: pairs of views that correspondences are gathered from.
+        scenes: share of them from rendered scenes, with parallax and occlusion; the others are warps.
+        loss: one of ``LOSSES``.
+        start: checkpoint of a descriptor of the same shape to begin with; "" = random weights.
         steps: of gradient descent; learning rate falls to zero along a half cosine.
         pairs, each: a batch holds up to ``each`` places of ``pairs`` pairs of views.
         learning_rate, weight_decay: of AdamW.
@@ -48,6 +61,9 @@ class DescriptorTraining:
 
     descriptor: FusionConfig = field(default_factory=FusionConfig)
     views: int = 1200
+    scenes: float = 0.0
+    loss: str = "triplet"
+    start: str = ""
     steps: int = 3000
     pairs: int = 8
     each: int = 64
@@ -70,7 +86,7 @@ def train_descriptor(
     """
     photographs = Photographs.under(data)
     torch.manual_seed(config.seed)
-    model = HybridDescriptor(config.descriptor)
+    model = begun(config)
     optimiser = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad],
         lr=config.learning_rate,
@@ -80,14 +96,16 @@ def train_descriptor(
     validation = MatchingValidation(val)
     if run.step == 0:
         _validate(run, model, validation, math.nan)
-    places = run.first(lambda: gather(photographs, config.views, config.seed, pool))
+    places = run.first(lambda: gather(photographs, config.views, config.scenes, config.seed, pool))
     bar = tqdm(total=config.steps, initial=run.step, unit="step", disable=None)
     while run.step < config.steps:
         rng = np.random.default_rng(run.seed())
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * run.step / config.steps))
         model.train()
-        loss = batch_loss(model, places, places.batch(config.pairs, config.each, rng))
+        alone = config.each if config.loss == "softmax" else 0
+        batch = places.batch(config.pairs, config.each, alone, rng)
+        loss = batch_loss(model, places, batch, config.loss)
         run.descend(loss)
         bar.update()
         if run.step % config.validate_every == 0 or run.step == config.steps:
@@ -95,19 +113,44 @@ def train_descriptor(
     return out / "best.pt"
 
 
-def batch_loss(model: HybridDescriptor, places: Correspondences, rows: np.ndarray) -> Tensor:
-    """Hardest-in-batch triplet loss of some correspondences."""
-    patches = places.patches[rows].astype(np.float32)
-    both = patches.transpose(1, 0, 2, 3).reshape(-1, *patches.shape[2:])
-    descriptors = model(torch.from_numpy(both[:, None]), torch.from_numpy(handcrafted(model.config, both)))
-    a, b = descriptors.chunk(2)
+def begun(config: DescriptorTraining) -> HybridDescriptor:
+    """The network at the first step.
+
+    Raises:
+        InputError: ``config.start`` is no checkpoint of a descriptor of this shape.
+    """
+    model = HybridDescriptor(config.descriptor)
+    if config.start:
+        trained = load(Path(config.start))
+        if not isinstance(trained, HybridDescriptor) or trained.config != config.descriptor:
+            raise InputError(f"{config.start}: no descriptor of this shape; give its options, too")
+        model.load_state_dict(trained.state_dict())
+    return model
+
+
+def batch_loss(model: HybridDescriptor, places: Correspondences, batch: Sequence[Batch], loss: str) -> Tensor:
+    """One of ``LOSSES`` over some pairs of views."""
+    parts = []
+    for two in batch:
+        of = places.patches[two.places]
+        parts += [of[:, 0], places.alone[two.alone_a], of[:, 1], places.alone[two.alone_b]]
+    patches = np.concatenate(parts).astype(np.float32)
+    given = torch.from_numpy(handcrafted(model.config, patches))
+    descriptors = model(torch.from_numpy(patches[:, None]), given)
+    sizes = [n for t in batch for n in (len(t.places) + len(t.alone_a), len(t.places) + len(t.alone_b))]
+    views, known = torch.split(descriptors, sizes), [len(t.places) for t in batch]
+    if loss == "softmax":
+        losses = [dual_softmax(a, b, n) for a, b, n in zip(views[::2], views[1::2], known, strict=True)]
+        return torch.stack(losses).mean()
+    a, b = (torch.cat([v[:n] for v, n in zip(views[side::2], known, strict=True)]) for side in (0, 1))
+    rows = np.concatenate([t.places for t in batch])
     points, pair = torch.from_numpy(places.points[rows]), torch.from_numpy(places.pair[rows])
     alike = (pair[:, None] == pair[None]) & (torch.cdist(points, points) < NEAR)
     return hardest_triplet(a, b, alike)
 
 
 def hardest_triplet(a: Tensor, b: Tensor, alike: Tensor) -> Tensor:
-    """The loss of the module's docstring.
+    """The loss of triplets of the module's docstring.
 
     Args:
         a, b: (N, D) unit descriptors of the two views.
@@ -118,6 +161,19 @@ def hardest_triplet(a: Tensor, b: Tensor, alike: Tensor) -> Tensor:
     negatives = distance.masked_fill(alike, math.inf)
     hardest = torch.minimum(negatives.min(dim=1).values, negatives.min(dim=0).values)
     return relu(MARGIN + positive - hardest).mean()
+
+
+def dual_softmax(a: Tensor, b: Tensor, places: int) -> Tensor:
+    """The softmax loss of the module's docstring.
+
+    Args:
+        a, b: (N, D) and (M, D) unit descriptors of the two views.
+        places: the first so many rows of both are partners of each other, the others have none.
+    """
+    similarity = a @ b.T / TEMPERATURE
+    partner = torch.arange(places, device=a.device)
+    forth = cross_entropy(similarity[:places], partner)
+    return (forth + cross_entropy(similarity[:, :places].T, partner)) / 2
 
 
 def _validate(run: Run, model: HybridDescriptor, validation: MatchingValidation, loss: float) -> None:

@@ -12,14 +12,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_features_ros.benchmarks.homography import transfer
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float32, Float64, UInt8
+from hybrid_features_ros.simulation.scene import PHOTOGRAPHS
 
 # Aerial photographs that repeat themselves: together at most this share of the draws.
 SELF_SIMILAR, SELF_SIMILAR_SHARE = ("odm_seneca", "odm_copr", "drone_brighton"), 0.1
 HARD = 0.5  # share of the pairs that differ by more than a turn
 _TRIES, _LEAST_CONTRAST = 5, 12.0
-EVALUATION_ONLY = ("graf1", "graf3")  # part of a test set, though a package of photographs ships them
+# Part of a test set, though packages of photographs ship them: of Oxford's, and what papers the test scenes.
+EVALUATION_ONLY = ("graf1", "graf3", *(Path(n).stem for names in PHOTOGRAPHS.values() for n in names))
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class Pair:
     a: UInt8
     b: UInt8
     H_b_a: Float64
+
+    def transfer(self, pixels: Float64) -> Float64:
+        """Where pixels (N, 2) of a are in b."""
+        return transfer(self.H_b_a, pixels)
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,11 @@ class Photographs:
         """
         kinds = (".jpg", ".jpeg", ".png", ".webp")
         found = sorted(folder.rglob("*")) if folder.is_dir() else []
-        paths = [p for p in found if p.suffix.lower() in kinds and p.stem not in EVALUATION_ONLY]
+        paths = [
+            p
+            for p in found
+            if p.suffix.lower() in kinds and p.stem.rpartition("__")[2] not in EVALUATION_ONLY
+        ]
         if not paths:
             raise InputError(f"{folder}: no photographs ({', '.join(kinds)}) under this folder")
         alike = np.array([any(name in p.parts for name in SELF_SIMILAR) for p in paths])
@@ -57,10 +68,10 @@ class Photographs:
             weights[alike] = min(1.0, share * (~alike).sum() / alike.sum())
         return Photographs(tuple(paths), tuple(weights / weights.sum()))
 
-    def draw(self, rng: np.random.Generator) -> UInt8:
-        """One photograph (H, W) in grey."""
+    def draw(self, rng: np.random.Generator, colour: bool = False) -> UInt8:
+        """One photograph (H, W) in grey, or (H, W, 3) BGR."""
         path = self.paths[rng.choice(len(self.paths), p=self.weights)]
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
         if image is None:
             raise InputError(f"{path}: not an image that OpenCV reads; delete it from the training folder")
         return np.asarray(image, dtype=np.uint8)
@@ -86,7 +97,7 @@ def make_pair(photo: UInt8, side: int, rng: np.random.Generator) -> Pair:
         place = centre + rng.normal(0, 0.04 * side / scale, 2)
         M = _view(place, scale, turn, side, bend if hard else 0.0, rng)
         clear = _render(photo, M, side, scale)
-        views.append((_disturbed(clear, rng) if hard else _noisy(clear, rng.uniform(0.5, 4), rng), M))
+        views.append((disturbed(clear, rng) if hard else noisy(clear, rng.uniform(0.5, 4), rng), M))
     (a, A), (b, B) = views
     return Pair(a, b, B @ np.linalg.inv(A))
 
@@ -139,13 +150,13 @@ def _render(photo: UInt8, M: Float64, side: int, scale: float) -> Float32:
     return np.asarray(image, dtype=np.float32)
 
 
-def _disturbed(image: Float32, rng: np.random.Generator) -> UInt8:
-    """Other light, out of focus or moved, and noise."""
+def disturbed(image: Float32, rng: np.random.Generator) -> UInt8:
+    """An image (H, W) of grey values in other light, out of focus or moved, and with noise."""
     image = _blurred(image, rng)
     gain, offset, gamma = np.exp(rng.normal(0, 0.25)), rng.normal(0, 12), np.exp(rng.normal(0, 0.2))
     lit = 255 * (np.clip(image, 0, 255) / 255) ** np.float32(gamma)
-    noisy = _noisy((lit - 128) * gain + 128 + offset, rng.uniform(0.5, 5), rng)
-    return _compressed(noisy, int(rng.integers(10, 90))) if rng.random() < 0.3 else noisy
+    taken = noisy((lit - 128) * gain + 128 + offset, rng.uniform(0.5, 5), rng)
+    return _compressed(taken, int(rng.integers(10, 90))) if rng.random() < 0.3 else taken
 
 
 def _compressed(image: UInt8, quality: int) -> UInt8:
@@ -153,7 +164,8 @@ def _compressed(image: UInt8, quality: int) -> UInt8:
     return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
 
 
-def _noisy(image: NDArray[Any], sigma: float, rng: np.random.Generator) -> UInt8:
+def noisy(image: NDArray[Any], sigma: float, rng: np.random.Generator) -> UInt8:
+    """Grey values (H, W) with noise of ``sigma``, as a camera's bytes."""
     return np.clip(np.rint(image + rng.normal(0, sigma, image.shape)), 0, 255).astype(np.uint8)
 
 

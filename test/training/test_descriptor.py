@@ -20,11 +20,20 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features.onnx import OnnxNetwork
 from hybrid_features_ros.features.strek import StrekDetector
 from hybrid_features_ros.training.correspondences import Correspondences, corresponding, describable, gather
-from hybrid_features_ros.training.descriptor import DescriptorTraining, hardest_triplet, train_descriptor
+from hybrid_features_ros.training.descriptor import (
+    LOSSES,
+    TEMPERATURE,
+    DescriptorTraining,
+    begun,
+    dual_softmax,
+    hardest_triplet,
+    train_descriptor,
+)
 from hybrid_features_ros.training.export import export, load
 from hybrid_features_ros.training.fusion import FusionConfig, HybridDescriptor, handcrafted
 from hybrid_features_ros.training.pairs import Photographs, local_scale, local_turn, make_pair
 from hybrid_features_ros.training.run import Run
+from hybrid_features_ros.training.scenes import photographed, scene_pairs
 
 pytestmark = pytest.mark.slow
 
@@ -62,25 +71,78 @@ def test_corresponding_keypoints_show_the_same_place(photos):
     assert np.median(alike) > 0.9
 
 
+@pytest.fixture(scope="module")
+def scene(photos):
+    """Views of a rendered yard."""
+    rng = np.random.default_rng(2)
+    papers = [Photographs.under(photos).draw(rng, colour=True)]
+    return scene_pairs(papers, 4, rng)
+
+
+def test_places_of_a_scene_are_the_same_surface_seen_from_both_sides(scene):
+    for pair in scene:
+        grid = np.stack([axis.ravel() for axis in np.mgrid[8:632:24, 8:472:24]], axis=1).astype(float)
+        there = pair.transfer(grid)
+        seen = np.isfinite(there[:, 0])
+        if seen.sum() < 20:
+            continue
+        back = replace(
+            pair, depth_a=pair.depth_b, depth_b=pair.depth_a, camera_a=pair.camera_b,
+            camera_b=pair.camera_a, T_b_a=np.linalg.inv(pair.T_b_a),
+        ).transfer(there[seen])  # fmt: skip
+        off = np.linalg.norm(back - grid[seen], axis=1)
+        assert np.nanmedian(off) < 0.5  # by the depth of the nearest pixel
+        assert np.isfinite(off).mean() > 0.8
+
+
+def test_a_hidden_place_has_no_partner(scene):
+    pair = scene[0]
+    wall = replace(pair, depth_b=np.full_like(pair.depth_b, 0.1))  # a wall in front of the second camera
+    grid = np.stack([axis.ravel() for axis in np.mgrid[8:632:24, 8:472:24]], axis=1).astype(float)
+    assert np.isnan(wall.transfer(grid)).all()
+
+
+def test_a_light_of_its_own_changes_an_image_and_keeps_its_shape():
+    image = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    rng = np.random.default_rng(1)
+    plain, lit = (photographed(image, light, rng) for light in (False, True))
+    assert plain.shape == lit.shape == (60, 80) and plain.dtype == lit.dtype == np.uint8
+    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).ravel()
+    assert np.corrcoef(plain.ravel(), gray)[0, 1] > 0.95 > np.corrcoef(lit.ravel(), gray)[0, 1]
+
+
+def test_what_papers_the_test_scenes_is_not_trained_on(tmp_path):
+    for name in ("usr__data__astronaut.jpg", "graf1.png", "mine.jpg"):
+        (tmp_path / name).touch()
+    assert [p.name for p in Photographs.under(tmp_path).paths] == ["mine.jpg"]
+
+
 def test_a_pool_is_made_once_and_only_for_what_made_it(photos, tmp_path):
     file = tmp_path / "pool.npz"
-    pool = gather(Photographs.under(photos), 2, 0, file)
+    pool = gather(Photographs.under(photos), 4, 0.5, 0, file)
     made = file.stat().st_mtime_ns
-    again = gather(Photographs.under(photos), 2, 0, file)
+    again = gather(Photographs.under(photos), 4, 0.5, 0, file)
     assert file.stat().st_mtime_ns == made and np.array_equal(pool.patches, again.patches)
-    with pytest.raises(InputError, match="holds 2 pairs"):
-        gather(Photographs.under(photos), 3, 0, file)
+    assert set(pool.alone_view // 2) == set(pool.pair) and pool.pair.max() >= 2  # of both kinds
+    with pytest.raises(InputError, match="holds 4 pairs"):
+        gather(Photographs.under(photos), 3, 0.5, 0, file)
 
 
-def test_a_batch_takes_many_places_of_few_pairs():
+def test_a_batch_takes_many_places_of_few_pairs_and_what_is_alone_in_them():
     pair = np.repeat(np.arange(10), 20).astype(np.int32)
-    pool = Correspondences(np.zeros((200, 2, 1, 1), np.float16), np.zeros((200, 2), np.float32), pair)
-    rows = pool.batch(3, 5, np.random.default_rng(0))
-    assert len(set(rows)) == 15
-    assert sorted(np.unique(pair[rows], return_counts=True)[1]) == [5, 5, 5]
+    alone = np.repeat(np.arange(20), 6).astype(np.int32)
+    patches, points = np.zeros((200, 2, 1, 1), np.float16), np.zeros((200, 2), np.float32)
+    pool = Correspondences(patches, points, pair, np.zeros((120, 1, 1), np.float16), alone)
+    batch = pool.batch(3, 5, 4, np.random.default_rng(0))
+    assert len(batch) == 3
+    for two in batch:
+        number = pair[two.places[0]]
+        assert len(set(two.places)) == 5 and (pair[two.places] == number).all()
+        assert len(two.alone_a) == len(two.alone_b) == 4
+        assert (alone[two.alone_a] == 2 * number).all() and (alone[two.alone_b] == 2 * number + 1).all()
 
 
-def test_the_loss_is_that_of_its_formula():
+def test_the_loss_of_triplets_is_that_of_its_formula():
     a = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     b = torch.tensor([[0.8, 0.6], [0.0, 1.0]])
     positive = np.array([np.sqrt(0.4), 0.0])
@@ -89,6 +151,27 @@ def test_the_loss_is_that_of_its_formula():
     found = hardest_triplet(a, b, torch.eye(2, dtype=torch.bool))
     assert float(found) == pytest.approx(expected, abs=2e-3)
     assert float(hardest_triplet(a, b, torch.ones(2, 2, dtype=torch.bool))) == 0  # no negatives left
+
+
+def test_the_softmax_loss_is_that_of_its_formula():
+    a = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+    b = torch.tensor([[0.8, 0.6], [0.0, 1.0]])
+    s = (a @ b.T).numpy() / TEMPERATURE
+    forth = [np.log(np.exp(s[i]).sum()) - s[i, i] for i in range(2)]
+    back = [np.log(np.exp(s[:, i]).sum()) - s[i, i] for i in range(2)]
+    assert float(dual_softmax(a, b, 2)) == pytest.approx(np.mean(forth + back), rel=1e-5)
+    assert float(dual_softmax(a[:2], b, 2)) < float(dual_softmax(a, b, 2))  # one more to be confused with
+
+
+def test_a_training_begins_with_the_checkpoint_that_it_is_given(tmp_path):
+    torch.manual_seed(1)
+    model = HybridDescriptor(SMALL.descriptor)
+    torch.save({"config": asdict(SMALL), "model": model.state_dict()}, tmp_path / "first.pt")
+    start = str(tmp_path / "first.pt")
+    begin = begun(replace(SMALL, start=start)).state_dict()
+    assert all(torch.equal(begin[k], v) for k, v in model.state_dict().items())
+    with pytest.raises(InputError, match="of this shape"):
+        begun(replace(SMALL, start=start, descriptor=FusionConfig(dimension=32)))
 
 
 @pytest.mark.parametrize("residue", ["trained", "frozen", "none"])
@@ -118,9 +201,11 @@ def test_light_does_not_matter():
     assert torch.allclose(first, second, atol=1e-3)
 
 
-def test_resumes_to_the_bit(photos, tmp_path, monkeypatch):
+@pytest.mark.parametrize("loss", LOSSES)
+def test_resumes_to_the_bit(photos, tmp_path, monkeypatch, loss):
     whole, cut, pool = tmp_path / "whole", tmp_path / "cut", tmp_path / "pool.npz"
-    train_descriptor(SMALL, photos, photos, whole, pool)
+    config = replace(SMALL, loss=loss)
+    train_descriptor(config, photos, photos, whole, pool)
 
     class Cut(Exception):
         pass
@@ -133,9 +218,9 @@ def test_resumes_to_the_bit(photos, tmp_path, monkeypatch):
     keep = Run.keep
     monkeypatch.setattr(Run, "keep", stop)
     with pytest.raises(Cut):
-        train_descriptor(SMALL, photos, photos, cut, pool)
+        train_descriptor(config, photos, photos, cut, pool)
     monkeypatch.undo()
-    train_descriptor(SMALL, photos, photos, cut, pool, resume=True)
+    train_descriptor(config, photos, photos, cut, pool, resume=True)
     a, b = weights(whole), weights(cut)
     assert all(torch.equal(a[k], b[k]) for k in a)
     frozen = HybridDescriptor(SMALL.descriptor).state_dict()
@@ -198,11 +283,12 @@ def test_the_command_line_changes_what_it_names_and_nothing_else(photos, tmp_pat
     run.step = 1
     run.keep(0.0)
     pool = tmp_path / "pool.npz"
-    gathered = gather(Photographs.under(photos), 1, config.seed, pool)
-    np.savez(
-        pool, patches=gathered.patches, points=gathered.points, pair=gathered.pair,
-        made_of=np.array(f"{config.views} pairs, seed {config.seed}, 1 photographs"),
-    )  # fmt: skip
+    gather(Photographs.under(photos), 1, 0.0, config.seed, pool)
+    with np.load(pool) as made:
+        arrays = dict(made)
+    rendered = f"{config.scenes:g} rendered"
+    arrays["made_of"] = np.array(f"{config.views} pairs, {rendered}, seed {config.seed}, 1 photographs")
+    np.savez(pool, **arrays)
     options = ["--pool", str(pool), "--resume", "--steps", "1"]
     main([*given, *options, "--dimension", "32"])
     with pytest.raises(SystemExit, match="another descriptor"):

@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Pairs of views with parallax, occlusion and a change of light: rendered yards papered with photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from hybrid_features_ros.core import se3
+from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.types import Float32, Float64, UInt8
+from hybrid_features_ros.simulation.roll import rotation_about_z
+from hybrid_features_ros.simulation.scene import Renderer, Surface
+from hybrid_features_ros.simulation.two_views import CAMERA, looking, yard
+from hybrid_features_ros.training.pairs import disturbed, noisy
+
+APART_DEG = (3.0, 60.0)  # between the directions in which the two views are taken
+ZOOM = 2.0**0.8  # most ratio of the two focal lengths
+ROLLED, LIT = 0.7, 0.6  # shares of pairs whose second camera is rolled, and that differ in their light
+_HIDDEN = 0.05  # a place is hidden where the second view's depth is less than its own by this share
+
+
+@dataclass(frozen=True, eq=False)
+class ScenePair:
+    """Grey images (H, W) uint8, their depths (H, W) [m], cameras, and the motion between them."""
+
+    a: UInt8
+    b: UInt8
+    depth_a: Float32
+    depth_b: Float32
+    camera_a: Camera
+    camera_b: Camera
+    T_b_a: Float64
+
+    def transfer(self, pixels: Float64) -> Float64:
+        """Where pixels (N, 2) of a are in b; NaN where the depth is unknown or another surface hides them."""
+        z = _depth_at(self.depth_a, pixels)
+        points = np.column_stack([self.camera_a.normalise(pixels), np.ones(len(pixels))]) * z[:, None]
+        points = points @ self.T_b_a[:3, :3].T + self.T_b_a[:3, 3]
+        there = self.camera_b.project(points)
+        size = np.array([self.camera_b.width, self.camera_b.height])
+        with np.errstate(invalid="ignore"):
+            inside = (points[:, 2] > 0) & ((there >= 0) & (there <= size - 1)).all(axis=1)
+        seen = np.full(len(pixels), np.nan)
+        seen[inside] = _depth_at(self.depth_b, there[inside])
+        with np.errstate(invalid="ignore"):
+            visible = inside & (points[:, 2] <= (1 + _HIDDEN) * seen)
+        return np.where(visible[:, None], there, np.nan)
+
+
+def scene_pairs(photographs: Sequence[UInt8], pairs: int, rng: np.random.Generator) -> list[ScenePair]:
+    """Pairs of views of one yard.
+
+    Args:
+        photographs: (H, W, 3) BGR, of its surfaces.
+    """
+    surfaces = yard(photographs, rng)
+    return [_pair(surfaces, rng) for _ in range(pairs)]
+
+
+def _pair(surfaces: Sequence[Surface], rng: np.random.Generator) -> ScenePair:
+    apart = np.radians(rng.uniform(*APART_DEG)) * rng.choice([-1, 1])
+    azimuth = rng.uniform(-0.9, 0.9)
+    T_a, T_b = looking(rng, azimuth - apart / 2), looking(rng, azimuth + apart / 2)
+    if rng.random() < ROLLED:
+        T_b = T_b @ se3.make(rotation_about_z(rng.uniform(-np.pi, np.pi)), np.zeros(3))
+    zoom = ZOOM ** rng.uniform(-0.5, 0.5)
+    near, far = (replace(CAMERA, fx=CAMERA.fx * f, fy=CAMERA.fy * f) for f in (zoom, 1 / zoom))
+    (a, depth_a), (b, depth_b) = Renderer(surfaces, near).render(T_a), Renderer(surfaces, far).render(T_b)
+    lit = rng.random() < LIT
+    a, b = (photographed(image, lit, rng) for image in (a, b))
+    return ScenePair(a, b, depth_a, depth_b, near, far, se3.inverse(T_b) @ T_a)
+
+
+def photographed(image: UInt8, lit: bool, rng: np.random.Generator) -> UInt8:
+    """What a camera makes of an image (H, W, 3) BGR, in grey: with noise only, or in a light of its own.
+
+    That light has colours, a slowly varying strength and half of the time a shadow; exposure, sharpness and
+    compression differ, too.
+    """
+    if not lit:
+        gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        return noisy(gray * np.float32(rng.uniform(0.8, 1.2)), rng.uniform(0.5, 4), rng)
+    mixing = rng.dirichlet([1.5, 4.0, 2.5]).astype(np.float32)
+    gray = cv2.transform(image.astype(np.float32), mixing[None])
+    small = rng.normal(0, 0.25, (4, 5)).astype(np.float32)
+    strength = np.exp(cv2.resize(small, gray.shape[::-1], interpolation=cv2.INTER_CUBIC))
+    if rng.random() < 0.5:
+        strength *= _shadow(gray.shape, rng)
+    return disturbed(np.asarray(gray * strength, dtype=np.float32), rng)
+
+
+def _shadow(shape: tuple[int, ...], rng: np.random.Generator) -> Float32:
+    """(H, W) of 1, and less within a triangle with soft edges."""
+    corners = rng.uniform(-0.3, 1.3, (3, 2)) * shape[::-1]
+    mask = np.ones(shape, np.float32)
+    cv2.fillPoly(mask, [corners.astype(np.int32)], float(rng.uniform(0.3, 0.7)))
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), rng.uniform(1.0, 6.0)), dtype=np.float32)
+
+
+def _depth_at(depth: Float32, pixels: Float64) -> Float64:
+    """Depth (N,) of the nearest pixels [m]."""
+    column, row = np.rint(pixels).astype(int).clip(0, np.array(depth.shape[::-1]) - 1).T
+    return np.asarray(depth[row, column], dtype=np.float64)
