@@ -211,9 +211,16 @@ class TrackingConfig(_Checked):
         high=1.0,
     )
     calibration_error: float = option(
-        0.003,
-        "Covariance: relative error of lengths where depths are measured, by what focal length and baseline "
-        "are off.",
+        0.005,
+        "Covariance: relative error of focal length and baseline: of the rotation since the start, and of "
+        "lengths where depths are measured.",
+        low=0.0,
+        high=1.0,
+    )
+    readout_s: float = option(
+        0.03,
+        "Covariance: time from the first to the last row of a rolling shutter; half of it is how far the "
+        "time of a row lies from the stamp; 0 = global shutter with exact stamps [s].",
         low=0.0,
         high=1.0,
     )

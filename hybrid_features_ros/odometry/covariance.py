@@ -10,7 +10,8 @@ image (Sola et al., eq. 55), of
 * that of the motion since then, from the information of the landmarks, times the scatter of the
   residuals, a factor for what triangulated landmarks err in common, and what noise of depths adds in a
   single image;
-* an error of all lengths in common: calibration, or, for one camera, a scale that nobody knows;
+* an error of all rotations and lengths in common: calibration, a rolling shutter, or, for one camera, a
+  scale that nobody knows;
 * what nothing measured: a position that was held, the time without any estimate, an offset that the
   published pose has yet to follow.
 """
@@ -80,6 +81,7 @@ class CovarianceModel:
         origin: (3,) where the map began.
         estimate: (6, 6) of the newest pose, without what is unknown of the scale since the start.
         start_error: relative standard deviation of translations since one camera alone began the map.
+        depth_error: standard deviation of what all measured inverse depths err in common [1/m].
         scale_sigma: relative standard deviation of lengths where another source than depth makes the scale
             metric; None where depth does.
     """
@@ -95,7 +97,8 @@ class CovarianceModel:
         self.scale = Scale.UNKNOWN
         self.median_inverse_depth = 1 / config.assumed_depth
         self.origin, self.estimate = pose[:3, 3], covariance
-        self.start_error = 0.0
+        self._start_rotation = pose[:3, :3]
+        self.start_error = self.depth_error = 0.0
         self.scale_sigma: float | None = None
         self._shared = 0.0  # error that the newest image's residuals show beyond the noise of keypoints [rad]
 
@@ -183,14 +186,26 @@ class CovarianceModel:
         C = self.add_rotation_translation_ambiguity(covariance)
         return self.add_unknown_scale(C, _translation_in_b(T_a_b))
 
-    def covariance_since_start(self, T: Float64) -> Float64:
-        """(6, 6) of the estimate at ``T`` (4, 4), all that is unknown included."""
+    def covariance_since_start(self, T: Float64, velocity: Float64) -> Float64:
+        """(6, 6) of the estimate at ``T`` (4, 4), all that is unknown included.
+
+        Args:
+            velocity: (6,) in the camera's axes [m/s, rad/s].
+        """
         since = T[:3, :3].T @ (T[:3, 3] - self.origin)
         C = self.add_unknown_scale(self.add_rotation_translation_ambiguity(self.estimate), since)
-        C = C + self._isotropic(self._errors.shared_error * self._shared)
+        C = C + self._isotropic(self._errors.shared_error * self._shared) + self._sensor_error(T, velocity)
         return C + self._isotropic(
             self.start_error * float(np.linalg.norm(since)) * self.median_inverse_depth
         )
+
+    def _sensor_error(self, T: Float64, velocity: Float64) -> Float64:
+        """(6, 6) of the motion within half of a rolling shutter's readout, and of the rotation since the
+        start by a wrong focal length: errors that residuals hardly show, along any axis.
+        """
+        step, turn = (0.5 * self._config.readout_s * float(np.linalg.norm(v)) for v in np.split(velocity, 2))
+        since = self._config.calibration_error * se3.rotation_angle(self._start_rotation.T @ T[:3, :3])
+        return np.diag([step**2] * 3 + [turn**2 + since**2] * 3)
 
     def _isotropic(self, angle: float) -> Float64:
         """(6, 6) of a rotation by an angle [rad], and of a step by it times the scene's depth."""
@@ -226,7 +241,9 @@ class CovarianceModel:
         if self.scale is not Scale.METRIC:
             return unknown
         if self.scale_sigma is None:
-            return self._config.calibration_error
+            return float(
+                np.hypot(self._config.calibration_error, self.depth_error / self.median_inverse_depth)
+            )
         return min(unknown, self.scale_sigma)
 
     def add_rotation_translation_ambiguity(self, C: Float64) -> Float64:

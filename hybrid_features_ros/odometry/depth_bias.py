@@ -59,6 +59,14 @@ class DepthBias:
         return self._estimate if self._is_significant else np.zeros(2)
 
     @property
+    def shift_sigma(self) -> float:
+        """Standard deviation [1/m] of what ``c0`` still errs; 0 without measured depths."""
+        if not self._is_begun:
+            return 0.0
+        unused = 0.0 if self._is_significant else float(self._estimate[0])
+        return float(np.hypot(np.sqrt(np.linalg.inv(self._information)[0, 0]), unused))
+
+    @property
     def _estimate(self) -> Float64:
         return np.asarray(np.linalg.solve(self._information, self._vector))
 

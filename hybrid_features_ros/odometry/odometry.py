@@ -295,10 +295,12 @@ class Odometry:
         self._motion.update(frame.stamp, tracked, is_moving=last.state is not State.LOST)
         velocity = self._covariance.velocity_covariance(tracked, seconds, self._motion.velocity)
         self._covariance.update_scene_depth(tracked)
+        self._covariance.depth_error = self._mapper.depth_bias.shift_sigma
         self._covariance.update(tracked, self._covariance.pose_covariance(tracked, self._motion.held_s))
         if tracked.weakness:
             self._covariance.add_doubt(seconds)
-        covariance = self._covariance.covariance_since_start(self._motion.pose) + self._smoother.covariance
+        covariance = self._covariance.covariance_since_start(self._motion.pose, self._motion.velocity)
+        covariance = covariance + self._smoother.covariance
         return self._result(frame, tracked, covariance, velocity)
 
     def _dead_reckon(self, frame: Frame, prior: MotionPrior | None, last: OdometryResult) -> OdometryResult:

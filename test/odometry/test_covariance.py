@@ -5,8 +5,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from synthetic import CAMERA, World
 
+from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import TrackingConfig
 from hybrid_features_ros.core.types import MotionModel
 from hybrid_features_ros.odometry.covariance import CovarianceModel, ErrorModel
@@ -50,10 +52,22 @@ def test_residuals_beyond_the_noise_of_keypoints_are_an_error_that_all_landmarks
     for image in (tracked, quiet, loud):
         model = CovarianceModel(TrackingConfig(), np.eye(4), np.zeros((6, 6)))
         model.update(image, C)
-        sigmas.append(np.sqrt(np.diag(model.covariance_since_start(np.eye(4)))))
+        sigmas.append(np.sqrt(np.diag(model.covariance_since_start(np.eye(4), np.zeros(6)))))
     assert np.allclose(sigmas[0], sigmas[1])
     angle = np.median(tracked.matches.observations.sigmas) * np.sqrt(3.0 / 1.3863 - 0.49)
     errors = ErrorModel()
     expected = np.hypot(errors.shared_error, errors.shared_drift) * angle
     assert np.allclose(sigmas[2][5], np.hypot(sigmas[1][5], expected), rtol=0.02)
     assert sigmas[2][0] > expected / model.median_inverse_depth
+
+
+def test_motion_within_the_readout_and_net_rotation_err_in_common():
+    config = TrackingConfig(readout_s=0.02, calibration_error=0.01)
+    model, still = CovarianceModel(config, np.eye(4), np.zeros((6, 6))), np.zeros(6)
+    moving, turned = np.array([0, 0, 10.0, 0, 2.0, 0]), se3.exp([0, 0, 0, 0, 0, 1.0])
+    base, fast, far = (
+        model.covariance_since_start(T, v).diagonal()
+        for T, v in ((np.eye(4), still), (np.eye(4), moving), (turned, still))
+    )
+    assert fast - base == pytest.approx([0.1**2] * 3 + [0.02**2] * 3)
+    assert far - base == pytest.approx([0.0] * 3 + [0.01**2] * 3, abs=1e-12)

@@ -76,6 +76,13 @@ def test_depths_without_an_error_are_left_as_they_are():
     assert not estimate.value.any() and estimate.corrected(frame) is frame
 
 
+def test_what_the_shift_still_errs_shrinks_with_evidence():
+    bias = np.array([0.004, -0.03])
+    prior, little, much = DepthBias(), learnt(bias, MOTIONS[:1]), learnt(bias, MOTIONS)
+    assert prior.shift_sigma == 0, "nothing is measured"
+    assert NOISE > little.shift_sigma > 2 * much.shift_sigma > 0
+
+
 def test_the_prior_needs_evidence():
     bias = np.array([0.004, 0.0])
     estimate = DepthBias(BiasPrior(shift=0.01))
