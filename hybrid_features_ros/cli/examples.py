@@ -7,7 +7,7 @@ from __future__ import annotations
 EXAMPLES = {
     "extract": "hybrid-features extract photo.png --out features.png",
     "match": "hybrid-features match a.png b.png --extractor sift",
-    "evaluate": "hybrid-features evaluate RECORDING --mode rgbd --set odometry.matching.ratio=0.8",
+    "evaluate": "hybrid-features evaluate RECORDING --mode rgbd --set odometry.matching.lowe_ratio=0.8",
     "report": "hybrid-features report results/room_mono results/room_rgbd --out both.html",
     "bag make": "hybrid-features bag make RECORDING recording_bag --compressed",
     "render": "hybrid-features render room",

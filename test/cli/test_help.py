@@ -12,6 +12,7 @@ from missing import run_without
 import hybrid_features_ros
 from hybrid_features_ros.cli.examples import EXAMPLES
 from hybrid_features_ros.cli.main import main, make_parser
+from hybrid_features_ros.cli.options import config_of
 from hybrid_features_ros.core.errors import InputError, extra
 
 WITHOUT_EXTRAS = ("rosbags", "matplotlib", "onnxruntime", "onnx", "pooch", "rerun", "torch", "tensorboard")
@@ -29,7 +30,9 @@ def test_every_command_ends_its_help_with_an_example_that_parses():
     for name, example in EXAMPLES.items():
         program, *words = shlex.split(example)
         assert program == "hybrid-features" and example.startswith(f"hybrid-features {name}")
-        make_parser().parse_args(words)
+        given = make_parser().parse_args(words)
+        if getattr(given, "set", None):
+            config_of(given)  # refuses a parameter that does not exist
     assert all(leaf.format_help().rstrip().split()[-1] in leaf.epilog for leaf in leaves(make_parser()))
 
 
