@@ -37,6 +37,7 @@ SHORT = {  # options that are appended
     ("bench", "endurance"): ["--minutes", "1"],
     ("bench", "recordings"): ["--starts", "1", "--extractor", "sift"],
     ("bench", "rotation"): ["--yardsticks", "sift"],
+    ("bench", "turn"): ["--rate", "2000", "--extractor", "sift"],
     ("bench", "spin"): ["--starts", "1", "--profiles", "spin:90", "--extractor", "sift"],
     ("bench", "all"): ["--yardsticks", "sift", "--scenes", "1"],
     ("bench", "pose"): ["--yardsticks", "sift", "--scenes", "1"],
@@ -93,6 +94,8 @@ def sandbox(photograph: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for i in (1, 2):
         cv2.imwrite(f"OXFORD/scene/{i}.ppm", cv2.cvtColor(photograph, cv2.COLOR_GRAY2BGR))
     Path("LIST").write_text("SEQUENCE mono\n")
+    cv2.imwrite("PANORAMA.png", cv2.resize(large, (1600, 800)))
+    Path("PANORAMA.png").rename("PANORAMA")
     posed_views(Path("DATASET"), large)
     package = ModuleType("my_package.my_module")
     package.MyExtractor = lambda max_keypoints: yardstick("orb", max_keypoints)

@@ -16,7 +16,7 @@ from hybrid_features_ros.core.errors import InputError
 
 
 def recordings_commands(benches: Any) -> None:
-    """Add ``bench recordings`` and ``bench spin``."""
+    """Add ``bench recordings``, ``bench spin`` and ``bench turn``."""
     bench = benches.add_parser(
         "recordings", help="a list of recordings, each from several starts, with baselines"
     )
@@ -54,6 +54,15 @@ def recordings_commands(benches: Any) -> None:
     spin.add_argument("--bags", action="store_true", help="with --write: as rosbag2")
     spin.add_argument("--json", type=Path, help="file for the figures")
 
+    turn = benches.add_parser("turn", help="whole turns in place, in panoramas of real places")
+    turn.set_defaults(command=_bench_turn)
+    turn.add_argument(
+        "panoramas", nargs="+", type=Path, metavar="PANORAMA", help="image or cube map's folder"
+    )
+    turn.add_argument("--rate", type=float, default=180.0, metavar="DEG_PER_S", help="default 180")
+    turn.add_argument("--extractor", default="hybrid", help="local feature of ours")
+    turn.add_argument("--json", type=Path, help="file for the figures")
+
 
 def _bench_recordings(given: argparse.Namespace) -> None:
     from hybrid_features_ros.benchmarks.recordings import bench_recordings, read_list, shard, table, worse
@@ -86,6 +95,17 @@ def _bench_spin(given: argparse.Namespace) -> None:
             print(path)
         return
     figures = bench_spin(source, _config(given), profiles, given.mode, given.starts, given.tum)
+    _print(given, figures)
+    print(table(figures), file=sys.stderr)
+
+
+def _bench_turn(given: argparse.Namespace) -> None:
+    from hybrid_features_ros.benchmarks.turn import bench_turn, table
+
+    check_writable("--json", given.json)
+    if not 0 < given.rate <= 2000:
+        raise InputError(f"--rate {given.rate}: give degrees per second above 0, at most 2000")
+    figures = bench_turn(given.panoramas, _config(given), given.rate)
     _print(given, figures)
     print(table(figures), file=sys.stderr)
 
