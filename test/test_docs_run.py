@@ -37,7 +37,7 @@ SHORT = {  # options that are appended
     ("bench", "endurance"): ["--minutes", "1"],
     ("bench", "recordings"): ["--starts", "1", "--extractor", "sift"],
     ("bench", "rotation"): ["--yardsticks", "sift"],
-    ("bench", "turn"): ["--rate", "2000", "--extractor", "sift"],
+    ("bench", "turn"): ["--rate", "900", "--extractor", "sift"],
     ("bench", "spin"): ["--starts", "1", "--profiles", "spin:90", "--extractor", "sift"],
     ("bench", "all"): ["--yardsticks", "sift", "--scenes", "1"],
     ("bench", "pose"): ["--yardsticks", "sift", "--scenes", "1"],

@@ -65,7 +65,7 @@ def bench_spin(
         if tum is None:
             figures[profile.name] = _measured(rolled, config, mode, starts)
         else:
-            figures[profile.name] = summary([errors(read_tum(tum), rolled, mode)])
+            figures[profile.name] = summary([errors(read_tum(tum), rolled, mode, profile.every)])
     protocol = {
         "mode": mode, "starts": 1 if tum else starts, "system": str(tum or "ours"),
         "extractor": config.features.extractor,
@@ -77,7 +77,7 @@ def bench_spin(
 def _measured(rolled: RolledSource, config: Config, mode: Mode, starts: int) -> Figures:
     """Figures of our odometry: of errors and states, and, with blackouts, of finding the place again."""
     runs = run_starts(rolled, config, mode, starts)
-    result = figures_of(runs, rolled, mode)
+    result = figures_of(runs, rolled, mode, rolled.profile.every)
     if rolled.profile.kind == "blackout":
         found = [trial for results in runs.values() for trial in blackout.trials(results, rolled)]
         result["blackout"] = blackout.summary(found)

@@ -103,8 +103,8 @@ def _bench_turn(given: argparse.Namespace) -> None:
     from hybrid_features_ros.benchmarks.turn import bench_turn, table
 
     check_writable("--json", given.json)
-    if not 0 < given.rate <= 2000:
-        raise InputError(f"--rate {given.rate}: give degrees per second above 0, at most 2000")
+    if not 0 < given.rate <= 900:
+        raise InputError(f"--rate {given.rate}: give degrees per second above 0, at most 900")
     figures = bench_turn(given.panoramas, _config(given), given.rate)
     _print(given, figures)
     print(table(figures), file=sys.stderr)

@@ -243,6 +243,13 @@ class TrackingConfig(_Checked):
         low=0.0,
         high=1e4,
     )
+    readout_s: float = option(
+        0.0,
+        "Rolling shutter: time from the exposure of the first row to that of the last [s]; rays are turned "
+        "to the time of the middle row, which the stamp is taken for; 0 = global shutter.",
+        low=0.0,
+        high=0.2,
+    )
     max_lost_s: float = option(
         0.3,
         "Time without an estimate after which the state is LOST [s].",

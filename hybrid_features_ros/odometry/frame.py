@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.types import Features, Float32, Float64
@@ -25,6 +26,7 @@ class Frame:
         sigmas: (N,) standard deviation of a ray per axis [rad].
         inverse_depth: (N,) one over the measured distance along the ray [1/m], NaN = not measured.
         inverse_depth_sigmas: (N,) its standard deviation [1/m].
+        rows: (N,) where in the image each feature is, from -0.5 in the first row to 0.5 in the last.
     """
 
     stamp: int
@@ -34,9 +36,20 @@ class Frame:
     sigmas: Float64
     inverse_depth: Float64
     inverse_depth_sigmas: Float64
+    rows: Float64
 
     def __len__(self) -> int:
         return len(self.rays)
+
+    def at_one_time(self, angular_velocity: Float64, readout_s: float) -> Frame:
+        """What a camera that turns would have seen had it exposed all rows with the middle one.
+
+        Args:
+            angular_velocity: (3,) in its own axes [rad/s].
+            readout_s: from the first row to the last [s].
+        """
+        turns = Rotation.from_rotvec(np.outer(self.rows * readout_s, angular_velocity))
+        return replace(self, rays=turns.apply(self.rays))
 
     @staticmethod
     def make(
@@ -61,4 +74,5 @@ class Frame:
             sigmas=features.sigmas.astype(float) / camera.focal,
             inverse_depth=rays[:, 2] / depths,
             inverse_depth_sigmas=spread * rays[:, 2],
+            rows=features.points[:, 1].astype(float) / max(camera.height - 1, 1) - 0.5,
         )

@@ -86,6 +86,13 @@ class Mapper:
         self.depth_bias.add_keyframe(frame)
         self.n_keyframes += 1
 
+    def restart_map(self, frame: Frame, median_inverse_depth: float) -> None:
+        """Begin the map with its only keyframe's image anew: more is known of how it was taken."""
+        first = self.local_map.last_keyframe
+        self.local_map = map_of(
+            frame, first.T, first.covariance, median_inverse_depth, self.local_map.next_id, first.number
+        )
+
     def start_candidate_map(
         self, frame: Frame, T: Float64, covariance: Float64, median_inverse_depth: float
     ) -> None:

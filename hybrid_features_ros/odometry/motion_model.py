@@ -131,6 +131,13 @@ class ConstantVelocityModel:
         assert C is not None
         return replace(prior, information=np.asarray(np.linalg.inv(C + 1e-12 * np.eye(6))))
 
+    def angular_velocity(self, stamp: int, T: Float64) -> Float64:
+        """(3,) mean one since the newest image of a camera that is at ``T`` (4, 4) at a stamp [ns], in its
+        axes [rad/s].
+        """
+        assert self.stamp is not None
+        return se3.rotation_vector(self.pose[:3, :3].T @ T[:3, :3]) / ((stamp - self.stamp) * 1e-9)
+
     def update(self, stamp: int, tracked: TrackingResult, *, is_moving: bool = True) -> None:
         """Take over the pose of an image that was placed in the map, and the velocity since the one before.
 

@@ -41,6 +41,7 @@ from hybrid_features_ros.odometry.state import Evidence, next_state
 from hybrid_features_ros.odometry.tracker import Tracker
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
+_SHUTTER_PASSES, _SHUTTER_PX = 3, 1.0  # of a turning camera's image, until rows move by less
 _RELOCALIZATION_KEYFRAMES = 4  # that an image is compared with while LOST; one before that
 
 
@@ -98,7 +99,7 @@ class Odometry:
         if self._last is None:
             return self._start(frame)
         with self._timed("track"):
-            tracked, promoted = self._track(frame, camera, prior, self._last)
+            tracked, promoted = self._track_turning(frame, camera, prior, self._last)
         result = self._update(frame, tracked, prior, self._last)
         self._last = result = replace(result, previous_is_keyframe=promoted)
         with self._timed("keyframe"):
@@ -155,6 +156,7 @@ class Odometry:
         self._smoother = PoseSmoother()
         self._scale = MetricScale(self._config.prior)
         self._last, self._n_frames = None, 0
+        self._first: Frame | None = None  # image, until a rolling shutter's rows of it are put right
 
     def _check(self, stamp: int, features: Features, camera: Camera) -> None:
         if self._last and stamp <= self._last.stamp:
@@ -176,6 +178,7 @@ class Odometry:
     def _start(self, frame: Frame) -> OdometryResult:
         """The first image begins the map where the odometry was told to begin."""
         self._motion.start(frame.stamp)
+        self._first = frame
         self._covariance.initialize_scene_depth(frame)
         if self._covariance.scale is Scale.METRIC:
             self._scale.set_exact()
@@ -183,6 +186,32 @@ class Odometry:
         drift = self._covariance.dead_reckoning_covariance(1.0)
         self._last = self._result(frame, None, self._covariance.estimate, drift)
         return replace(self._last, is_keyframe=True)
+
+    def _track_turning(
+        self, frame: Frame, camera: Camera, prior: MotionPrior | None, last: OdometryResult
+    ) -> tuple[TrackingResult | None, bool]:
+        """As :meth:`_track`, of what a turning camera would have seen had it exposed all rows at one time.
+
+        A row's error is a turn by the angular velocity times its delay: first by the expected one, then, if
+        the image shows another, by that. The first image of all is put right with the second.
+        """
+        readout_s = self._config.tracking.readout_s
+        if not readout_s:
+            return self._track(frame, camera, prior, last)
+        expected = self._motion.predict(frame.stamp, self._covariance.median_inverse_depth, prior)
+        rate = self._motion.angular_velocity(frame.stamp, expected.T)
+        for _ in range(_SHUTTER_PASSES):
+            tracked, promoted = self._track(frame.at_one_time(rate, readout_s), camera, prior, last)
+            if tracked is None:
+                break
+            before, rate = rate, self._motion.angular_velocity(frame.stamp, tracked.fit.T)
+            if np.linalg.norm(rate - before) * readout_s * camera.focal < _SHUTTER_PX:
+                break
+            if self._first is not None:
+                first = self._first.at_one_time(rate, readout_s)
+                self._mapper.restart_map(first, self._covariance.median_inverse_depth)
+        self._first = None
+        return tracked, promoted
 
     def _track(
         self, frame: Frame, camera: Camera, prior: MotionPrior | None, last: OdometryResult
