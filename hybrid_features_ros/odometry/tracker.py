@@ -109,7 +109,7 @@ class Tracker:
             return None
         expected = landmarks_expected(local_map, tracked.fit.T, half_view, candidates)
         tracked = replace(tracked, expected=expected)
-        return replace(tracked, weakness=weakness(tracked, self.camera))
+        return replace(tracked, weakness=weakness(tracked, self.camera, prior))
 
     def relocalize(self, local_map: LocalMap, frame: Frame, max_keyframes: int) -> TrackingResult | None:
         """Place an image among the landmarks of one keyframe, wherever it may be.

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from synthetic import CAMERA, World
 
+from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.types import MotionModel
 from hybrid_features_ros.odometry.frame import Frame
 from hybrid_features_ros.odometry.health import HEALTH, weakness
 from hybrid_features_ros.odometry.local_map import MapMatches, map_of
-from hybrid_features_ros.odometry.pose_optimizer import evaluate_pose
+from hybrid_features_ros.odometry.pose_optimizer import PosePrior, evaluate_pose
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
 
@@ -54,3 +55,16 @@ def test_all_in_one_place(sound):
     corner = np.argsort(np.linalg.norm(rays - rays[0], axis=1))[: HEALTH.min_inliers + 5]
     inliers = np.isin(np.arange(len(rays)), corner)
     assert weakness(replace(only(sound, inliers), expected=corner), CAMERA).endswith("one place of the image")
+
+
+def test_a_map_that_contradicts_itself(sound):
+    torn = replace(sound, fit=replace(sound.fit, errors=sound.fit.errors + 4 * HEALTH.max_scatter**2))
+    assert weakness(torn, CAMERA).startswith("the map contradicts itself")
+
+
+def test_a_jump_against_the_prediction(sound):
+    information = np.diag([100.0] * 6)  # a tenth of a metre or radian
+    near, far = (PosePrior(se3.exp([x, 0, 0, 0, 0, 0]), np.zeros(3), information) for x in (0.5, 2.0))
+    assert weakness(sound, CAMERA, near) == ""
+    assert weakness(sound, CAMERA, far) == "the pose jumps by 8 sigma against the prediction"
+    assert weakness(sound, CAMERA, replace(far, information=None)) == "", "nothing was predicted"
