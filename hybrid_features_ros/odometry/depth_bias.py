@@ -32,15 +32,16 @@ class BiasPrior:
     Attributes:
         shift, curve: standard deviations of ``c0`` and ``c1``, in those of a measured inverse depth.
         new: share of a keyframe's information that is new: noise of depths is met again and again.
-        evidence: Wald statistic, chi-square of two degrees of freedom if depths are right, from which the
-            estimate is used.
+        evidence: Wald statistic from which the estimate is used: chi-square of two degrees of freedom if
+            depths are right but for noise. Rendered scenes with exact depths stay below 7, TartanAir's exact
+            depths, sampled at edges, reach 69; a shift of a third of a pixel shows hundreds.
         min_points: points that an image must tell of.
     """
 
     shift: float = 1.0
     curve: float = 1.0
     new: float = 0.5
-    evidence: float = 16.0
+    evidence: float = 100.0
     min_points: int = 50
 
 
