@@ -32,16 +32,18 @@ class BiasPrior:
     Attributes:
         shift, curve: standard deviations of ``c0`` and ``c1``, in those of a measured inverse depth.
         new: share of a keyframe's information that is new: noise of depths is met again and again.
-        evidence: Wald statistic from which the estimate is used: chi-square of two degrees of freedom if
-            depths are right but for noise. Rendered scenes with exact depths stay below 7, TartanAir's exact
-            depths, sampled at edges, reach 69; a shift of a third of a pixel shows hundreds.
+        evidence, evidence_each: Wald statistic from which the estimate is used, chi-square of two degrees of
+            freedom if depths are right but for noise; and so much of it for each keyframe, since sampling
+            depths at edges errs in common, too. Exact rendered scenes stay below 7 in all, TartanAir's exact
+            depths show 1 each, a shift of a third of a pixel 7 or more each.
         min_points: points that an image must tell of.
     """
 
     shift: float = 1.0
     curve: float = 1.0
     new: float = 0.5
-    evidence: float = 100.0
+    evidence: float = 16.0
+    evidence_each: float = 4.0
     min_points: int = 50
 
 
@@ -52,6 +54,7 @@ class DepthBias:
         self._prior = prior
         self._information, self._vector = np.zeros((2, 2)), np.zeros(2)
         self._is_begun = self._is_significant = False  # the latter stays true
+        self._learnt = 0  # keyframes
         self._used: dict[int, Float64] = {}  # by number of a keyframe's image
 
     @property
@@ -121,8 +124,9 @@ class DepthBias:
         gain = N[bias, pose] @ np.linalg.pinv(N[pose, pose], hermitian=True)
         self._information = self._information + self._prior.new * (N[bias, bias] - gain @ N[pose, bias])
         self._vector = self._vector - self._prior.new * (N[bias, 8] - gain @ N[pose, 8])
-        wald = self._estimate @ self._vector
-        self._is_significant = self._is_significant or bool(wald > self._prior.evidence)
+        self._learnt += 1
+        enough = max(self._prior.evidence, self._learnt * self._prior.evidence_each)
+        self._is_significant = self._is_significant or bool(self._estimate @ self._vector > enough)
 
     def _normal_matrix(self, rows: Float64) -> Float64:
         """(9, 9) of whitened Jacobians and residuals (2, 9, M), with Cauchy weights of what is left once pose
