@@ -38,7 +38,7 @@ BASELINE_M = 0.1
 INVERSE_DEPTH_NOISE = 0.003  # of the depth camera [1/m]
 BUDGET = 500  # keypoints
 EXACT = {  # as rendered
-    f"odometry.tracking.{name}": 0.0 for name in ("calibration_error", "common_noise_px", "readout_s")
+    f"odometry.tracking.{name}": 0.0 for name in ("calibration_error", "common_noise_px", "stamp_error_s")
 }
 DEGREES_OF_FREEDOM = {"mono": 5, "rgbd": 6, "stereo": 6}  # the scale of mono is given away by the alignment
 
@@ -124,7 +124,7 @@ def bench_consistency(seeds: Sequence[int], frames: int, config: Config) -> dict
             "frames": frames,
             "rate_hz": RATE_HZ,
             "image": [CAMERA.width, CAMERA.height],
-            "sensor": "exact: calibration_error, common_noise_px and readout_s are 0",
+            "sensor": "exact: calibration_error, common_noise_px and stamp_error_s are 0",
             "nees": "pose since the first, time average of each run; mono: in the unit of the estimate",
         },
         **{mode: asdict(consistency(runs[mode], mode)) for mode in modes},

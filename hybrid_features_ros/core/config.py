@@ -217,10 +217,10 @@ class TrackingConfig(_Checked):
         low=0.0,
         high=1.0,
     )
-    readout_s: float = option(
-        0.03,
-        "Covariance: time from the first to the last row of a rolling shutter; half of it is how far the "
-        "time of a row lies from the stamp; 0 = global shutter with exact stamps [s].",
+    stamp_error_s: float = option(
+        0.015,
+        "Covariance: how far the time of what an image shows may lie from its stamp: half the read-out of a "
+        "rolling shutter, unless readout_s is given; 0 = global shutter with exact stamps [s].",
         low=0.0,
         high=1.0,
     )

@@ -200,10 +200,10 @@ class CovarianceModel:
         )
 
     def _sensor_error(self, T: Float64, velocity: Float64) -> Float64:
-        """(6, 6) of the motion within half of a rolling shutter's readout, and of the rotation since the
+        """(6, 6) of the motion within the error of stamps (a rolling shutter), and of the rotation since the
         start by a wrong focal length: errors that residuals hardly show, along any axis.
         """
-        step, turn = (0.5 * self._config.readout_s * float(np.linalg.norm(v)) for v in np.split(velocity, 2))
+        step, turn = (self._config.stamp_error_s * float(np.linalg.norm(v)) for v in np.split(velocity, 2))
         since = self._config.calibration_error * se3.rotation_angle(self._start_rotation.T @ T[:3, :3])
         return np.diag([step**2] * 3 + [turn**2 + since**2] * 3)
 

@@ -61,8 +61,8 @@ def test_residuals_beyond_the_noise_of_keypoints_are_an_error_that_all_landmarks
     assert sigmas[2][0] > expected / model.median_inverse_depth
 
 
-def test_motion_within_the_readout_and_net_rotation_err_in_common():
-    config = TrackingConfig(readout_s=0.02, calibration_error=0.01)
+def test_motion_within_the_error_of_stamps_and_net_rotation_err_in_common():
+    config = TrackingConfig(stamp_error_s=0.01, calibration_error=0.01)
     model, still = CovarianceModel(config, np.eye(4), np.zeros((6, 6))), np.zeros(6)
     moving, turned = np.array([0, 0, 10.0, 0, 2.0, 0]), se3.exp([0, 0, 0, 0, 0, 1.0])
     base, fast, far = (
