@@ -26,6 +26,8 @@ class ScaleFilter:
 
     Attributes:
         unknown: standard deviation before any measurement.
+        free: least one of the length of a motion that an image is tracked with while the scale is estimated:
+            an estimate that pulled the images would confirm itself.
         drift: standard deviation by which the map's scale changes from one measurement to the next.
         shape: standard deviation of a ratio beyond that of the poses: landmarks of a stretch err in common.
         warp: the same of depths in a single image.
@@ -41,6 +43,7 @@ class ScaleFilter:
     """
 
     unknown: float = 1.0
+    free: float = 0.5
     drift: float = 0.005
     shape: float = 0.03
     warp: float = 0.01
@@ -94,20 +97,24 @@ class MetricScale:
         """Every depth is measured: a unit is a metre."""
         self.log = self.variance = 0.0
 
-    def to_map(self, motion: MotionPrior) -> MotionPrior:
-        """A motion in metres as one in units of the map; the scale's doubt is in its covariance."""
+    def to_map(self, motion: MotionPrior, *, is_tracked: bool = False) -> MotionPrior:
+        """A motion in metres as one in units of the map; the scale's doubt is in its covariance.
+
+        Args:
+            is_tracked: an image will tell the length, too.
+        """
+        sigma = max(self.sigma, FILTER.free) if is_tracked and self.variance else self.sigma
         T, C = motion.T_previous_current.copy(), motion.covariance
         assert C is not None
         units = np.diag([np.exp(-self.log)] * 3 + [1.0] * 3)
         T[:3, 3] *= units[0, 0]
         C, t = units @ C @ units, T[:3, :3].T @ T[:3, 3]
-        C[:3, :3] += self.sigma**2 * np.outer(t, t)
+        C[:3, :3] += sigma**2 * np.outer(t, t)
         return MotionPrior(T, C)
 
     def add_step(self, motion: MotionPrior | None, tracked: TrackingResult | None) -> None:
         """Use one image: the motion [m] since the one before, with a covariance, and its place in the map."""
-        usable = tracked is not None and not tracked.position_held and not tracked.prior_rejected
-        if tracked is None or not usable:
+        if tracked is None or tracked.position_held:
             self._stretch = None
             return
         T, C = tracked.fit.T, tracked.covariance

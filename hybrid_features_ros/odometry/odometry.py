@@ -252,7 +252,8 @@ class Odometry:
         """Near where a measured motion expects it, else where the constant velocity does."""
         local_map, depth = self._mapper.local_map, self._covariance.median_inverse_depth
         if prior is not None:
-            expected = self._motion.predict(frame.stamp, depth, self._scale.to_map(prior))
+            motion = self._scale.to_map(prior, is_tracked=True)
+            expected = self._motion.predict(frame.stamp, depth, motion)
             tracked = tracker.track_local_map(local_map, frame, expected)
             if tracked is not None:
                 return tracked

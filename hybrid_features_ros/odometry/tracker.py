@@ -63,7 +63,8 @@ class Search:
         contradiction: squared distance of a measured motion from what landmarks say, over their variance,
             from which it is not used; one in ten thousand sound ones lies beyond (chi-square, 6 degrees of
             freedom).
-        common_error: factor on the variance of the latter: landmarks err in common.
+        common_px: what the landmarks of an image err in common, as a rolling shutter and the lens make them:
+            standard deviation of the rotation [px], and of the position in it and the scene's depth.
     """
 
     radius_px: float = 9.0
@@ -75,7 +76,7 @@ class Search:
     enough_inliers: float = 0.5
     prior_trust: float = 3.0
     contradiction: float = 28.0
-    common_error: float = 2.0
+    common_px: float = 2.0
 
 
 SEARCH = Search()
@@ -99,6 +100,12 @@ class Tracker:
     def threshold(self) -> float:
         """Largest reprojection error of an inlier [rad]."""
         return self.config.tracking.threshold_px / self.camera.focal
+
+    @property
+    def _common_error(self) -> Float64:
+        """(6, 6) covariance of a pose by what all landmarks of an image err in common."""
+        angle = SEARCH.common_px / self.camera.focal
+        return np.diag([(angle / self.median_inverse_depth) ** 2] * 3 + [angle**2] * 3)
 
     def track_local_map(self, local_map: LocalMap, frame: Frame, prior: PosePrior) -> TrackingResult | None:
         """Place an image near where it is expected; None if too few landmarks agree."""
@@ -169,7 +176,9 @@ class Tracker:
         observations, threshold = matches.observations, self.threshold
         chosen = self._select_for_refinement(matches, squared_errors(observations, T))
         solver = GaussNewton(max_scatter=2 * threshold)
-        is_contradicted = prior.is_measured and contradicts(observations[chosen], T, prior, solver)
+        is_contradicted = prior.is_measured and contradicts(
+            observations[chosen], T, prior, solver, self._common_error
+        )
         if is_contradicted:
             prior = replace(prior, information=None)
         T = optimize_pose(observations[chosen], T, prior=prior, solver=solver)
@@ -267,16 +276,21 @@ class Tracker:
         return rows[i[best]], features[j[best]]
 
 
-def contradicts(observations: Observations, T: Float64, prior: PosePrior, solver: GaussNewton) -> bool:
-    """Whether landmarks alone, from a pose (4, 4) on, contradict a measured motion whose noise is known."""
+def contradicts(
+    observations: Observations, T: Float64, prior: PosePrior, solver: GaussNewton, floor: Float64
+) -> bool:
+    """Whether landmarks alone, from a pose (4, 4) on, contradict a measured motion whose noise is known.
+
+    Args:
+        floor: (6, 6) covariance of what all landmarks of an image err in common.
+    """
     if prior.information is None:
         return False
     T = optimize_pose(observations, T, solver=solver)
-    information = evaluate_pose(observations, T).information / SEARCH.common_error
+    information = evaluate_pose(observations, T).information + 1e-6 * np.eye(6)
+    C = np.linalg.inv(information) + floor + np.linalg.inv(prior.information)
     away = se3.log(se3.inverse(prior.T) @ T)
-    both = information + prior.information
-    squared = away @ information @ np.linalg.solve(both, prior.information @ away)
-    return bool(squared > SEARCH.contradiction)
+    return bool(away @ np.linalg.solve(C, away) > SEARCH.contradiction)
 
 
 def is_well_constrained(fit: PoseFit, known: Bool, min_landmarks: int, sigma: float) -> bool:
