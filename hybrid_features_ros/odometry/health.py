@@ -26,8 +26,8 @@ class Health:
         min_spread: standard deviation of the inliers' directions, over the half angle of view: along the
             axis along which they lie closer together.
         max_scatter: scatter of the residuals over their sigmas: beyond it the map contradicts itself.
-        max_jump: distance from the predicted pose, in standard deviations of the prediction, root mean square
-            of the six axes. On rendered walks, desks and spins with rolling shutters it stays below 2.7.
+        max_jump: distance from the predicted position, in standard deviations of the prediction, root mean
+            square of the axes. On rendered walks, desks and spins with rolling shutters poses stay below 2.7.
     """
 
     min_inliers: int = 30
@@ -67,8 +67,10 @@ def weakness(tracked: TrackingResult, camera: Camera, prior: PosePrior | None = 
 
 
 def _jump(T: Float64, prior: PosePrior) -> float:
-    """Distance of a pose (4, 4) from its prediction, root mean square of six axes in standard deviations."""
-    if prior.information is None:
+    """Distance of a position from where the constant-velocity model expects it, root mean square of the axes
+    in standard deviations; 0 where another source measured the motion, which may be the one that is wrong.
+    """
+    if prior.information is None or prior.is_measured:
         return 0.0
-    step = se3.log(se3.inverse(prior.T) @ T)
-    return float(np.sqrt(step @ prior.information @ step / 6))
+    step = se3.log(se3.inverse(prior.T) @ T)[:3]
+    return float(np.sqrt(step @ prior.information[:3, :3] @ step / 3))
