@@ -61,8 +61,7 @@ def weakness(tracked: TrackingResult, camera: Camera, prior: PosePrior | None = 
         return "the landmarks that agree lie in one place of the image"
     if tracked.fit.scatter > HEALTH.max_scatter:
         return f"the map contradicts itself: errors are {tracked.fit.scatter:.0f} times their noise"
-    untested = prior is not None and not prior.is_measured  # a measured motion had a test of its own
-    jump = _jump(tracked.fit.T, prior) if prior is not None and untested else 0.0
+    jump = 0.0 if prior is None else _jump(tracked.fit.T, prior)
     return f"the pose jumps by {jump:.0f} sigma against the prediction" if jump > HEALTH.max_jump else ""
 
 
