@@ -16,6 +16,7 @@ from hybrid_features_ros.core.config import Config, FeatureConfig, OdometryConfi
 from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.features.depth import with_depth
+from hybrid_features_ros.features.stereo import StereoDepth
 from hybrid_features_ros.nodes.budget import KeypointBudget
 from hybrid_features_ros.odometry import Odometry
 
@@ -111,19 +112,24 @@ class Own:
 
 
 def seen(config, photograph):
-    """What the feature node makes of an image with depth, by what, with how many threads and keypoints."""
+    """What the feature node makes of an image with depth and of a pair whose rows are one off, by what, with
+    how many threads and keypoints.
+    """
     threads = cv2.getNumThreads()
     try:
         extractor = make_extractor(config)
         features = extractor.extract(photograph)
         y, x = np.mgrid[: features.height, : features.width]
+        stereo = StereoDepth(300.0, 0.1, rectification_sigma=config.rectification_sigma)
+        other = extractor.extract(np.roll(photograph, (1, -8), axis=(0, 1)))
+        pair = [stereo.add(features, other) for _ in range(2)][-1]
         features = with_depth(features, 1 + 0.001 * (x + y), config.inverse_depth_sigma)
         budget = KeypointBudget(config.min_keypoints, config.max_keypoints)
         used = getattr(extractor, "provider", ""), cv2.getNumThreads(), budget.update(100)
     finally:
         cv2.setNumThreads(threads)
     f = features
-    arrays = f.points, f.scores, f.scales, f.descriptors, f.depths, f.depth_sigmas
+    arrays = f.points, f.scores, f.scales, f.descriptors, f.depths, f.depth_sigmas, pair.depths
     return (*used, *(array.tobytes() for array in arrays))
 
 

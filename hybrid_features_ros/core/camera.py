@@ -33,6 +33,7 @@ _COEFFICIENTS = {
     Distortion.RATIONAL: (8, 12, 14),
     Distortion.EQUIDISTANT: (4,),
 }
+_POLYNOMIAL = (Distortion.RADTAN, Distortion.RATIONAL)  # those of lens.py
 # Names as other tools write them, in lower case and with underscores.
 ALIASES = {
     "": Distortion.NONE,
@@ -179,6 +180,7 @@ class Camera:
         if self.distortion is Distortion.EQUIDISTANT:
             xy = cv2.fisheye.undistortPoints(uv[:, None], self.K, np.array(self.coefficients))
             return np.asarray(xy, dtype=np.float64).reshape(-1, 2)
+        assert self.distortion in _POLYNOMIAL
         return lens.undistort((uv - (self.cx, self.cy)) / (self.fx, self.fy), self.coefficients)
 
     def bearings(self, pixels: ArrayLike) -> Float64:
@@ -191,6 +193,7 @@ class Camera:
         if self.distortion is Distortion.EQUIDISTANT:
             uv = cv2.fisheye.distortPoints(xy[:, None], np.eye(3), np.array(self.coefficients))
             return np.asarray(uv, dtype=np.float64).reshape(-1, 2)
+        assert self.distortion in _POLYNOMIAL
         return lens.distort(xy, self.coefficients)
 
 

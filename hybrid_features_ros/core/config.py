@@ -151,7 +151,11 @@ class TwoViewConfig(_Checked):
         high=20.0,
     )
     ransac_iterations: int = option(
-        1000, "RANSAC: maximum number of iterations (random samples).", low=10, high=100000
+        1000,
+        "RANSAC: most random samples of a rotation (never more than 200) and of a homography (500); an "
+        "essential matrix takes 200, and P3P at most as many.",
+        low=10,
+        high=100000,
     )
     min_inliers: int = option(20, "Minimum number of inliers of a motion model.", low=8, high=10000)
     min_inlier_share: float = option(0.2, "Minimum inlier ratio of a motion model.", low=0.0, high=1.0)
@@ -163,8 +167,8 @@ class TrackingConfig(_Checked):
 
     threshold_px: float = option(
         3.0,
-        "Tracking: inlier threshold of the reprojection error of a landmark, in pixels of the "
-        "incoming image.",
+        "Tracking and PnP's RANSAC: inlier threshold of the reprojection error of a landmark, in pixels of "
+        "the incoming image.",
         low=0.1,
         high=30.0,
     )

@@ -54,7 +54,7 @@ class HybridExtractor:
         return keypoints.described(given, self._format, width, height)
 
     def describe(self, levels: Sequence[Float32], keypoints: Keypoints, width: int, height: int) -> Float32:
-        """Descriptors (N, 128) of keypoints of an image ``width`` x ``height`` [px] with this pyramid."""
+        """Descriptors (N, D) of keypoints of an image ``width`` x ``height`` [px] with this pyramid."""
         patches = oriented_patches(levels, keypoints, width, height, self._workspace)
         handcrafted = describe_patches(patches, workspace=self._workspace)
         if self._network is None or not len(patches):

@@ -23,7 +23,8 @@ def estimate_pnp(points: Float64, rays: Float64, threshold: float) -> tuple[Floa
     Args:
         points: (M, 3) in the frame of camera a.
         rays: (M, 3) unit vectors in camera b.
-        threshold: largest reprojection error of an inlier [rad].
+        threshold: largest reprojection error of an inlier, on the plane z = 1: [rad] on the optical axis,
+            stricter away from it.
 
     Returns:
         ``T_a_b`` (4, 4) and the inliers (M,) bool; None without consensus.

@@ -81,7 +81,7 @@ def track_two_view(
     camera: Camera,
     median_inverse_depth: float,
 ) -> TrackingResult | None:
-    """The motion since the keyframe with most covisible landmarks, without known depths or with few."""
+    """The motion since a keyframe, without known depths or with few, see :func:`_select_keyframe`."""
     mapped = matches.depth_known.sum() >= config.tracking.min_landmarks
     keyframe, common, features = _select_keyframe(matches, mapped)
     pairs = _ray_pairs(keyframe, features, matches[common])

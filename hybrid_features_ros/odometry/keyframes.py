@@ -32,7 +32,8 @@ class KeyframeRule(Protocol):
 def need_new_keyframe(
     tracked: TrackingResult, local_map: LocalMap, max_inliers: int, config: MappingConfig
 ) -> bool:
-    """The rule of this package: too few inliers, a large rotation or parallax, or enough new depths."""
+    """The rule of this package: too few inliers, a large rotation or parallax since the newest keyframe, a
+    translation that begins the map, or enough new depths."""
     if tracked.inliers.sum() < config.min_inlier_share * max_inliers:
         return True
     last = local_map.last_keyframe
@@ -42,7 +43,7 @@ def need_new_keyframe(
     if tracked.position_held:
         return False
     if tracked.model is not MotionModel.PNP:
-        return True  # a translation without depths is only reported once it is clear
+        return True  # two views that begin the map: its depths come from this keyframe
     if np.degrees(tracked.parallax) > config.max_parallax_deg and tracked.reference_keyframe is last:
         return True
     new_depths = count_new_depths(tracked, local_map)

@@ -5,11 +5,12 @@
 The rival models are, in this order:
 
 * PNP, where landmarks of known depth alone determine the position to a small share of the scene's depth;
-* otherwise the two-view models between the image and the keyframe with most covisible landmarks
-  (rotation only, homography, essential), see :mod:`initializer`.
+* otherwise a two-view model between the image and a keyframe (rotation only, homography, essential), see
+  :mod:`initializer`; a rotation alone where many landmarks have depths, which would show a translation.
 
-Whichever wins, the pose comes from the same least-squares problem over all landmarks, of known depth or
-not (:mod:`pose_optimizer`): free, or with the position held when the camera only turned.
+With PnP and with a position that is held, the pose comes from the same least-squares problem over all
+landmarks, of known depth or not (:mod:`pose_optimizer`); a translation that begins the map is that of the
+two views.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ class TrackingResult:
         reference_keyframe: the keyframe with most covisible landmarks.
         common, reference_features: (S,) which of the matches it observes too, and as what features.
         parallax: median angle by which the inliers moved since that keyframe, rotation undone [rad].
-        position_held: the position was not estimated but kept: the camera only turned, or the translation
-            cannot be told from noise.
+        position_held: the position is no estimate of the map: it was kept, because the camera only turned or
+            a translation cannot be told from noise, or it is provisional, from two views alone.
         candidate_translation: direction (3,) in the world of a translation to be confirmed.
         held_offset: (6,) from the pose to its rival while no depths are known: to the one that two views show
             where the position is held, to the keyframe's position where a translation is provisional.
