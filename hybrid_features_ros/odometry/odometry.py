@@ -99,7 +99,7 @@ class Odometry:
         if self._last is None:
             return self._start(frame)
         with self._timed("track"):
-            tracked, promoted = self._track_turning(frame, camera, prior, self._last)
+            tracked, promoted = self._track_rolling_shutter(frame, camera, prior, self._last)
         result = self._update(frame, tracked, prior, self._last)
         self._last = result = replace(result, previous_is_keyframe=promoted)
         with self._timed("keyframe"):
@@ -187,7 +187,7 @@ class Odometry:
         self._last = self._result(frame, None, self._covariance.estimate, drift)
         return replace(self._last, is_keyframe=True)
 
-    def _track_turning(
+    def _track_rolling_shutter(
         self, frame: Frame, camera: Camera, prior: MotionPrior | None, last: OdometryResult
     ) -> tuple[TrackingResult | None, bool]:
         """As :meth:`_track`, of what a turning camera would have seen had it exposed all rows at one time.
