@@ -13,6 +13,7 @@ EXAMPLES = {
     "render": "hybrid-features render room",
     "bench recordings": "hybrid-features bench recordings list.txt --starts 4 --json figures.json",
     "bench spin": "hybrid-features bench spin RECORDING --profiles spin:90",
+    "bench turn": "hybrid-features bench turn panorama.jpg --rate 30",
     "bench rotation": "hybrid-features bench rotation --images photographs",
     "bench homography": "hybrid-features bench homography --dataset hpatches",
     "bench pose": "hybrid-features bench pose --scenes 4 --split val",

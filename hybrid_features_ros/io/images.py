@@ -203,7 +203,7 @@ def _stretched(raw: NDArray[Any]) -> UInt8:
     """The range of values of an image on 0 to 255; what is not finite is darkest or brightest."""
     known = raw[np.isfinite(raw)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    values = np.nan_to_num(raw.astype(np.float32), nan=low, posinf=high, neginf=low)
+    values = np.nan_to_num(raw.astype(np.float64), nan=low, posinf=high, neginf=low)
     return np.asarray((values - low) * (255.0 / (high - low) if high > low else 0.0), dtype=np.uint8)
 
 

@@ -113,6 +113,4 @@ def test_useless_messages_are_told_and_images_go_on(graph, photograph):
         ),
         5.0,
     )
-    assert "most images have no motion prior" in " ".join(
-        s.message for s in told[-1].status + told[-2].status
-    )
+    assert any("most images have no motion prior" in s.message for m in told for s in m.status)
