@@ -18,7 +18,7 @@ from hybrid_features_ros.core.config import Config, options, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import MotionModel, OdometryResult, State, Trajectory
 from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory, trajectory_nees
-from hybrid_features_ros.evaluation.plausibility import DepthRange, doubt_gyro
+from hybrid_features_ros.evaluation.plausibility import FARTHEST_STEREO_M, USUAL_M, DepthRange, doubt_gyro
 from hybrid_features_ros.evaluation.run import Step, run, trajectory
 from hybrid_features_ros.io.source import Notes, Source
 from hybrid_features_ros.io.trajectory import interpolate
@@ -110,7 +110,9 @@ def _run_watched(
 ) -> tuple[list[OdometryResult], list[float], bool]:
     """Result and time of the features [ms] of every frame, and whether Ctrl-C ended the run."""
     remedy = {"rgbd": "--depth-scale gives units per metre", "stereo": "the baseline is in metres"}
-    everybody = (DepthRange(source.notes, remedy.get(mode_of(config), "")), *watchers)
+    mode = mode_of(config)
+    farthest = FARTHEST_STEREO_M if mode == "stereo" else USUAL_M[1]
+    everybody = (DepthRange(source.notes, remedy.get(mode, ""), farthest), *watchers)
     results: list[OdometryResult] = []
     extract_ms: list[float] = []
     steps, total = run(source, config, frames), len(source.stamps[frames])

@@ -15,7 +15,8 @@ from hybrid_features_ros.evaluation.run import Step
 from hybrid_features_ros.io.source import Imu, Notes
 
 LOOKED_AT = 10  # frames whose depth is looked at
-USUAL_M = (0.1, 50.0)  # median depth of what cameras measure
+USUAL_M = (0.1, 50.0)  # median depth of what depth cameras measure
+FARTHEST_STEREO_M = 500.0  # median depth that a pair may have outdoors
 DISAGREEMENT = 0.5  # of the turn that images show, by which a gyroscope's may differ
 LEAST_TURN = np.radians(2.0)  # rate below which the two are not compared [rad/s]
 FEWEST = 20  # pairs of images that tell
@@ -27,10 +28,11 @@ class DepthRange:
     Args:
         notes: of the recording.
         remedy: ends the line.
+        farthest_m: usual median depth.
     """
 
-    def __init__(self, notes: Notes, remedy: str) -> None:
-        self._notes, self._remedy = notes, remedy
+    def __init__(self, notes: Notes, remedy: str, farthest_m: float = USUAL_M[1]) -> None:
+        self._notes, self._remedy, self._farthest = notes, remedy, farthest_m
         self._medians: list[float] = []
 
     def see(self, step: Step) -> None:
@@ -42,7 +44,7 @@ class DepthRange:
         if known.size:
             self._medians.append(float(np.median(known)))
         median = float(np.median(self._medians)) if self._medians else USUAL_M[0]
-        if len(self._medians) == LOOKED_AT and not USUAL_M[0] <= median <= USUAL_M[1]:
+        if len(self._medians) == LOOKED_AT and not USUAL_M[0] <= median <= self._farthest:
             self._notes.assumed["depth range"] = (
                 f"the median depth is {median:.3g} m: is the unit right? {self._remedy}"
             )

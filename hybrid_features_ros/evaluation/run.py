@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from time import perf_counter
 
 import numpy as np
@@ -19,6 +20,10 @@ from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.stereo import StereoDepth
 from hybrid_features_ros.io.sources import Frame, Source
 from hybrid_features_ros.odometry import Odometry
+
+PAIRS_CHECKED = 3  # first images of a stereo pair in which left and right are compared
+FEWEST_POINTS = 30  # with depth when left and right change places, below which nothing is concluded
+SWAPPED = 2.0  # times as many points as in the order given: chance matches are a sixth of the true ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,8 @@ def extracted(
     extractor = make_extractor(config.features)
     pair = _stereo(source, config) if stereo else None
     wanted = set(source.stamps[frames].tolist())
+    if stereo:
+        _check_pair(source, config, extractor, wanted)
     count = with_depth_count = 0
     for frame, right in _frames(source, stereo):
         if frame.stamp not in wanted:
@@ -88,11 +95,20 @@ def extracted(
             source.notes.skipped[f"image {frame.stamp} ns"] = str(error)
             continue
         count += 1
-        with_depth_count += features.depths is not None
+        with_depth_count += _known_depths(features) > 0
         yield frame, features, 1e3 * (perf_counter() - begin)
-    if not count or (depth and not with_depth_count):
-        reason = next(iter(source.notes.skipped.values()), "none is near enough in time")
+    if not count or ((depth or stereo) and not with_depth_count):
+        none = (
+            "no point of a left image was found on the right one: are they of one moment, and rectified?"
+            if stereo
+            else "none is near enough in time, or none holds a valid depth (0, 65535, NaN and inf are none)"
+        )
+        reason = next(iter(source.notes.skipped.values()), none)
         raise InputError(f"{source.name}: no {'frame has depth' if count else 'usable frame'}: {reason}")
+    if (depth or stereo) and with_depth_count < count:
+        source.notes.assumed["frames without depth"] = (
+            f"{count - with_depth_count} of {count} frames have no depth"
+        )
 
 
 def add_gyro(odometry: Odometry, source: Source) -> None:
@@ -110,6 +126,12 @@ def add_gyro(odometry: Odometry, source: Source) -> None:
             f"{source.name}: no inertial measurement is of the images' time, {source.stamps[0]} to "
             f"{source.stamps[-1]} ns; the first is of {imu.stamps[0]} ns"
         )
+    ends = np.searchsorted(np.sort(imu.stamps), source.stamps, side="right")
+    without = int((np.diff(ends) == 0).sum())
+    if without:
+        source.notes.assumed["time of the gyroscope"] = (
+            f"the gyroscope did not measure between {without} of {len(source) - 1} images and the ones before"
+        )
     for stamp, rate in zip(imu.stamps.tolist(), imu.gyro, strict=True):
         odometry.add_gyro(stamp, rate)
 
@@ -122,8 +144,11 @@ def _check_missing(source: Source, *names: str) -> None:
             raise InputError(f"{source.name}: {what[name]}: {source.notes.missing[name]}")
 
 
-def _stereo(source: Source, config: Config) -> StereoDepth:
-    """Depth from a pair whose rows match: both images rectified to one focal length and height."""
+def _stereo(source: Source, config: Config, swapped: bool = False) -> StereoDepth:
+    """Depth from a pair whose rows match: both images rectified to one focal length and height.
+
+    ``swapped``: the right images are to be taken for left ones.
+    """
     if source.right is None:
         raise InputError(
             f"{source.name}: no right camera; a stereo pair is two folders NAME_left, NAME_right"
@@ -142,8 +167,40 @@ def _stereo(source: Source, config: Config) -> StereoDepth:
             f"{source.name}: left and right image are not rectified to one another: fx {left.fx:g} and "
             f"{right.fx:g}, {left.height} and {right.height} rows"
         )
+    if swapped:
+        left, right = right, left
     offset = (left.cx - right.cx, left.cy - right.cy)
     return StereoDepth(left.fx, source.baseline, offset, config.features.rectification_sigma)
+
+
+def _check_pair(source: Source, config: Config, extractor: Extractor, wanted: set[int]) -> None:
+    """Whether the first images show the pair that the calibration describes.
+
+    Raises:
+        InputError: left and right images are the same, or more points are found when they change places.
+    """
+    forth, back = _stereo(source, config), _stereo(source, config, swapped=True)
+    pairs = [(a.image, b.image) for a, b in islice(_frames(source, True), PAIRS_CHECKED)
+             if b is not None and a.stamp in wanted]  # fmt: skip
+    if pairs and all(np.array_equal(a, b) for a, b in pairs):
+        raise InputError(
+            f"{source.name}: left and right images are the same: give those of the right camera (--right)"
+        )
+    found, found_swapped = 0, 0
+    for images in pairs:
+        a, b = (extractor.extract(image) for image in images)
+        if a.height == b.height:
+            found += _known_depths(forth.add(a, b))
+            found_swapped += _known_depths(back.add(b, a))
+    if found_swapped > max(FEWEST_POINTS, SWAPPED * found):
+        raise InputError(
+            f"{source.name}: {found_swapped} points have depth when left and right images change places, "
+            f"{found} as they are: swap left and right"
+        )
+
+
+def _known_depths(features: Features) -> int:
+    return 0 if features.depths is None else int(np.isfinite(features.depths).sum())
 
 
 def _check_size(frame: Frame, camera: Camera) -> None:

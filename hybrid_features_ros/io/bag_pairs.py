@@ -6,15 +6,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
-from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Distortion
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.core.types import Float64
 from hybrid_features_ros.io.bag_source import BagSource
 from hybrid_features_ros.io.bag_topics import ImageTopic
-from hybrid_features_ros.io.calibration import Calibration, CameraInfo
+from hybrid_features_ros.io.calibration import Calibration, CameraInfo, between
 from hybrid_features_ros.io.rectified import RectifiedSource, rectify
 from hybrid_features_ros.io.source import Choice, Source
 
@@ -61,19 +57,10 @@ def pair_of_file(left: BagSource, right: BagSource, own: Calibration, other: Cal
     """
     if own.baseline_m > 0:
         return replace(left, right=right, baseline=own.baseline_m)
-    T_left_right = _between(own, other)
+    T_left_right = between(own, other)
     if T_left_right is None:
         raise InputError(
             f"{left.path}: the file of --calib does not tell where the right camera is: baseline_m of a "
             "rectified pair, or T_cam_imu or T_cn_cnm1 of both cameras"
         )
     return rectify(left, replace(right, camera=other.info.camera()), T_left_right)
-
-
-def _between(left: Calibration, right: Calibration) -> Float64 | None:
-    """``T_left_right`` (4, 4) of two cameras of a chain; None: not told."""
-    if right.T_camera_previous is not None:
-        return np.asarray(se3.inverse(right.T_camera_previous))
-    if left.T_camera_imu is not None and right.T_camera_imu is not None:
-        return np.asarray(left.T_camera_imu @ se3.inverse(right.T_camera_imu))
-    return None

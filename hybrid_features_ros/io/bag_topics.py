@@ -119,7 +119,7 @@ def choose_image(path: Path, found: Sequence[ImageTopic], choice: Choice, notes:
         lone = choice.stereo and not any(_is_pair(t, other) for other in pictures)
         return (
             t.size == (0, 0), lone, not t.is_calibrated, wide, t.is_depth, t.offset < 0, 2 * t.count < most,
-            t.name != t.camera_name, t.name,
+            "depth" in t.name.lower(), t.name != t.camera_name, t.name,
         )  # fmt: skip
 
     chosen = min(pictures, key=rank)
@@ -141,7 +141,9 @@ def choose_depth(
         InputError: the bag has not the topic that was asked for.
     """
     if choice.depth:
-        return _named(path, found, choice.depth, "--depth").name
+        chosen = _named(path, found, choice.depth, "--depth")
+        _doubt_frame(chosen, image, notes)
+        return chosen.name
     depths = [t for t in found if t.is_depth and t.name != image.name]
     if not depths:
         notes.missing["depth"] = (
@@ -163,7 +165,17 @@ def choose_depth(
             f"depth is that of {_said(chosen)}; the bag also has {', '.join(map(_said, others))}: "
             "choose with --depth"
         )
+    _doubt_frame(chosen, image, notes)
     return chosen.name
+
+
+def _doubt_frame(depth: ImageTopic, image: ImageTopic, notes: Notes) -> None:
+    if depth.frame != image.frame:
+        notes.assumed["depth"] = "; ".join(
+            [*filter(None, [notes.assumed.get("depth")]),
+             f"depth on {depth.name} is taken for registered to {image.name}, but their frames are "
+             f"{depth.frame!r} and {image.frame!r}"]
+        )  # fmt: skip
 
 
 def choose_right(

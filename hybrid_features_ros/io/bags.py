@@ -105,7 +105,14 @@ def _stamps(path: Path, topic: str, notes: Notes) -> NDArray[np.int64]:
         raise InputError(f"{path}: topic {topic} holds no messages that can be read")
     if len(stamps) < len(found):
         notes.skipped[f"{len(found) - len(stamps)} messages on {topic}"] = "their bytes are no message"
-    return np.asarray(stamps[usable(topic, stamps, notes)])
+    index = usable(topic, stamps, notes)
+    back = int((np.diff(stamps[np.sort(index)]) < 0).sum())
+    if back:
+        notes.assumed["order"] = (
+            f"time was set back {back} times on {topic}: images recorded later have earlier stamps; they are "
+            "read in the order of their stamps"
+        )
+    return np.asarray(stamps[index])
 
 
 def _calibrated(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera, Distortion
 from hybrid_features_ros.core.errors import InputError, reading
 from hybrid_features_ros.core.types import Float64
@@ -199,6 +200,15 @@ def read_mounting(path: Path) -> Float64 | None:
     text = read_text(path)
     with reading(path, "expected T_BS with 4x4 numbers"):
         return _body(_mapping(yaml.load(_plain_yaml(text), _Loader)))
+
+
+def between(left: Calibration, right: Calibration) -> Float64 | None:
+    """``T_left_right`` (4, 4) of two cameras of Kalibr's chain, one after the other; None: not told."""
+    if right.T_camera_previous is not None:
+        return np.asarray(se3.inverse(right.T_camera_previous))
+    if left.T_camera_imu is not None and right.T_camera_imu is not None:
+        return np.asarray(left.T_camera_imu @ se3.inverse(right.T_camera_imu))
+    return None
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]

@@ -65,18 +65,18 @@ class FolderSource:
             try:
                 image = eight_bits(read_pixels(path))
             except InputError as error:
-                self.notes.skipped[path.name] = str(error)
+                self.notes.skipped[f"{self.name}: {path.name} of {stamp} ns"] = str(error)
                 continue
-            yield Frame(stamp, image, None if depth is None else self._depth(depth))
+            yield Frame(stamp, image, None if depth is None else self._depth(stamp, depth))
 
-    def _depth(self, path: Path) -> Float32 | None:
+    def _depth(self, stamp: int, path: Path) -> Float32 | None:
         """Depth at every pixel of the image: of the nearest pixel of a smaller depth image."""
         try:
             with reading(path):
                 raw = np.load(path) if path.suffix == ".npy" else read_pixels(path)
             depth = metres(raw, self.depth_scale or DEPTH_UNITS, self.depth_scale or 1.0)
         except InputError as error:
-            self.notes.skipped[path.name] = str(error)
+            self.notes.skipped[f"{self.name}: {path.name} of {stamp} ns"] = str(error)
             return None
         height, width = self.camera.height, self.camera.width
         if abs(depth.shape[0] * width - depth.shape[1] * height) > max(height, width):
@@ -180,6 +180,9 @@ def read_imu(path: Path, T_camera_imu: Float64 | None, notes: Notes) -> Imu | No
         return None
     stamps, values = read_table(path, 7, "stamp [ns], angular velocity, acceleration", "ns")
     finite = np.isfinite(values).all(axis=1)
+    if not finite.any():
+        notes.missing["imu"] = f"{path} has no line of seven finite numbers"
+        return None
     stamps, first = np.unique(stamps[finite], return_index=True)
     values = values[finite][first]
     if T_camera_imu is None:

@@ -14,7 +14,13 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.errors import InputError, reading
 from hybrid_features_ros.core.types import Float64, Trajectory
-from hybrid_features_ros.io.calibration import Calibration, CameraInfo, checked_scale, read_calibration
+from hybrid_features_ros.io.calibration import (
+    Calibration,
+    CameraInfo,
+    between,
+    checked_scale,
+    read_calibration,
+)
 from hybrid_features_ros.io.folders import (
     FolderSource,
     _depths,
@@ -27,7 +33,8 @@ from hybrid_features_ros.io.folders import (
     there,
 )
 from hybrid_features_ros.io.images import read_pixels
-from hybrid_features_ros.io.source import Choice, Notes
+from hybrid_features_ros.io.rectified import rectify
+from hybrid_features_ros.io.source import Choice, Notes, Source
 from hybrid_features_ros.io.text import parse_stamp, read_rows
 from hybrid_features_ros.io.trajectory import poses_of, read_kitti_poses, read_tum
 
@@ -44,12 +51,17 @@ TUM_CAMERAS = {
 KITTI_PAIRS = (("image_0", "image_1"), ("image_2", "image_3"))
 
 
-def open_plain(path: Path, choice: Choice) -> FolderSource:
+def open_plain(path: Path, choice: Choice) -> Source:
     """The layout that :mod:`~hybrid_features_ros.io.folders` describes, or TUM RGB-D's without calib.json.
 
     Without ``rgb.txt`` the folder's images are taken; the camera of a TUM sequence is told by its name
-    (freiburg1 ...).
+    (freiburg1 ...). By Kalibr's chain (``choice.calib``) a pair is rectified: cam0 is left, cam1 right.
     """
+    return _with_plain_right(path, *_plain_camera(path, choice), choice)
+
+
+def _plain_camera(path: Path, choice: Choice) -> tuple[FolderSource, Calibration]:
+    """The images of one folder, and their calibration."""
     notes = Notes()
     calibration, is_tum = _plain_calibration(path, choice, notes)
     images = choice.image or ("rgb.txt" if (path / "rgb.txt").exists() else ".")
@@ -81,7 +93,7 @@ def open_plain(path: Path, choice: Choice) -> FolderSource:
             notes=notes,
         )
     )
-    return _with_plain_right(path, left, calibration, choice)
+    return left, calibration
 
 
 def open_kitti(path: Path, choice: Choice) -> FolderSource:
@@ -184,9 +196,7 @@ def _plain_calibration(path: Path, choice: Choice, notes: Notes) -> tuple[Calibr
     return Calibration(info), True
 
 
-def _with_plain_right(
-    path: Path, left: FolderSource, calibration: Calibration, choice: Choice
-) -> FolderSource:
+def _with_plain_right(path: Path, left: FolderSource, calibration: Calibration, choice: Choice) -> Source:
     """With the sibling NAME_right of NAME_left, or the folder that was named."""
     folder = path.parent / choice.right if choice.right else path.with_name(f"{path.name[:-5]}_right")
     if not choice.right and not path.name.endswith("_left"):
@@ -199,10 +209,27 @@ def _with_plain_right(
         if choice.right:
             raise InputError(f"{folder}: no such folder of right images (--right)")
         return left
-    calib = None if (folder / "calib.json").exists() else choice.calib
-    right = open_plain(folder, Choice(calib=calib, rectified=choice.rectified))
+    file = folder / "calib.json"
+    calib = None if file.exists() else choice.calib
+    right, _ = _plain_camera(folder, Choice(calib=calib, rectified=choice.rectified))
     right = replace(paired(left, right, choice.max_interval_ns), notes=left.notes)
+    if choice.calib is not None and not calibration.baseline_m:
+        other = read_calibration(choice.calib, "cam1")  # of Kalibr's chain
+        T_left_right = between(calibration, other)
+        if choice.stereo and T_left_right is not None and np.linalg.norm(T_left_right[:3, 3]) > 1e-6:
+            return rectify(left, replace(right, camera=other.info.camera()), T_left_right)
+    elif choice.calib is None and file.exists():
+        _doubt_baseline(calibration.baseline_m, file, left.notes)
     return replace(left, right=right, baseline=calibration.baseline_m)
+
+
+def _doubt_baseline(baseline: float, file: Path, notes: Notes) -> None:
+    """Note it where the right camera's file tells another baseline than the left one's."""
+    other = read_calibration(file).baseline_m
+    if other and abs(other - baseline) > 1e-3 * baseline:
+        notes.assumed["right"] = (
+            f"baseline_m is {baseline:g}, that of the left folder; {file} contradicts it with {other:g}"
+        )
 
 
 def _kitti_camera(path: Path, name: str, choice: Choice, notes: Notes) -> FolderSource:

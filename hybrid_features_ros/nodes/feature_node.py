@@ -247,7 +247,14 @@ class FeatureNode(ManagedNode):
     def _doubt(self, features: Features) -> None:
         """Say so where depths are not what any camera measures."""
         depths = features.depths
-        if depths is None or not np.isfinite(depths).any():
+        if depths is None or not len(depths):
+            return
+        if not np.isfinite(depths).any():
+            self.get_logger().warning(
+                f"{self.resolve_topic_name('depth/image')}: no valid depth at any keypoint (0, NaN and inf "
+                "are none): this image is used without depth",
+                throttle_duration_sec=10.0,
+            )
             return
         middle = float(np.nanmedian(depths))
         if not DEPTH_RANGE_M[0] <= middle <= DEPTH_RANGE_M[1]:

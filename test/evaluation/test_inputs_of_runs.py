@@ -85,9 +85,34 @@ def another_focal_length(path):
     calibrate(path.with_name("walk_right"), K=[[290, 0, 159.5], [0, 290, 119.5], [0, 0, 1]])
 
 
+def empty_depth(path):
+    for i in range(5):
+        cv2.imwrite(str(path / f"depth/{i}.png"), np.zeros((240, 320), np.uint16))
+
+
+def swapped(path):
+    left, right, other = path / "images", path.with_name("walk_right") / "images", path.with_name("other")
+    left.rename(other)
+    right.rename(left)
+    other.rename(right)
+
+
+def same_images(path):
+    shutil.rmtree(path.with_name("walk_right") / "images")
+    shutil.copytree(path / "images", path.with_name("walk_right") / "images")
+
+
+def no_measurement(path):
+    (path / "imu.csv").write_text("# t, wx\n1305031231.5,nan,nan,nan,0,0,0\n")
+
+
 @pytest.mark.parametrize(
     ("mode", "change", "message"),
     [
+        ("rgbd", empty_depth, "no frame has depth: .*none holds a valid depth"),
+        ("stereo", swapped, "swap left and right"),
+        ("stereo", same_images, "left and right images are the same"),
+        ("gyro", no_measurement, "no inertial measurements: .*imu.csv has no line of seven finite"),
         ("rgbd", no_depth, "no frame has depth: .*depth.txt"),
         ("rgbd", late_depth, "no frame has depth: .*0.024 s or more from every image"),
         ("rgbd", other_size, r"no usable frame: depth image is \(300, 100\)"),
@@ -100,7 +125,35 @@ def another_focal_length(path):
 def test_what_a_mode_needs_and_a_recording_lacks(walk, mode, change, message):
     change(walk)
     with pytest.raises(InputError, match=message):
-        evaluate(open_source(walk), with_mode(CONFIG, mode))
+        evaluate(
+            open_source(walk), with_mode(CONFIG, "mono" if mode == "gyro" else mode, gyro=mode == "gyro")
+        )
+
+
+def test_frames_without_depth_are_counted(walk):
+    for i in range(4):
+        cv2.imwrite(str(walk / f"depth/{i}.png"), np.zeros((240, 320), np.uint16))
+    lines = evaluate(open_source(walk), with_mode(CONFIG, "rgbd")).report["protocol"]["assumed"]
+    assert "4 of 5 frames have no depth" in lines
+
+
+def test_a_gyroscope_of_a_part_of_the_images_is_said(walk):
+    first = open_source(walk).stamps.tolist()[0]
+    (walk / "imu.csv").write_text("".join(f"{first + k * 10_000_000},0,0,0,0,0,9.8\n" for k in range(8)))
+    lines = evaluate(open_source(walk), with_mode(CONFIG, "mono", gyro=True)).report["protocol"]["assumed"]
+    assert any("did not measure between 2 of 4 images" in line for line in lines)
+
+
+def test_baselines_that_contradict_are_said(walk):
+    calibrate(walk.with_name("walk_right"), baseline_m=1.0)
+    assert "contradicts it with 1" in open_source(walk).notes.assumed["right"]
+
+
+def test_far_depths_of_a_pair_are_not_doubted(walk, monkeypatch):
+    monkeypatch.setattr(plausibility, "LOOKED_AT", 3)
+    calibrate(walk, baseline_m=4.0)  # 80 m
+    lines = evaluate(open_source(walk), with_mode(CONFIG, "stereo")).report["protocol"]["assumed"]
+    assert not any("the median depth is" in line for line in lines)
 
 
 @pytest.mark.parametrize("mode", ["rgbd", "stereo"])

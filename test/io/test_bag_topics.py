@@ -37,6 +37,7 @@ def depths(topic, encoding="16UC1", frame="cam", shift=0, size=1):
         (camera("/a", count=1) + camera("/b", count=3), "/b/image", "/a/image"),
         (camera("/a_right", offset=-5.0) + camera("/b_left"), "/b_left/image", "/a_right"),
         (camera("/depth_camera", encoding="bgr8"), "/depth_camera/image", ""),
+        (camera("/depth") + camera("/eye"), "/eye/image", "/depth/image"),
         (camera("/lwir", encoding="16UC1"), "/lwir/image", ""),
     ],
 )
@@ -201,3 +202,19 @@ def test_images_of_foxglove_are_read_and_video_is_named(tmp_path):
     film = bagmaker.write_foreign(tmp_path / "b", kind, definition, "/lens/video", fields)
     with pytest.raises(InputError, match=r"/lens/video \(foxglove_msgs/msg/CompressedVideo\).*republish"):
         open_bag(film)
+
+
+def test_depth_of_another_frame_is_doubted(tmp_path):
+    entries = camera("/eye") + depths("/eye/depth", frame="infrared")
+    for choice in (Choice(), Choice(depth="/eye/depth")):
+        path = tmp_path / (choice.depth.replace("/", "_") or "found")
+        assert "'infrared' and 'cam'" in open_bag(write(path, entries), choice).notes.assumed["depth"]
+
+
+def test_a_clock_that_was_set_back_is_said(tmp_path):
+    entries = camera("/eye", count=5)
+    turned = entries[6:] + entries[:6]  # as they were recorded
+    recorded = [(topic, kind, i, message) for i, (topic, kind, _, message) in enumerate(turned)]
+    notes = open_bag(write(tmp_path / "b", recorded)).notes
+    assert "set back 1 times on /eye/image" in notes.assumed["order"]
+    assert "order" not in open_bag(write(tmp_path / "a", entries)).notes.assumed

@@ -61,7 +61,16 @@ def test_depth_that_is_none_is_named(tmp_path, bad):
     cv2.imwrite(str(path / "depth/1.png"), bad)
     source = open_source(path)
     assert [f.depth is None for f in source] == [False, True, False, False, False]
-    assert "holds no depth" in source.notes.skipped["1.png"]
+    assert "holds no depth" in next(iter(source.notes.skipped.values()))
+
+
+def test_files_of_one_name_are_counted_one_by_one(tmp_path):
+    path = sequences.plain(tmp_path / "walk")
+    rows = [line.split() for line in (path / "rgb.txt").read_text().splitlines()]
+    (path / "rgb.txt").write_text("".join(f"{stamp} nope.png\n" for stamp, _ in rows))
+    source = open_source(path)
+    assert not list(source)
+    assert len(source.notes.skipped) == len(rows)
 
 
 def test_lists_in_any_order_with_doubles_and_one_wrong_stamp(tmp_path):

@@ -204,3 +204,14 @@ def test_a_bag_and_kalibr_s_chain(tmp_path, kind):
     calib.write_text(chain("none"))
     with pytest.raises(InputError, match="does not tell where the right camera is"):
         open_source(path, choice=choice)
+
+
+def test_two_folders_and_kalibr_s_chain(tmp_path):
+    for name, camera, T in (("left", LEFT, np.eye(4)), ("right", RIGHT, T_LEFT_RIGHT)):
+        folder = tmp_path / f"wall_{name}"
+        folder.mkdir()
+        for stamp, pose in zip(STAMPS.tolist(), POSES, strict=True):
+            cv2.imwrite(str(folder / f"{stamp}.png"), view(camera, pose @ T))
+    calib = tmp_path / "chain.yaml"
+    calib.write_text(chain("T_cn_cnm1"))
+    shows_the_wall(open_source(tmp_path / "wall_left", choice=Choice(calib=calib, stereo=True)))
