@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hybrid_features_ros.cli.bench import positive, whole
 from hybrid_features_ros.cli.options import (
     OFFLINE,
+    check_apart,
     check_writable,
     choice_of,
     command,
@@ -75,6 +76,8 @@ def _evaluate(given: argparse.Namespace) -> None:
     source = open_source(given.sequence, choice=_chosen(given, config))
     _ = source.ground_truth, source.imu if given.gyro else None  # read now: both may have something to note
     out = given.out or Path("results") / f"{source.name}_{given.mode}"
+    check_apart({f"--{n}": getattr(given, n) for n in ("json", "tum", "rerun")}, _inputs(given))
+    check_apart({"--out": out / "trajectory.tum"}, _inputs(given))
     make_folder(out)
     for option in ("json", "tum", "rerun"):
         check_writable(f"--{option}", getattr(given, option))
@@ -98,6 +101,16 @@ def _evaluate(given: argparse.Namespace) -> None:
         done = f"{len(evaluation.results)} of {len(source.stamps[frames])} frames"
         print(f"interrupted after {done}; {out} has the results of those", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _inputs(given: argparse.Namespace) -> list[Path]:
+    """Files and folders that an evaluation reads."""
+    path: Path = given.sequence.resolve()
+    named = [path / name for name in (given.truth, given.imu, given.depth, given.image) if name]
+    pair = [path.parent / given.right] if given.right else []
+    pair += [path.with_name(f"{path.name[:-5]}_right")] if path.name.endswith("_left") else []
+    kitti = path / f"../../poses/{path.name}.txt"
+    return [path, kitti, *named, *pair, *([given.calib] if given.calib else [])]
 
 
 def _hand_out(given: argparse.Namespace, out: Path, evaluation: Evaluation) -> None:

@@ -17,7 +17,7 @@ from hybrid_features_ros import __version__
 from hybrid_features_ros.cli.bench import bench_commands, positive, whole
 from hybrid_features_ros.cli.evaluate import INTERRUPTED, bag_command, evaluate_command
 from hybrid_features_ros.cli.examples import EXAMPLES
-from hybrid_features_ros.cli.options import command, config_of
+from hybrid_features_ros.cli.options import check_apart, command, config_of
 from hybrid_features_ros.cli.train import train_commands
 from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.errors import InputError, extra
@@ -45,6 +45,7 @@ def _extract(given: argparse.Namespace) -> None:
     from hybrid_features_ros.io.images import read_image
     from hybrid_features_ros.visualization.draw import draw_features
 
+    check_apart({"--out": given.out}, [given.image])
     image = read_image(given.image)
     features = make_extractor(config_of(given, ("features.",)).features).extract(image)
     _write(given.out, draw_features(image, features))
@@ -58,6 +59,7 @@ def _match(given: argparse.Namespace) -> None:
     from hybrid_features_ros.matching.pair import match_images
     from hybrid_features_ros.visualization.draw import draw_matches
 
+    check_apart({"--out": given.out}, [given.a, given.b])
     config = config_of(given, ("features.", "odometry.matching."))
     images = [read_image(path) for path in (given.a, given.b)]
     matching = MatchingConfig(lowe_ratio=config.odometry.matching.lowe_ratio)
@@ -106,6 +108,8 @@ def _size(text: str) -> tuple[int, int]:
 def _export(given: argparse.Namespace) -> None:
     if not (given.weights or given.onnx or given.module):
         raise InputError("export: say what to write: --weights FILE.npz, --onnx FILE or --module FILE")
+    files = {f"--{name}": getattr(given, name) for name in ("weights", "onnx", "module")}
+    check_apart(files, [given.checkpoint])
     with extra("train"):
         from hybrid_features_ros.training.export import export, export_weights
         from hybrid_features_ros.training.export_module import export_module

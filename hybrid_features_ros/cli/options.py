@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 EXTRACTORS = FeatureConfig.__dataclass_fields__["extractor"].metadata["choices"]
 ALGORITHM = ("features.", "odometry.")
+# Endings of the files of recordings, besides calib.json.
+READ = (
+    ".txt", ".csv", ".yaml", ".yml", ".npy", ".bag", ".mcap", ".db3",
+    ".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 OFFLINE = (
     *ALGORITHM, "input.rectified", "input.depth", "input.stereo", "input.imu", "input.sync",
     "input.max_interval_s",
@@ -29,7 +34,8 @@ def command(
     """A command that takes the configuration."""
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text)
     parser.set_defaults(command=function)
-    parser.add_argument("--extractor", choices=EXTRACTORS, help="local feature")
+    names = f"{{{','.join(EXTRACTORS)}}}"
+    parser.add_argument("--extractor", type=_extractor, metavar=names, help="local feature")
     parser.add_argument(
         "--set",
         action="append",
@@ -58,6 +64,8 @@ def config_of(given: argparse.Namespace, acting: Sequence[str] = ALGORITHM) -> C
             raise InputError(f"--set {text}: write NAME=VALUE")
         if name in kinds and not name.startswith(tuple(acting)):
             raise InputError(f"--set {text}: this command does not use {name}; here act {', '.join(acting)}")
+        if name in values:
+            raise InputError(f"--set {text}: {name} is given twice, first as {values[name]}: give it once")
         values[name] = _parse(name, value, kinds.get(name, str))
     if given.extractor:
         told = values.setdefault("features.extractor", given.extractor)
@@ -134,6 +142,39 @@ def check_writable(option: str, path: Path | None) -> None:
                 pass
             if is_new:
                 path.unlink()
+
+
+def check_apart(outputs: Mapping[str, Path | None], inputs: Sequence[Path]) -> None:
+    """Whether no file to be written is read, or written twice.
+
+    Args:
+        outputs: option, and the file that it names.
+        inputs: files, and folders of recordings: all that is there of the kinds that are read.
+
+    Raises:
+        InputError: one is.
+    """
+    written: dict[Path, str] = {}
+    read = {path.resolve() for path in inputs}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        file = path.resolve()
+        inside = file.is_file() and not read.isdisjoint(file.parents)
+        if file in read or (inside and (file.suffix.lower() in READ or file.name == "calib.json")):
+            raise InputError(
+                f"{option} {path}: this file is an input, which it would overwrite; name another"
+            )
+        if file in written:
+            raise InputError(f"{option} {path}: {written[file]} writes the same file; name another")
+        written[file] = option
+
+
+def _extractor(text: str) -> str:
+    try:
+        return FeatureConfig(extractor=text).extractor
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _parse(name: str, value: str, kind: type) -> Any:

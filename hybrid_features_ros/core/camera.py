@@ -47,6 +47,7 @@ ALIASES = {
 }
 _MOST_ASPECT = 4.0  # ratio of the focal lengths: 2 where only rows or only columns are binned
 _FOCAL_RANGE = (0.05, 50.0)  # of the focal length over the longer side: fisheye to telescope
+_OFF = 0.1  # of the longer side, from the middle: beyond it cx and cy may be exchanged
 _USUAL = 0.2  # how far it usually lies from the middle at most, over the side
 _BEYOND = 0.5  # how far the principal point may lie outside the image, over its side: cropped sensors
 
@@ -76,9 +77,14 @@ class Camera:
     coefficients: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        values = (self.fx, self.fy, self.cx, self.cy, *self.coefficients)
+        values = (self.fx, self.fy, self.cx, self.cy)
         if self.width <= 0 or self.height <= 0:
             raise InputError(f"camera: image size {self.width}x{self.height} is empty; set width and height")
+        if not np.isfinite(self.coefficients).all():
+            raise InputError(
+                f"camera: distortion coefficients {self.coefficients} are not finite; calibrate the "
+                "camera, or give zeros for a lens without distortion"
+            )
         if not np.isfinite(values).all() or self.fx <= 0 or self.fy <= 0:
             raise InputError(
                 f"camera: fx = {self.fx}, fy = {self.fy} is no calibration; "
@@ -129,6 +135,13 @@ class Camera:
     def doubt(self) -> str:
         """What is unusual about the calibration, and may be that of another image size; empty: nothing."""
         x, y = (self.cx + 0.5) / self.width, (self.cy + 0.5) / self.height
+        off = np.hypot(self.cx - self.width / 2, self.cy - self.height / 2)
+        exchanged = np.hypot(self.cx - self.height / 2, self.cy - self.width / 2)
+        if off > _OFF * max(self.width, self.height) and exchanged < off / 4:
+            return (
+                f"the principal point ({self.cx:.5g}, {self.cy:.5g}) is near the middle of {self.height}x"
+                f"{self.width} pixels, not of {self.width}x{self.height}: are cx and cy exchanged?"
+            )
         if max(abs(x - 0.5), abs(y - 0.5)) <= _USUAL:
             return ""
         return (

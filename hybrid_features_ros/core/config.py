@@ -109,6 +109,15 @@ class FeatureConfig(_Checked):
         0, "Threads of the image library; 0 leaves its own choice (all cores).", low=0, high=256
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        usual = type(self).__dataclass_fields__["min_keypoints"].default
+        if self.max_keypoints < self.min_keypoints != usual:
+            raise InputError(
+                f"features.min_keypoints = {self.min_keypoints} is more than features.max_keypoints = "
+                f"{self.max_keypoints}: give no more, or 0"
+            )
+
 
 @dataclass(frozen=True)
 class LandmarkMatchingConfig(_Checked):

@@ -133,7 +133,10 @@ def add_gyro(odometry: Odometry, source: Source) -> None:
             f"the gyroscope did not measure between {without} of {len(source) - 1} images and the ones before"
         )
     for stamp, rate in zip(imu.stamps.tolist(), imu.gyro, strict=True):
-        odometry.add_gyro(stamp, rate)
+        try:
+            odometry.add_gyro(stamp, rate)
+        except InputError as error:
+            source.notes.skipped[f"angular velocity {stamp} ns"] = str(error)
 
 
 def _check_missing(source: Source, *names: str) -> None:

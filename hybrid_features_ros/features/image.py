@@ -20,6 +20,8 @@ def to_gray(image: NDArray[Any]) -> UInt8:
     Raises:
         InputError: the image is empty or of another shape or type.
     """
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"image {image!r:.60}: give an array of pixels; is the path of the image right?")
     if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3):
         raise InputError(
             f"image of type {image.dtype} and shape {image.shape}: give uint8, (height, width) or "

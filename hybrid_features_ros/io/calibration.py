@@ -181,9 +181,9 @@ def read_calibration(path: Path, camera: str = "", notes: Notes | None = None) -
             name, assumed = _link(chain, camera)
             if assumed and notes is not None:
                 notes.assumed["camera"] = f"{path.name}: {assumed}"
-            return _kalibr(chain[name])
+            return _kalibr(path, chain[name])
         if "intrinsics" in content:
-            return _kalibr(content)
+            return _kalibr(path, content)
         if "camera_matrix" in content:
             return _ros(content)
         if "k" in content or ("K" in content and "distortion_model" in content):
@@ -199,7 +199,7 @@ def read_mounting(path: Path) -> Float64 | None:
     """
     text = read_text(path)
     with reading(path, "expected T_BS with 4x4 numbers"):
-        return _body(_mapping(yaml.load(_plain_yaml(text), _Loader)))
+        return _body(path, _mapping(yaml.load(_plain_yaml(text), _Loader)))
 
 
 def between(left: Calibration, right: Calibration) -> Float64 | None:
@@ -253,7 +253,7 @@ def _own(path: Path, content: Any) -> Calibration:
     if not 0 <= baseline < 1e3:
         raise InputError(f"{path}: baseline_m {baseline:g}: give the distance to the right camera in metres")
     return Calibration(
-        CameraInfo(int(width), int(height), str(content["model"]), d, k, _projection(content.get("P"))),
+        CameraInfo(_side(width), _side(height), str(content["model"]), d, k, _projection(content.get("P"))),
         baseline_m=baseline,
         depth_scale=checked_scale(scales.pop(), path) if scales else None,
         T_camera_imu=_motion(path, "T_camera_imu", content.get("T_camera_imu")),
@@ -277,7 +277,7 @@ def checked_scale(units: float, where: object) -> float:
 def _ros(content: Mapping[str, Any]) -> Calibration:
     """What camera_calibration and camera_info_manager write; OpenCV's own samples have the same names."""
     model = content.get("distortion_model", content.get("camera_model", "plumb_bob"))
-    width, height = int(content["image_width"]), int(content["image_height"])
+    width, height = _side(content["image_width"]), _side(content["image_height"])
     D = _coefficients(content, str(model), "distortion_coefficients") or {"data": []}
     P = content.get("projection_matrix")
     return Calibration(
@@ -295,8 +295,9 @@ def _echoed(content: Mapping[str, Any]) -> Calibration:
     k, d, p = (content.get(n, content.get(n.upper())) for n in "kdp")
     return Calibration(
         CameraInfo(
-            int(content["width"]), int(content["height"]), str(content["distortion_model"]), _floats(d),
-            _floats(k), _projection(p), int(content.get("binning_x", 0)), int(content.get("binning_y", 0)),
+            _side(content["width"]), _side(content["height"]), str(content["distortion_model"]),
+            _floats(d), _floats(k), _projection(p),
+            int(content.get("binning_x", 0)), int(content.get("binning_y", 0)),
             (x, y, width, height),
         )
     )  # fmt: skip
@@ -314,7 +315,7 @@ def _link(chain: Mapping[str, Mapping[str, Any]], camera: str) -> tuple[str, str
     return first, f"the calibration is that of {first}; the chain has {topics}, none of them {camera!r}"
 
 
-def _kalibr(content: Mapping[str, Any]) -> Calibration:
+def _kalibr(path: Path, content: Mapping[str, Any]) -> Calibration:
     """One camera of Kalibr's chain, or EuRoC's sensor.yaml: four intrinsics and a resolution."""
     if content.get("camera_model", "pinhole") != "pinhole":
         raise InputError(f"camera_model {content['camera_model']!r} is not supported: calibrate as pinhole")
@@ -324,18 +325,18 @@ def _kalibr(content: Mapping[str, Any]) -> Calibration:
     D = _coefficients(content, model, "distortion_coeffs", "distortion_coefficients")
     return Calibration(
         CameraInfo(
-            int(width), int(height), model, _floats(D),
+            _side(width), _side(height), model, _floats(D),
             [fx, 0, cx, 0, fy, cy, 0, 0, 1],
         ),
-        T_camera_imu=_motion("", "T_cam_imu", content.get("T_cam_imu")),
-        T_body_camera=_body(content),
-        T_camera_previous=_motion("", "T_cn_cnm1", content.get("T_cn_cnm1")),
+        T_camera_imu=_motion(path, "T_cam_imu", content.get("T_cam_imu")),
+        T_body_camera=_body(path, content),
+        T_camera_previous=_motion(path, "T_cn_cnm1", content.get("T_cn_cnm1")),
     )  # fmt: skip
 
 
-def _body(content: Mapping[str, Any]) -> Float64 | None:
+def _body(path: Path, content: Mapping[str, Any]) -> Float64 | None:
     T = content.get("T_BS")
-    return _motion("", "T_BS", T["data"] if isinstance(T, dict) else T)
+    return _motion(path, "T_BS", T["data"] if isinstance(T, dict) else T)
 
 
 def _coefficients(content: Mapping[str, Any], model: str, *names: str) -> Any:
@@ -351,6 +352,13 @@ def _coefficients(content: Mapping[str, Any], model: str, *names: str) -> Any:
             "for a lens without distortion"
         )
     return D or []
+
+
+def _side(value: Any) -> int:
+    """Width or height of an image."""
+    if float(value) != int(value):
+        raise InputError(f"an image side of {value} pixels: give a whole number")
+    return int(value)
 
 
 def _floats(values: Any) -> list[float]:
@@ -369,15 +377,17 @@ def _projection(values: Any) -> list[float]:
     return p
 
 
-def _motion(path: Path | str, name: str, given: Any) -> Float64 | None:
+def _motion(path: Path, name: str, given: Any) -> Float64 | None:
     """A rigid motion (4, 4)."""
     if given is None:
         return None
-    where = f"{path}: " if path else ""
     try:
         T = np.array(given, dtype=float).reshape(4, 4)
     except (TypeError, ValueError):
-        raise InputError(f"{where}{name} must be 4x4 numbers, got {given!r:.80}") from None
+        raise InputError(f"{path}: {name} must be 4x4 numbers, got {given!r:.80}") from None
     if not np.allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-3) or np.linalg.det(T[:3, :3]) < 0:
-        raise InputError(f"{where}the first 3x3 numbers of {name} are no rotation")
+        raise InputError(
+            f"{path}: the first 3x3 numbers of {name} are no rotation: "
+            f"{np.round(T[:3, :3], 4).tolist()}; give an orthonormal matrix of determinant 1"
+        )
     return T

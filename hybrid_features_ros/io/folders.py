@@ -122,7 +122,24 @@ def listed(
     rate = rate_hz or RATE_HZ
     if rate_hz is None:
         notes.assumed["stamps"] = f"{rate:g} images per second: no list has their stamps, no rate_hz the rate"
-    return np.array([round(i * 1e9 / rate) for i in range(len(files))], dtype=np.int64), files
+    counts = _numbers(files)
+    if len(counts) and counts[-1] >= len(counts):
+        notes.assumed["numbers"] = (
+            f"{counts[-1] + 1 - len(counts)} numbers are missing between {files[0].name} and {files[-1].name}"
+            ": the images are stamped by their numbers"
+        )
+    return np.array([round(i * 1e9 / rate) for i in counts.tolist()], dtype=np.int64), files
+
+
+def _numbers(files: Sequence[Path]) -> NDArray[np.int64]:
+    """Numbers (N,) in the files' names, less the first one; 0 ... N - 1 where names do not count images."""
+    words = [re.findall("[0-9]+", p.stem) for p in files]
+    if all(len(w) == 1 and len(w[0]) < 10 for w in words):
+        numbers = np.array([int(w[0]) for w in words], dtype=np.int64)
+        steps = np.diff(numbers)
+        if len(steps) and np.median(steps) == 1 and steps.min() == 1:
+            return np.asarray(numbers - numbers[0])
+    return np.arange(len(files))
 
 
 def image_files(folder: Path) -> list[Path]:

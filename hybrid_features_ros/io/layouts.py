@@ -39,7 +39,8 @@ from hybrid_features_ros.io.text import parse_stamp, read_rows
 from hybrid_features_ros.io.trajectory import poses_of, read_kitti_poses, read_tum
 
 # TartanAir (V1): every camera is this pinhole; its files have no stamps, and this rate is our assumption.
-TARTANAIR_FOCAL, TARTANAIR_BASELINE_M, TARTANAIR_RATE_HZ = 320.0, 0.25, 10
+TARTANAIR_CAMERA = Camera(640, 480, 320.0, 320.0, 320.0, 240.0)
+TARTANAIR_BASELINE_M, TARTANAIR_RATE_HZ = 0.25, 10
 # Its poses have axes x forward, y right, z down; this maps optical axes (x right, y down, z forward) there.
 NED_FROM_OPTICAL = se3.make([[0, 0, 1], [1, 0, 0], [0, 1, 0]], [0, 0, 0])
 # Published calibrations of the three TUM RGB-D cameras: fx fy cx cy, k1 k2 p1 p2 k3.
@@ -270,13 +271,31 @@ def _kitti_projection(path: Path, name: str) -> Float64:
     raise InputError(f"{path / 'calib.txt'}: no line {key}")
 
 
+def _resized_tartanair(image: Path, notes: Notes) -> Camera:
+    """The camera of all images of TartanAir, resized to the size of this one."""
+    (height, width), camera = read_pixels(image).shape[:2], TARTANAIR_CAMERA
+    if width * camera.height != height * camera.width:
+        raise InputError(
+            f"{image}: {width}x{height} pixels, but TartanAir's are {camera.width}x{camera.height}: give the "
+            "calibration of these with --calib FILE"
+        )
+    if width != camera.width:
+        f = camera.fx * width / camera.width
+        camera = Camera(width, height, f, f, width / 2, height / 2)
+        notes.assumed["camera"] = (
+            f"TartanAir's camera is taken to be resized to {width}x{height} pixels, f = {camera.fx:g}: its "
+            f"images have {TARTANAIR_CAMERA.width}x{TARTANAIR_CAMERA.height}"
+        )
+    return camera
+
+
 def _tartanair_camera(path: Path, side: str, choice: Choice, notes: Notes) -> FolderSource:
     images = sorted((path / f"image_{side}").glob(f"*_{side}.png"))
     if not images:
         raise InputError(f"{path / f'image_{side}'}: no images named 000000_{side}.png in it")
-    height, width = read_pixels(images[0]).shape[:2]
-    camera = Camera(width, height, TARTANAIR_FOCAL, TARTANAIR_FOCAL, width / 2, height / 2)
-    if choice.calib is not None:
+    if choice.calib is None:
+        camera = _resized_tartanair(images[0], notes)
+    else:
         camera = read_calibration(choice.calib, f"image_{side}", notes).info.camera(choice.rectified is True)
     with reading(path / f"image_{side}", f"images are named 000000_{side}.png"):
         numbers = np.array([int(p.name.partition("_")[0]) for p in images], dtype=np.int64)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 # A number of at least so much is no count of seconds since 1970 (the year 5138), but of smaller units.
+SHORTEST_STEP_NS = 100_000  # between measurements of one sensor
 _UNITS = ((10**17, 1), (10**14, 10**3), (10**11, 10**6))
 
 
@@ -65,12 +67,11 @@ def read_list(path: Path, unit: Literal["s", "ns"]) -> tuple[NDArray[np.int64], 
     Raises:
         InputError: the file is missing, or a line is no stamp and name.
     """
-    stamps, names = [], []
-    for number, line in _lines(path, 2, f"stamp [{unit}] and file"):
+    lines, names = _lines(path, 2, f"stamp [{unit}] and file"), []
+    for _, line in lines:
         word = line.replace(",", " ").split()[0]
-        stamps.append(_stamp(path, number, word, unit, "stamps and files"))
         names.append(line.lstrip()[len(word) :].strip(" \t,;\"'").replace("\\", "/"))
-    return np.array(stamps, dtype=np.int64), names
+    return _stamps(path, lines, unit, "stamps and files"), names
 
 
 def read_table(
@@ -81,15 +82,15 @@ def read_table(
     Raises:
         InputError: the file is missing, or a line holds something else.
     """
-    stamps, rows = [], []
-    for number, line in _lines(path, columns, meaning):
+    lines, rows = _lines(path, columns, meaning), []
+    stamps = _stamps(path, lines, unit, meaning)
+    for number, line in lines:
         words = line.replace(",", " ").split()
-        stamps.append(_stamp(path, number, words[0], unit, meaning))
         try:
             rows.append([float(w) for w in words[1:columns]])
         except ValueError as error:
             raise InputError(f"{path}:{number}: {error}; expected {meaning}") from None
-    return np.array(stamps, dtype=np.int64), np.array(rows).reshape(-1, columns - 1)
+    return stamps, np.array(rows).reshape(-1, columns - 1)
 
 
 def parse_stamp(text: str, unit: Literal["s", "ns"] = "s") -> int:
@@ -147,8 +148,29 @@ def _is_number(line: str) -> bool:
     return True
 
 
-def _stamp(path: Path, number: int, word: str, unit: Literal["s", "ns"], meaning: str) -> int:
-    try:
-        return parse_stamp(word, unit)
-    except ValueError as error:
-        raise InputError(f"{path}:{number}: not {meaning}: {error}; stamps are in {unit}") from None
+def _stamps(
+    path: Path, lines: Sequence[tuple[int, str]], unit: Literal["s", "ns"], meaning: str
+) -> NDArray[np.int64]:
+    """Stamps (N,) [ns] at the beginning of lines.
+
+    Whole numbers under the label [ns] are that however small, as of simulators that count from 0, unless
+    their steps are too short for it.
+    """
+    words = [line.replace(",", " ").split()[0] for _, line in lines]
+    if unit == "ns" and all(w.isdigit() and len(w) < 19 for w in words) and _is_labelled_ns(path):
+        exact = np.array([int(w) for w in words], dtype=np.int64)
+        if len(exact) > 1 and np.median(np.abs(np.diff(exact))) >= SHORTEST_STEP_NS:
+            return exact
+    stamps = []
+    for (number, _), word in zip(lines, words, strict=True):
+        try:
+            stamps.append(parse_stamp(word, unit))
+        except ValueError as error:
+            raise InputError(f"{path}:{number}: not {meaning}: {error}; stamps are in {unit}") from None
+    return np.array(stamps, dtype=np.int64)
+
+
+def _is_labelled_ns(path: Path) -> bool:
+    """Whether the file begins with a header whose first column is in [ns]."""
+    header = next((line for line in read_text(path).splitlines() if line.strip()), "")
+    return "[ns]" in re.split("[,;\t]", header)[0]

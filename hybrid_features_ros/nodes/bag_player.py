@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -193,7 +194,7 @@ def main(args: Sequence[str] | None = None) -> None:
         "--image", default="", help="image topic awaited in lock-step (default: chosen by what it is)"
     )
     given = parser.parse_args(remove_ros_args(sys.argv if args is None else args)[1:])
-    if given.rate <= 0:
+    if not 0 < given.rate < math.inf:
         parser.error(f"--rate {given.rate:g}: give a number above 0")
     try:
         player = BagPlayer(given.bag, given.clock, given.image)
@@ -204,6 +205,9 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error}")
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:  # of a message that was on its way out when the process was told to end
+        if rclpy.ok():
+            raise
     finally:
         rclpy.try_shutdown()
 

@@ -21,6 +21,7 @@ from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.core.errors import InputError, extra
 from hybrid_features_ros.core.types import Features, State, Trajectory
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
+from hybrid_features_ros.evaluation.results import make_folder
 from hybrid_features_ros.io.sources import Source, open_source
 from hybrid_features_ros.io.trajectory import write_tum
 from hybrid_features_ros.msg import FeatureArray, FeatureMatches, OdometryStatus
@@ -84,7 +85,7 @@ def demo(data: Path | None, out: Path, image: str = "") -> None:
     """
     with extra("eval"):  # before the replay, not after it
         import matplotlib  # noqa: F401
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     source = open_source(data if data else render_sequence(out / "sequence"), image)
     bag = data if data and (data / "metadata.yaml").exists() else _bag_of(source, out)
     showcase = int(source.stamps[len(source) * 2 // 5])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.utilities import remove_ros_args
 
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.nodes.managed import ManagedNode
@@ -19,6 +20,10 @@ from hybrid_features_ros.nodes.parameters import report_unused_sections
 def spin(make_nodes: Callable[[], Sequence[ManagedNode]]) -> None:
     """Make nodes and run them in one executor until interrupted; bad input ends with one line and exit 1."""
     initialise()
+    unknown = remove_ros_args(sys.argv)[1:]
+    if unknown:
+        rclpy.try_shutdown()
+        sys.exit(f"error: unknown arguments {' '.join(unknown)}; parameters: --ros-args -p NAME:=VALUE")
     nodes: Sequence[ManagedNode] = []
     try:
         nodes = make_nodes()

@@ -82,8 +82,8 @@ class Odometry:
                 scale. Where images contradict it, it is not used and the result says so.
 
         Raises:
-            InputError: the stamp does not grow, or the image has another size than the calibration.
-                The state stays as it was.
+            InputError: the stamp is no integer or does not grow, or the image has another size than the
+                calibration. The state stays as it was.
         """
         self._check(stamp, features, camera)
         prior = _with_covariance(prior, self._config.prior)
@@ -114,8 +114,16 @@ class Odometry:
         return result
 
     def add_gyro(self, stamp: int, angular_velocity: ArrayLike) -> None:
-        """Remember an angular velocity (3,) [rad/s] in the camera's optical axes, at a stamp [ns]."""
-        self._motion.gyro.add(stamp, np.asarray(angular_velocity, dtype=np.float64))
+        """Remember an angular velocity (3,) [rad/s] in the camera's optical axes, at a stamp [ns].
+
+        Raises:
+            InputError: the stamp is no integer, or the velocity is not of three finite numbers.
+        """
+        _check_stamp("angular velocity's", stamp)
+        rate = np.asarray(angular_velocity, dtype=np.float64)
+        if rate.shape != (3,) or not np.isfinite(rate).all():
+            raise InputError(f"angular velocity {rate.tolist()}: give three finite numbers [rad/s]")
+        self._motion.gyro.add(stamp, rate)
 
     def landmark_ids(self, stamp: int) -> Int32 | None:
         """Id of the landmark that each feature (N,) of the keyframe at ``stamp`` [ns] shows, -1 = none.
@@ -159,6 +167,7 @@ class Odometry:
         self._first: Frame | None = None  # image, until a rolling shutter's rows of it are put right
 
     def _check(self, stamp: int, features: Features, camera: Camera) -> None:
+        _check_stamp("image", stamp)
         if self._last and stamp <= self._last.stamp:
             raise InputError(
                 f"image stamp {stamp} ns is not after the previous {self._last.stamp} ns; "
@@ -437,3 +446,8 @@ def _with_covariance(prior: MotionPrior | None, config: PriorConfig) -> MotionPr
     if prior is not None and not isinstance(prior, MotionPrior):
         raise InputError(f"prior: a {type(prior).__name__} is no MotionPrior; give MotionPrior(T)")
     return None if prior is None else prior.with_shares(config.translation_sigma, config.rotation_sigma)
+
+
+def _check_stamp(what: str, stamp: int) -> None:
+    if not isinstance(stamp, (int, np.integer)):
+        raise InputError(f"{what} stamp {stamp!r}: give whole nanoseconds")

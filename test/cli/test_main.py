@@ -3,6 +3,8 @@
 """The command line: what it makes, and what it says when it cannot."""
 
 import json
+import sys
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -13,6 +15,8 @@ from synthetic import LENS, panned
 from hybrid_features_ros.cli.main import main
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
+from hybrid_features_ros.core.config import FeatureConfig
+from hybrid_features_ros.features.sift import SiftExtractor
 from hybrid_features_ros.features.weights import load_weights
 from hybrid_features_ros.io.bags import topics
 from hybrid_features_ros.io.trajectory import format_stamp, read_tum
@@ -218,3 +222,38 @@ def test_bad_input_is_one_line_and_status_one(photo, tmp_path, monkeypatch, argu
     text = str(stopped.value)
     assert text.startswith("error: ") and message in text
     assert "\n" not in text
+
+
+def test_an_extractor_of_ones_own_is_taken_by_its_name(photo, tmp_path, capsys, monkeypatch):
+    module = ModuleType("my_module")
+    module.make = lambda max_keypoints: SiftExtractor(FeatureConfig("sift", max_keypoints=max_keypoints))
+    monkeypatch.setitem(sys.modules, "my_module", module)
+    arguments = ["extract", str(photo), "--out", str(tmp_path / "f.png"), "--extractor"]
+    main([*arguments, "my_module:make"])
+    assert "sift features" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*arguments, "surf"])
+    assert "choose one of sift" in capsys.readouterr().err
+
+
+def test_a_parameter_given_twice_is_refused(photo):
+    with pytest.raises(SystemExit, match="given twice, first as 30"):
+        main(["extract", str(photo), *["--set", "features.max_keypoints=30"] * 2])
+
+
+def test_no_output_overwrites_an_input_or_another_output(photo, tmp_path):
+    walk = sequences.plain(tmp_path / "walk")
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    run = ["evaluate", str(walk), "--out", str(tmp_path / "run")]
+    both = str(tmp_path / "new")
+    for arguments in (
+        ["extract", str(photo), "--out", str(photo)],
+        ["match", str(photo), str(walk / "images/0.png"), "--out", str(walk / "images/0.png")],
+        [*run, "--tum", str(walk / "groundtruth.txt")],
+        [*run, "--json", str(walk / "calib.json")],
+        [*run, "--tum", str(walk / "images/1.png")],
+        [*run, "--json", both, "--tum", both],
+    ):
+        with pytest.raises(SystemExit, match=r"this file is an input|writes the same file"):
+            main(arguments)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before

@@ -43,6 +43,7 @@ def test_a_changed_leaf_changes_nothing_else():
         ({"features.max_keypoints": "many"}, "max_keypoints = 'many': give a int"),
         ({"features.max_keypoints": True}, "max_keypoints = True: give a int"),
         ({"features.engine": "my_module:Engine"}, "engine = 'my_module:Engine': choose one of auto"),
+        ({"features.max_keypoints": 300, "features.min_keypoints": 400}, "400 is more than features.max_k"),
         ({"features.extractor": "surf"}, "extractor = 'surf': choose one of sift"),
         ({"odometry.matching.lowe_ratio": float("nan")}, "lowe_ratio = nan: must lie in"),
     ],

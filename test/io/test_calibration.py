@@ -275,3 +275,29 @@ def test_any_file_is_a_calibration_or_one_line(tmp_path_factory, data):
     path.write_text("\n".join(lines)[: data.draw(st.integers(0, 2000))], encoding="utf-8", errors="replace")
     with contextlib.suppress(InputError):
         read_calibration(path).info.camera()
+
+
+def test_a_principal_point_in_exchanged_order_is_doubted():
+    exchanged = message(k=[420.0, 0, 239.5, 0, 418.0, 319.5, 0, 0, 1])
+    assert "are cx and cy exchanged?" in CameraInfo.of(exchanged).camera().doubt
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "said"),
+    [
+        ("calib.json", {"width": 640.5}, "an image side of 640.5 pixels"),
+        ("calib.json", {"T_camera_imu": (2 * np.eye(4)).tolist()}, "T_camera_imu are no rotation: .*2.0"),
+        ("sensor.yaml", {"T_BS": (2 * np.eye(4)).ravel().tolist()}, "sensor.yaml: .*T_BS are no rotation"),
+    ],
+)
+def test_values_that_cannot_be_are_named(tmp_path, name, more, said):
+    euroc = {"intrinsics": [420, 418, 330, 235], "resolution": [640, 480], "distortion_model": "none"}
+    content = {**(OURS if name == "calib.json" else euroc), **more}
+    (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(InputError, match=said):
+        read_calibration(tmp_path / name)
+
+
+def test_coefficients_that_are_not_finite_are_named():
+    with pytest.raises(InputError, match=r"distortion coefficients .*nan.* are not finite"):
+        CameraInfo.of(message(d=[0.1, float("nan"), 0.0, 0.0, 0.0])).camera()

@@ -310,3 +310,24 @@ def test_rectified_needs_a_projection_in_folders_too(tmp_path, rectified):
         calibrate(path, P=[[45.0, 0, 31, 0], [0, 45, 23, 0], [0, 0, 1, 0]])
     camera = open_source(path, choice=Choice(rectified=rectified)).camera
     assert camera.fx == (45 if rectified else 50) and bool(camera.coefficients) != rectified
+
+
+def test_numbers_that_are_missing_leave_a_gap_in_time(tmp_path):
+    path = sequences.plain(tmp_path / "walk")
+    shutil.copy(path / "images/4.png", path / "images/7.png")
+    calibrate(path, rate_hz=10)
+    source = open_source(path, choice=Choice(image="images"))
+    assert source.stamps.tolist() == [i * 10**8 for i in (0, 1, 2, 3, 4, 7)]
+    assert "2 numbers are missing between 0.png and 7.png" in source.notes.assumed["numbers"]
+    shutil.copy(path / "images/7.png", path / "images/5.png")
+    shutil.copy(path / "images/7.png", path / "images/6.png")
+    assert "numbers" not in open_source(path, choice=Choice(image="images")).notes.assumed
+
+
+def test_numbers_that_do_not_count_images_are_an_order(tmp_path):
+    path = sequences.plain(tmp_path / "walk")
+    for i in reversed(range(sequences.COUNT)):
+        (path / f"images/{i}.png").rename(path / f"images/{33 * i}.png")
+    calibrate(path, rate_hz=10)
+    source = open_source(path, choice=Choice(image="images"))
+    assert source.stamps.tolist() == [i * 10**8 for i in range(sequences.COUNT)]

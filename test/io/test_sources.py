@@ -14,6 +14,7 @@ from sequences import BEGIN, HEIGHT, STEP, WIDTH
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Distortion
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.io.layouts import open_tartanair
 from hybrid_features_ros.io.source import Choice
 from hybrid_features_ros.io.sources import open_source
 
@@ -148,7 +149,8 @@ def test_tartanair(tmp_path):
     depths = [f.depth for f in source]
     assert depths[0] is None and (depths[1] == 2.5).all()
     assert len(source.right) == 3 and source.baseline == 0.25
-    assert (source.camera.fx, source.camera.cx) == (320, WIDTH / 2)
+    assert (source.camera.fx, source.camera.cx) == (320 * WIDTH / 640, WIDTH / 2)
+    assert "resized to 64x48 pixels, f = 32" in source.notes.assumed["camera"]
     (path / "image_left" / "000000_left.png").unlink()
     cut = open_source(path)
     assert np.array_equal(cut.ground_truth.poses, source.ground_truth.poses[1:])
@@ -202,3 +204,10 @@ def test_wrong_paths(tmp_path):
     (tmp_path / "movie.mp4").write_text("")
     with pytest.raises(InputError, match="neither a bag"):
         open_source(tmp_path / "movie.mp4")
+
+
+def test_tartanair_of_another_shape_is_refused(tmp_path):
+    (tmp_path / "image_left").mkdir()
+    cv2.imwrite(str(tmp_path / "image_left/000000_left.png"), np.zeros((48, 48), np.uint8))
+    with pytest.raises(InputError, match="48x48 pixels, but TartanAir's are 640x480"):
+        open_tartanair(tmp_path, Choice())

@@ -124,3 +124,16 @@ def test_any_file_is_a_table_or_one_line(tmp_path_factory, data):
 def test_any_text_is_a_stamp_or_refused(text):
     with contextlib.suppress(ValueError):
         assert -(2**63) <= parse_stamp(text) < 2**63
+
+
+@pytest.mark.parametrize("begin", [0, 5, 200, 200_000])
+def test_nanoseconds_of_a_simulator_are_those_from_zero_on(tmp_path, begin):
+    stamps = begin * 10**9 + 50_000_000 * np.arange(100)
+    (tmp_path / "data.csv").write_text("#timestamp [ns],x\n" + "\n".join(f"{t},1" for t in stamps))
+    assert read_table(tmp_path / "data.csv", 2, "t x", "ns")[0].tolist() == stamps.tolist()
+
+
+def test_microseconds_under_the_label_of_nanoseconds_are_told_by_their_steps(tmp_path):
+    stamps = NS // 1000 + 50_000 * np.arange(5)
+    (tmp_path / "data.csv").write_text("#timestamp [ns],x\n" + "\n".join(f"{t},1" for t in stamps))
+    assert read_table(tmp_path / "data.csv", 2, "t x", "ns")[0].tolist() == (1000 * stamps).tolist()

@@ -116,3 +116,23 @@ def test_linear_algebra_has_one_thread_in_a_node_unless_the_environment_says_oth
     found = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     assert json.loads(found)
     assert set(json.loads(found)) == {threads}
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "said"),
+    [
+        ("vo_node", ["--imgae:=/camera"], "unknown arguments --imgae:=/camera"),
+        ("bag_player", ["bag", "--rate", "nan"], "--rate nan: give a number above 0"),
+    ],
+)
+def test_arguments_that_nobody_reads_are_refused(executable, module, arguments, said):
+    process = executable(module, *arguments)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode and said in output and "Traceback" not in output
+
+
+def test_a_demo_onto_a_file_is_one_line(executable, tmp_path):
+    (tmp_path / "out").write_text("")
+    process = executable("demo", "--out", str(tmp_path / "out"))
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and output.startswith("error:") and "cannot make this folder" in output

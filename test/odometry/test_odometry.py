@@ -284,3 +284,15 @@ def test_a_place_that_only_looks_alike_is_not_taken_for_the_old_one():
     ]
     assert all(r.state is State.LOST for r in results[:5])
     assert results[-1].resets == 1
+
+
+@pytest.mark.parametrize("stamp", [float("nan"), 1.5, None])
+def test_a_stamp_that_is_no_count_of_nanoseconds_is_named(stamp):
+    with pytest.raises(InputError, match=f"image stamp {stamp}: give whole nanoseconds"):
+        Odometry(OdometryConfig()).process(stamp, WORLD.seen_from(np.eye(4)), CAMERA)
+
+
+@pytest.mark.parametrize("rate", [[0.0, np.nan, 0.0], [0.0, 0.0], 1.0])
+def test_an_angular_velocity_that_is_none_is_named(rate):
+    with pytest.raises(InputError, match="give three finite numbers"):
+        Odometry(OdometryConfig()).add_gyro(1, rate)
