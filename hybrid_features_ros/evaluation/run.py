@@ -82,7 +82,7 @@ def extracted(
     pair = _stereo(source, config) if stereo else None
     wanted = set(source.stamps[frames].tolist())
     if stereo:
-        _check_pair(source, config, extractor, wanted)
+        _check_pair(source, config, extractor)
     count = with_depth_count = 0
     for frame, right in _frames(source, stereo):
         if frame.stamp not in wanted:
@@ -176,15 +176,15 @@ def _stereo(source: Source, config: Config, swapped: bool = False) -> StereoDept
     return StereoDepth(left.fx, source.baseline, offset, config.features.rectification_sigma)
 
 
-def _check_pair(source: Source, config: Config, extractor: Extractor, wanted: set[int]) -> None:
+def _check_pair(source: Source, config: Config, extractor: Extractor) -> None:
     """Whether the first images show the pair that the calibration describes.
 
     Raises:
         InputError: left and right images are the same, or more points are found when they change places.
     """
     forth, back = _stereo(source, config), _stereo(source, config, swapped=True)
-    pairs = [(a.image, b.image) for a, b in islice(_frames(source, True), PAIRS_CHECKED)
-             if b is not None and a.stamp in wanted]  # fmt: skip
+    first = islice(_frames(source, True), PAIRS_CHECKED)
+    pairs = [(left.image, right.image) for left, right in first if right is not None]
     if pairs and all(np.array_equal(a, b) for a, b in pairs):
         raise InputError(
             f"{source.name}: left and right images are the same: give those of the right camera (--right)"

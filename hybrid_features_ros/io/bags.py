@@ -109,7 +109,7 @@ def _stamps(path: Path, topic: str, notes: Notes) -> NDArray[np.int64]:
     back = int((np.diff(stamps[np.sort(index)]) < 0).sum())
     if back:
         notes.assumed["order"] = (
-            f"time was set back {back} times on {topic}: images recorded later have earlier stamps; they are "
+            f"time was set back on {topic}, {back} times: images recorded later have earlier stamps; all are "
             "read in the order of their stamps"
         )
     return np.asarray(stamps[index])
