@@ -18,7 +18,14 @@ from hybrid_features_ros.core.config import Config, options, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import MotionModel, OdometryResult, State, Trajectory
 from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory, trajectory_nees
-from hybrid_features_ros.evaluation.plausibility import FARTHEST_STEREO_M, USUAL_M, DepthRange, doubt_gyro
+from hybrid_features_ros.evaluation.plausibility import (
+    FARTHEST_STEREO_M,
+    USUAL_M,
+    DepthRange,
+    doubt_gyro,
+    doubt_positions,
+    doubt_truth,
+)
 from hybrid_features_ros.evaluation.run import Step, run, trajectory
 from hybrid_features_ros.io.source import Notes, Source
 from hybrid_features_ros.io.trajectory import interpolate
@@ -97,6 +104,9 @@ def evaluate(
     results, extract_ms, interrupted = _run_watched(source, config, frames, watchers)
     if config.input.imu and source.imu is not None:
         doubt_gyro(source.imu, results, source.notes)
+    doubt_positions(results, source.notes)
+    if source.ground_truth is not None:
+        doubt_truth(trajectory(results), source.ground_truth, mode_of(config) != "mono", source.notes)
     protocol = {**_protocol(source, config, frames), "interrupted": interrupted}
     report = _report(results, extract_ms, protocol)
     if source.ground_truth is not None and len(results) >= 3:

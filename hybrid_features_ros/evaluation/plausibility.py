@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from hybrid_features_ros.core.types import OdometryResult, State
+from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.types import OdometryResult, State, Trajectory
+from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
 from hybrid_features_ros.evaluation.run import Step
 from hybrid_features_ros.io.source import Imu, Notes
 
@@ -19,7 +22,10 @@ USUAL_M = (0.1, 50.0)  # median depth of what depth cameras measure
 FARTHEST_STEREO_M = 500.0  # median depth that a pair may have outdoors
 DISAGREEMENT = 0.5  # of the turn that images show, by which a gyroscope's may differ
 LEAST_TURN = np.radians(2.0)  # rate below which the two are not compared [rad/s]
-FEWEST = 20  # pairs of images that tell
+FEWEST = 20  # pairs of images, or poses, that tell
+FARTHEST_SCALE = 10.0  # factor between lengths in metres and those of the truth
+OTHER_ROTATION_DEG = 20.0  # median error of rotations where positions agree ...
+AGREEMENT = 0.1  # ... to this share of their spread
 
 
 class DepthRange:
@@ -68,4 +74,34 @@ def doubt_gyro(imu: Imu, results: Sequence[OdometryResult], notes: Notes) -> Non
             f"the gyroscope's turns ({np.degrees(told):.3g} deg/s) differ from those that the images show "
             f"({np.degrees(seen):.3g} deg/s) by {np.degrees(gap):.3g}: is it in rad/s, and are its axes the "
             "camera's? T_camera_imu in the calibration turns them"
+        )
+
+
+def doubt_positions(results: Sequence[OdometryResult], notes: Notes) -> None:
+    """Note it, with the most frequent reason, where no image of a run has a position of its own."""
+    if any(r.state in (State.TRACKING, State.RECOVERING) for r in results):
+        return
+    for reason, count in Counter(r.reason for r in results if r.reason).most_common(1):
+        notes.assumed["position"] = (
+            f"no image has a position of its own: {reason} ({count} of {len(results)})"
+        )
+
+
+def doubt_truth(estimate: Trajectory, truth: Trajectory, is_metric: bool, notes: Notes) -> None:
+    """Note it where the truth looks like one in another unit, or with quaternions in another order."""
+    try:
+        found = evaluate_trajectory(estimate, truth, alignment="sim3")
+    except InputError:  # the figures say that too few poses have a truth
+        return
+    if len(estimate) < FEWEST:
+        return
+    if is_metric and not 1 / FARTHEST_SCALE < found.scale < FARTHEST_SCALE:
+        notes.assumed["truth"] = (
+            f"the truth's lengths are {found.scale:.3g} times the estimate's: is it in metres?"
+        )
+    spread = float(np.sqrt(truth.poses[:, :3, 3].var(axis=0).sum()))
+    if found.ate_rmse_m < AGREEMENT * spread and found.rot_rpe_30f_median_deg > OTHER_ROTATION_DEG:
+        notes.assumed["rotations"] = (
+            f"the truth's positions agree, its rotations differ by {found.rot_rpe_30f_median_deg:.0f} deg: "
+            "are its quaternions in the order x y z w, from camera to world?"
         )
