@@ -2,11 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights on disk: what is written is read again, what is something else is refused."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features.weights import Weights, load_weights
+
+ROOT = Path(__file__).resolve().parents[2]
+CARD = re.compile(
+    r"Digest\s+of the arrays:\s+`(?P<digest>[0-9a-f]{16})`; (?P<numbers>[\d ]+) numbers, "
+    r"of (?P<all>[\d ]+) in the checkpoint, which is that of step (?P<step>\d+)"
+)
 
 
 def test_what_is_written_is_read_again(tmp_path):
@@ -33,3 +42,36 @@ def test_what_is_no_such_file(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(InputError, match="no weights"):
         load_weights("other", tmp_path / "other.npz")
+
+
+def card(name):
+    """What the model card of shipped weights says of them."""
+    found = CARD.search((ROOT / "docs" / f"{name}.md").read_text())
+    assert found, f"docs/{name}.md does not say which weights it describes"
+    return {
+        key: value if key == "digest" else int(value.replace(" ", ""))
+        for key, value in found.groupdict().items()
+    }
+
+
+@pytest.mark.parametrize("name", ["strek", "hybrid"])
+def test_the_model_card_is_that_of_the_weights(name):
+    """New weights need a new card: data, time, choice and figures on it are of the old ones."""
+    weights = load_weights(name)
+    assert card(name)["digest"] == weights.digest
+    assert card(name)["numbers"] == sum(a.size for a in weights.arrays.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["strek", "hybrid"])
+def test_the_model_card_is_that_of_the_checkpoint(name):
+    torch = pytest.importorskip(
+        "torch", reason="torch is not installed: pip install 'hybrid_features_ros[train]'"
+    )
+    from hybrid_features_ros.training.export import weights_of
+
+    checkpoint = ROOT / "hybrid_features_ros" / "weights" / f"{name}.pt"
+    state = torch.load(checkpoint, weights_only=True)
+    assert card(name)["step"] == state["step"]
+    assert card(name)["all"] == sum(v.numel() for v in state["model"].values())
+    assert card(name)["digest"] == weights_of(checkpoint).digest
