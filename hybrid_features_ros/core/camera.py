@@ -47,6 +47,7 @@ ALIASES = {
 }
 _MOST_ASPECT = 4.0  # ratio of the focal lengths: 2 where only rows or only columns are binned
 _FOCAL_RANGE = (0.05, 50.0)  # of the focal length over the longer side: fisheye to telescope
+_USUAL_FOCAL = (0.1, 5.0)  # over the longer side: views of 11 deg to those of fisheyes
 _OFF = 0.1  # of the longer side, from the middle: beyond it cx and cy may be exchanged
 _USUAL = 0.2  # how far it usually lies from the middle at most, over the side
 _BEYOND = 0.5  # how far the principal point may lie outside the image, over its side: cropped sensors
@@ -133,7 +134,12 @@ class Camera:
 
     @property
     def doubt(self) -> str:
-        """What is unusual about the calibration, and may be that of another image size; empty: nothing."""
+        """What is unusual about the calibration, and may be that of another image; empty: nothing."""
+        if not _USUAL_FOCAL[0] <= self.focal / max(self.width, self.height) <= _USUAL_FOCAL[1]:
+            return (
+                f"a focal length of {self.focal:.5g} px is unusual for {self.width}x{self.height} pixels: "
+                "is the calibration that of this image, in pixels?"
+            )
         x, y = (self.cx + 0.5) / self.width, (self.cy + 0.5) / self.height
         off = np.hypot(self.cx - self.width / 2, self.cy - self.height / 2)
         exchanged = np.hypot(self.cx - self.height / 2, self.cy - self.width / 2)

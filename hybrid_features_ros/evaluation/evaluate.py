@@ -95,7 +95,7 @@ def evaluate(
             frames. Ctrl-C is none: what was computed until then is returned.
     """
     if source.camera.doubt:
-        source.notes.assumed["principal point"] = source.camera.doubt
+        source.notes.assumed["calibration"] = source.camera.doubt
     stamps = source.stamps[frames]
     if not len(stamps):
         last = len(source) - 1

@@ -61,7 +61,7 @@ def doubt_gyro(imu: Imu, results: Sequence[OdometryResult], notes: Notes) -> Non
     rates, measured = [], []
     for a, b in pairwise(results):
         inside = (imu.stamps > a.stamp) & (imu.stamps <= b.stamp)
-        if inside.any() and a.state is b.state is State.TRACKING:
+        if inside.any() and a.state is b.state and a.state in (State.TRACKING, State.ROTATION_ONLY):
             turn = Rotation.from_matrix(a.T_world_camera[:3, :3].T @ b.T_world_camera[:3, :3])
             rates.append(turn.as_rotvec() / (1e-9 * (b.stamp - a.stamp)))
             measured.append(imu.gyro[inside].mean(axis=0))

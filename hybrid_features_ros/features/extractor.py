@@ -66,6 +66,8 @@ def make_extractor(config: FeatureConfig) -> Extractor:
     if arguments:
         raise InputError(f"features.extractor_options: {config.extractor} takes none; leave them empty")
     if config.extractor == "sift":
+        if config.engine != "auto":
+            raise InputError(f"features.engine {config.engine}: sift has no networks; leave it at auto")
         return SiftExtractor(config)
     from hybrid_features_ros.features.engine import choose_engine
     from hybrid_features_ros.features.hybrid import HybridExtractor

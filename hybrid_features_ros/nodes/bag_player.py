@@ -205,7 +205,7 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error}")
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except Exception:  # of a message that was on its way out when the process was told to end
+    except RuntimeError:  # rclpy's, of a message that was on its way out when the process was told to end
         if rclpy.ok():
             raise
     finally:

@@ -72,3 +72,9 @@ def test_the_packages_own_extractors(name, photograph):
     features = make_extractor(FeatureConfig(extractor=name, max_keypoints=50)).extract(photograph)
     assert 0 < len(features) <= 50
     assert np.isfinite(features.points).all()
+
+
+@pytest.mark.parametrize("engine", ["opencv", "onnx", "torch"])
+def test_an_engine_for_an_extractor_without_networks_is_refused(engine):
+    with pytest.raises(InputError, match=f"features.engine {engine}: sift has no networks"):
+        make_extractor(FeatureConfig(extractor="sift", engine=engine))

@@ -163,6 +163,13 @@ def test_a_principal_point_far_from_the_middle_is_doubted_and_none_is_refused():
         CameraInfo.of(message(k=[210, 0, 0, 0, 210, 118, 0, 0, 1])).camera()
 
 
+@pytest.mark.parametrize("factor", [30.0, 0.25])
+def test_a_focal_length_in_another_unit_is_doubted(factor):
+    k = np.diag([210 * factor, 210 * factor, 1.0])
+    k[:2, 2] = CAMERA.cx, CAMERA.cy
+    assert "focal length" in CameraInfo.of(message(k=k.ravel().tolist())).camera().doubt
+
+
 def ours(tmp_path, **more):
     (tmp_path / "calib.json").write_text(json.dumps({**OURS, **more}))
     return read_calibration(tmp_path / "calib.json")
