@@ -18,6 +18,7 @@ import numpy as np
 from hybrid_features_ros.core.types import Float64
 from hybrid_features_ros.geometry.robust import cauchy_weights, robust_scale
 from hybrid_features_ros.odometry.frame import Frame
+from hybrid_features_ros.odometry.local_map import LocalMap
 from hybrid_features_ros.odometry.pose_optimizer import Observations, linearise
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
@@ -57,6 +58,7 @@ class DepthBias:
         self._is_begun = self._is_significant = False  # the latter stays true
         self._learnt = 0  # keyframes
         self._used: dict[int, Float64] = {}  # by number of a keyframe's image
+        self._in_map = np.zeros(2)
 
     @property
     def value(self) -> Float64:
@@ -92,9 +94,14 @@ class DepthBias:
             noise = float(np.median(frame.inverse_depth_sigmas[measured]))
             self._information = np.diag(1 / (np.array([self._prior.shift, self._prior.curve]) * noise) ** 2)
             self._is_begun = True
+        self._used[frame.number] = self.value
         if tracked is not None:
             self._learn(tracked)
-        self._used[frame.number] = self.value
+
+    def corrected_map(self, local_map: LocalMap) -> LocalMap:
+        """The map whose measured depths follow the estimate, by what it changed since it was asked last."""
+        change, self._in_map = self.value - self._in_map, self.value
+        return local_map.with_changed_priors(-_shape(local_map.landmarks.rays) @ change)
 
     def _learn(self, tracked: TrackingResult) -> None:
         """Add what the depths that the reference keyframe measured say with where its points are now."""

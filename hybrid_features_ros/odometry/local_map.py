@@ -202,6 +202,25 @@ class LocalMap:
         shorter = {name: getattr(self.landmarks, name) / factor for name in names}
         return LocalMap.build(keyframes, replace(self.landmarks, **shorter), self.next_id)
 
+    def with_changed_priors(self, change: Float64) -> LocalMap:
+        """The map after measured depths turned out to be wrong: an estimate follows its prior by the share
+        of its information that comes from it.
+
+        Args:
+            change: (L,) of the inverse depths before any triangulation [1/m].
+        """
+        marks = self.landmarks
+        change = np.where(marks.measured, change, 0.0)
+        share = (marks.inverse_depth_sigmas / marks.prior_inverse_depth_sigmas) ** 2
+        prior, found = marks.prior_inverse_depth + change, marks.inverse_depth + share * change
+        ahead = (prior > 0) & (found > 0)
+        marks = replace(
+            marks,
+            prior_inverse_depth=np.where(ahead, prior, marks.prior_inverse_depth),
+            inverse_depth=np.where(ahead, found, marks.inverse_depth),
+        )
+        return replace(self, landmarks=marks)
+
     def culled(self, max_keyframes: int, cull_after: int, median_depth: float) -> LocalMap:
         """The map with at most ``max_keyframes`` with images, and without landmarks that proved useless.
 

@@ -223,6 +223,7 @@ class Mapper:
     def _schedule_adjustment(self, frame_number: int) -> Float64 | None:
         """Start an adjustment; the one before it is applied first, so that a replay repeats itself."""
         correction = None if self._job is None else self._apply_adjustment()
+        self.local_map = self.depth_bias.corrected_map(self.local_map)
         window = select_window(self.local_map, self.config) if self.config.iterations else None
         if window is not None:
             due = frame_number + 1 + self.config.adjustment_delay

@@ -27,9 +27,9 @@ def image(number, T, bias):
     return replace(frame, inverse_depth=frame.inverse_depth + z * (bias[0] + bias[1] * x**2 + noise))
 
 
-def followed(first, second, T):
+def followed(first, second, T, T_first):
     """The second image placed in a map that begins with the first."""
-    local_map = map_of(first, np.eye(4), np.zeros((6, 6)), 0.2, 0)
+    local_map = map_of(first, T_first, np.zeros((6, 6)), 0.2, 0)
     squared = 2 - 2 * first.descriptors @ second.descriptors.T
     rows = np.flatnonzero(squared.min(axis=1) < 0.5)
     matches = MapMatches(local_map, second, rows, squared.argmin(axis=1)[rows])
@@ -44,7 +44,7 @@ def learnt(bias, motions):
             estimate.corrected(image(2 * number + i, P, bias)) for i, P in ((0, np.eye(4)), (1, T))
         )
         estimate.add_keyframe(first)
-        estimate.add_keyframe(second, followed(first, second, T))
+        estimate.add_keyframe(second, followed(first, second, T, np.eye(4)))
     return estimate
 
 
@@ -69,6 +69,30 @@ def test_depths_are_corrected_by_what_was_learnt():
     assert np.median(after) < 0.5 * np.median(before)
 
 
+def test_what_was_mapped_before_the_evidence_follows_once():
+    bias = np.array([0.004, -0.03])
+    first = image(0, np.eye(4), bias)
+    mapped, estimate = map_of(first, np.eye(4), np.zeros((6, 6)), 0.2, 0), learnt(bias, MOTIONS)
+    measured = np.isfinite(first.inverse_depth)
+    corrected = estimate.corrected_map(mapped)
+    expected = estimate.corrected(first).inverse_depth[measured]
+    assert corrected.landmarks.inverse_depth[measured] == pytest.approx(expected)
+    again = estimate.corrected_map(corrected)
+    assert np.array_equal(again.landmarks.inverse_depth, corrected.landmarks.inverse_depth)
+
+
+def test_an_image_counts_with_the_depths_that_it_had_not_with_those_that_it_would_have_now():
+    """The keyframe that brings the evidence was not corrected yet: else its error would be learnt twice."""
+    bias, estimate, poses = np.array([0.02, 0.0]), DepthBias(), [np.eye(4), *MOTIONS[:3]]
+    images = [image(number, T, bias) for number, T in enumerate(poses)]
+    estimate.add_keyframe(images[0])
+    estimate.add_keyframe(images[1], followed(*images[:2], poses[1], poses[0]))
+    assert estimate.value.any(), "the second image brings the evidence, and its own depths are wrong"
+    for T, new in zip(poses[2:], images[2:], strict=True):
+        estimate.add_keyframe(new, followed(images[1], new, T, poses[1]))
+    assert estimate.value[0] == pytest.approx(bias[0], rel=0.2)
+
+
 def test_depths_without_an_error_are_left_as_they_are():
     """The estimate is never exactly zero: below a significant value it is not used."""
     estimate = learnt(np.zeros(2), MOTIONS)
@@ -88,7 +112,7 @@ def test_the_prior_needs_evidence():
     estimate = DepthBias(BiasPrior(shift=0.01))
     first, second = image(0, np.eye(4), bias), image(1, MOTIONS[0], bias)
     estimate.add_keyframe(first)
-    estimate.add_keyframe(second, followed(first, second, MOTIONS[0]))
+    estimate.add_keyframe(second, followed(first, second, MOTIONS[0], np.eye(4)))
     assert abs(estimate.value[0]) < 0.1 * bias[0]
 
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keyframes and landmarks around the camera: who observed what, and the scale of them all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic import CAMERA, World, with_keyframe
@@ -40,3 +42,41 @@ def test_a_stretched_map_looks_the_same_from_its_centre(frame, factor):
     assert np.allclose(after.points(rows) - centre, factor * (before.points(rows) - centre))
     assert np.allclose(after.last_keyframe.covariance[:3, :3], doubt)
     assert np.array_equal(after.landmarks.depth_known, before.landmarks.depth_known)
+
+
+def test_an_estimate_follows_its_prior_by_the_share_that_it_has_in_it(frame):
+    """What was triangulated since keeps its weight: as if the prior had been right from the start."""
+    observed, sigma = 0.4, 0.02
+    start = with_keyframe(frame)
+    prior, spread = (np.full(len(start.landmarks), v) for v in (0.5, 0.05))
+
+    def triangulated(prior):
+        weights = 1 / spread**2 + 1 / sigma**2
+        marks = replace(
+            start.landmarks,
+            prior_inverse_depth=prior,
+            prior_inverse_depth_sigmas=spread,
+            inverse_depth=(prior / spread**2 + observed / sigma**2) / weights,
+            inverse_depth_sigmas=1 / np.sqrt(weights),
+        )
+        return replace(start, landmarks=marks)
+
+    changed = triangulated(prior).with_changed_priors(np.full(len(prior), 0.07)).landmarks
+    expected = triangulated(prior + 0.07).landmarks
+    assert changed.prior_inverse_depth == pytest.approx(expected.prior_inverse_depth)
+    assert changed.inverse_depth == pytest.approx(expected.inverse_depth)
+
+
+def test_what_no_sensor_measured_does_not_follow_a_change_of_the_measured_depths(frame):
+    start = with_keyframe(frame)
+    guessed = replace(start.landmarks, prior_inverse_depth_sigmas=start.landmarks.prior_inverse_depth.copy())
+    changed = replace(start, landmarks=guessed).with_changed_priors(np.full(len(guessed), 0.1)).landmarks
+    assert np.array_equal(changed.inverse_depth, guessed.inverse_depth)
+
+
+def test_a_change_never_puts_a_point_beyond_infinity(frame):
+    start = with_keyframe(frame)
+    spread = 0.1 * start.landmarks.inverse_depth
+    marks = replace(start.landmarks, prior_inverse_depth_sigmas=spread, inverse_depth_sigmas=spread)
+    changed = replace(start, landmarks=marks).with_changed_priors(-2 * marks.inverse_depth).landmarks
+    assert (changed.inverse_depth > 0).all() and (changed.prior_inverse_depth > 0).all()
