@@ -23,16 +23,19 @@ from hybrid_features_ros.core.types import UInt8
 from hybrid_features_ros.evaluation.evaluate import Mode, evaluate, with_mode
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
 from hybrid_features_ros.features import Extractor, load_extractor, make_extractor
+from hybrid_features_ros.features.extractor import extractor_arguments
 from hybrid_features_ros.io.sources import open_source
 from hybrid_features_ros.simulation.render import render_sequence
 
 Report = dict[str, Any]
 
 
-def rotation_part(images: Path, extractor: str, yardsticks: Sequence[str]) -> Report:
-    """:func:`~hybrid_features_ros.benchmarks.rotation.bench_rotation` of ours and the yardsticks."""
+def rotation_part(
+    images: Path, extractor: str, yardsticks: Sequence[str], others: Sequence[str] = ()
+) -> Report:
+    """:func:`~hybrid_features_ros.benchmarks.rotation.bench_rotation` of ours, the yardsticks and others."""
     # More than are kept: those outside the disc do not count.
-    found = contestants(extractor, yardsticks, 3 * rotation.BUDGET)
+    found = contestants(extractor, yardsticks, 3 * rotation.BUDGET, others)
     return signed(rotation.bench_rotation(found, images), extractor)
 
 
@@ -108,13 +111,21 @@ def bench_all(parts: Mapping[str, Callable[[], Report]], out: Path) -> Report:
 def contestants(
     extractor: str, yardsticks: Sequence[str], budget: int, others: Sequence[str] = ()
 ) -> dict[str, Extractor]:
-    """``ours``, the yardsticks and others by ``package.module:Class``; ``budget``: their most keypoints."""
+    """``ours``, the yardsticks and others by ``package.module:Class`` or ``package.module:Class={...}``, the
+    latter with further arguments as a YAML mapping; ``budget``: their most keypoints.
+    """
     ours = make_extractor(FeatureConfig(extractor=extractor, max_keypoints=budget))
     return {
         "ours": ours,
         **{name: yardstick(name, budget) for name in yardsticks},
-        **{name.rpartition(":")[2]: load_extractor(name, budget) for name in others},
+        **dict(_other(name, budget) for name in others),
     }
+
+
+def _other(text: str, budget: int) -> tuple[str, Extractor]:
+    name, _, options = text.partition("=")
+    short = text[name.rindex(":") + 1 :] if ":" in name else text
+    return short, load_extractor(name, budget, **extractor_arguments(options))
 
 
 def signed(report: Report, extractor: str) -> Report:

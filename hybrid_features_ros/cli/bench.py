@@ -64,8 +64,15 @@ def _scenes(bench: Bench) -> None:
     bench.add_argument(
         "--keypoints", type=positive, default=POSE_BUDGET, help="of each image, the best (default 1000)"
     )
+
+
+def _plugins(bench: Bench) -> None:
     bench.add_argument(
-        "--plugins", nargs="*", default=[], metavar="MODULE:CLASS", help="other extractors to run beside ours"
+        "--plugins",
+        nargs="*",
+        default=[],
+        metavar="MODULE:CLASS",
+        help="other extractors to run beside ours, with arguments as in 'module:Class={threshold: 10}'",
     )
 
 
@@ -117,17 +124,20 @@ def _yardsticks(bench: Bench) -> None:
 
 # What each benchmark is, and the options that it takes.
 _PARTS: dict[str, Any] = {
-    "rotation": ("photographs turned by 15 to 180 degrees", _images, _extractor, _yardsticks),
+    "rotation": ("photographs turned by 15 to 180 degrees", _images, _extractor, _yardsticks, _plugins),
     "homography": ("planar scenes: Oxford affine, HPatches", _dataset, _extractor, _yardsticks),
     "pose": (
         "camera motion from wide baselines, upright and rolled: rendered scenes or a data set",
-        *(_scenes, _pairs, _extractor, _yardsticks),
+        *(_scenes, _pairs, _extractor, _yardsticks, _plugins),
     ),
     "blur": (
         "motion blur and low light in one of two views of rendered scenes",
-        *(_scenes, _extractor, _yardsticks),
+        *(_scenes, _extractor, _yardsticks, _plugins),
     ),
-    "zoom": ("change of scale between two views of rendered scenes", _scenes, _extractor, _yardsticks),
+    "zoom": (
+        "change of scale between two views of rendered scenes",
+        *(_scenes, _extractor, _yardsticks, _plugins),
+    ),
     "speed": (
         "processor and wall-clock time of features and frames, against OpenCV's SIFT and ORB",
         *(_images, _image, _extractor),

@@ -58,7 +58,7 @@ def run_one(given: argparse.Namespace) -> None:
 
 
 def _bench_rotation(given: argparse.Namespace) -> Report:
-    return rotation_part(_asked(given.images, "--images"), given.extractor, given.yardsticks)
+    return rotation_part(_asked(given.images, "--images"), given.extractor, given.yardsticks, given.plugins)
 
 
 def _bench_homography(given: argparse.Namespace) -> Report:

@@ -9,16 +9,36 @@ from pathlib import Path
 from typing import Any
 
 from hybrid_features_ros.cli.bench import positive
-from hybrid_features_ros.core.errors import extra
+from hybrid_features_ros.core.errors import InputError, extra
 
 
 def _detector(given: argparse.Namespace) -> None:
     with extra("train"):
+        from hybrid_features_ros.training.deep import DeepConfig
         from hybrid_features_ros.training.detector import DetectorTraining, train_detector
         from hybrid_features_ros.training.network import NetworkConfig
-    shape = NetworkConfig(**_chosen(given, "channels", "filters", "start"))
-    config = DetectorTraining(network=shape, **_chosen(given, "steps", "seed", "independent"))
-    print(f"best: {train_detector(config, given.data, given.val, given.out, given.resume)}")
+    deep = given.network == "deep"
+    names = ("fields", "layers", "start") if deep else ("channels", "filters", "start")
+    for foreign in {"fields", "layers", "channels", "filters"} - set(names):
+        if hasattr(given, foreign):
+            raise InputError(f"--{foreign} has no meaning with --network {given.network}: leave it out")
+    shape = (DeepConfig if deep else NetworkConfig)(**_chosen(given, *names))
+    rest = (
+        "steps",
+        "seed",
+        "validate_every",
+        "batch",
+        "scenes",
+        "warped",
+        "learning_rate",
+        "uncertainty",
+        "temperature",
+        "independent",
+        "plain",
+    )
+    config = DetectorTraining(network=shape, **_chosen(given, *rest))
+    pool = given.pool or given.out.parent / "views.npz"
+    print(f"best: {train_detector(config, given.data, given.val, given.out, pool, given.resume)}")
 
 
 def _descriptor(given: argparse.Namespace) -> None:
@@ -27,7 +47,7 @@ def _descriptor(given: argparse.Namespace) -> None:
         from hybrid_features_ros.training.fusion import FusionConfig
     names = ("handcrafted", "residue", "dimension", "hidden", "channels", "kernels", "strides")
     shape = FusionConfig(**_chosen(given, *names))
-    rest = ("steps", "seed", "views", "scenes", "loss", "start", "learning_rate")
+    rest = ("steps", "seed", "validate_every", "views", "scenes", "loss", "start", "learning_rate")
     config = DescriptorTraining(descriptor=shape, **_chosen(given, *rest))
     pool = given.pool or given.out.parent / "correspondences.npz"
     print(f"best: {train_descriptor(config, given.data, given.val, given.out, pool, given.resume)}")
@@ -49,20 +69,49 @@ def _curves(given: argparse.Namespace) -> None:
 
 def _detector_options(train: argparse.ArgumentParser) -> None:
     train.add_argument(
+        "--network",
+        choices=("shallow", "deep"),
+        default="shallow",
+        help="one layer of filters and a product of energies, as shipped, or steerable layers on each other",
+    )
+    for option, text in (("fields", "that pass between layers"), ("layers", "on fields")):
+        train.add_argument(
+            f"--{option}", type=positive, default=argparse.SUPPRESS, help=f"of the deep network: {text}"
+        )
+    train.add_argument(
         "--channels",
         type=int,
         nargs="+",
         default=argparse.SUPPRESS,
-        help="filters of order 0, 1, 2, ...",
+        help="of the shallow network: filters of order 0, 1, 2, ...",
     )
-    train.add_argument("--filters", choices=("steerable", "free"), default=argparse.SUPPRESS)
-    train.add_argument("--start", choices=("hessian", "random"), default=argparse.SUPPRESS)
     train.add_argument(
-        "--independent",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="draw without forbidding discs",
+        "--filters", choices=("steerable", "free"), default=argparse.SUPPRESS, help="of the shallow network"
     )
+    train.add_argument("--start", choices=("hessian", "random"), default=argparse.SUPPRESS)
+    train.add_argument("--batch", type=positive, default=argparse.SUPPRESS, help="pairs of a step")
+    train.add_argument(
+        "--scenes",
+        type=int,
+        default=argparse.SUPPRESS,
+        help="rendered yards that pairs with parallax and occlusion come from; 0: all pairs are warps",
+    )
+    train.add_argument(
+        "--warped", type=float, default=argparse.SUPPRESS, metavar="SHARE", help="of the pairs that are warps"
+    )
+    train.add_argument("--pool", type=Path, help="file of rendered views to share between trainings (npz)")
+    train.add_argument("--learning-rate", type=float, default=argparse.SUPPRESS)
+    train.add_argument(
+        "--uncertainty", type=float, default=argparse.SUPPRESS, metavar="NATS", help="entropy of a draw"
+    )
+    train.add_argument(
+        "--temperature", type=float, default=argparse.SUPPRESS, help="of the draws, whatever their entropy"
+    )
+    for option, text in (
+        ("independent", "draw without forbidding discs"),
+        ("plain", "pay alike for any partner within 3 px, and let doubles on other levels pay, too"),
+    ):
+        train.add_argument(f"--{option}", action="store_true", default=argparse.SUPPRESS, help=text)
 
 
 def _descriptor_options(train: argparse.ArgumentParser) -> None:
@@ -114,6 +163,7 @@ def train_commands(parser: argparse.ArgumentParser) -> None:
         train.add_argument("--resume", action="store_true", help="go on from the folder's last checkpoint")
         train.add_argument("--steps", type=positive, default=argparse.SUPPRESS)
         train.add_argument("--seed", type=int, default=argparse.SUPPRESS)
+        train.add_argument("--validate-every", type=positive, default=argparse.SUPPRESS, help="steps")
         add_options(train)
     curves = kinds.add_parser("curves", help="draw a column of the logs of some trainings")
     curves.set_defaults(command=_curves)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -100,15 +101,21 @@ def select(pyramid: HeatPyramid, budget: int, grid: int = 0, workspace: Workspac
         order = order[balanced(points[order], pyramid.width, pyramid.height, budget, grid)]
     order = order[:budget]
     chosen, chosen_levels = points[order], level[order]
-    scales = np.where(chosen_levels, SCALE * STEP**chosen_levels, FINEST_SCALE)
+    sizes = scales(chosen_levels)
     return Keypoints(
         points=chosen.astype(np.float32),
         scores=scores[order].astype(np.float32),
-        scales=scales.astype(np.float32),
+        scales=sizes,
         angles=orientations(pyramid, chosen, chosen_levels),
-        sigmas=(SIGMA * scales).astype(np.float32),
+        sigmas=np.float32(SIGMA) * sizes,
         levels=chosen_levels,
     )
+
+
+def scales(levels: NDArray[np.integer[Any]]) -> Float32:
+    """Scales (N,) [px] of keypoints of these levels."""
+    found = np.where(levels, SCALE * STEP ** levels.astype(float), FINEST_SCALE)
+    return np.asarray(found, dtype=np.float32)
 
 
 def best_maxima(

@@ -60,7 +60,7 @@ def make_extractor(config: FeatureConfig) -> Extractor:
     """
     if config.threads:
         cv2.setNumThreads(config.threads)
-    arguments = _arguments(config.extractor_options)
+    arguments = extractor_arguments(config.extractor_options)
     if ":" in config.extractor:
         return load_extractor(config.extractor, config.max_keypoints, **arguments)
     if arguments:
@@ -81,7 +81,12 @@ def make_extractor(config: FeatureConfig) -> Extractor:
     return TorchExtractor(config)
 
 
-def _arguments(text: str) -> dict[str, Any]:
+def extractor_arguments(text: str) -> dict[str, Any]:
+    """The arguments that ``extractor_options`` give to a user's class.
+
+    Raises:
+        InputError: they are no YAML mapping.
+    """
     try:
         arguments = yaml.safe_load(text) if text else {}
     except yaml.YAMLError:

@@ -2,15 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train the S-TREK detector: draw keypoints in two views, reward those that were drawn in both.
 
-For every pair of views the network's logits are drawn from (:mod:`.sampling`), independently in each view.
-A keypoint earns 1 if it has a drawn partner of about the expected scale within ``epsilon`` pixels of where
-the warp puts it, and nothing otherwise. The policy gradient (Williams, 1992) is
+For every pair of views the network's logits are drawn from (:mod:`.sampling`), independently in each view,
+and the draws are paired and paid (:mod:`.rewards`). The policy gradient (Williams, 1992) is
 
-    grad = mean over keypoints of (reward - baseline) * grad log p(drawn | those drawn before),
+    grad = mean over keypoints of advantage * grad log p(drawn | those drawn before),
 
-its baseline the mean reward of that pair, which leaves the gradient's mean as it is and takes most of its
-variance: what is left tells good places of an image from bad ones, not easy pairs from hard ones. Keypoints
-whose partner would lie outside the other view count for nothing.
+the advantage being the reward, less the mean of that pair, over its standard deviation: what is left tells
+good places of an image from bad ones, not easy pairs from hard ones. Keypoints whose partner would lie
+outside the other view, or hidden in it, count for nothing.
 """
 
 from __future__ import annotations
@@ -21,21 +20,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from tqdm import tqdm
 
-from hybrid_features_ros.benchmarks.homography import transfer
-from hybrid_features_ros.core.types import Float32, Float64
-from hybrid_features_ros.features.pyramid import STEP, pyramid, to_image
+from hybrid_features_ros.core.types import Float32
+from hybrid_features_ros.features.detector import APART, RADIUS, Heat, HeatPyramid, Keypoints, orientations
+from hybrid_features_ros.features.detector import scales as scales_of
+from hybrid_features_ros.features.patches import oriented_patches
+from hybrid_features_ros.features.pyramid import pyramid, to_image
+from hybrid_features_ros.features.rootsift import describe_patches
 from hybrid_features_ros.features.selection import refine
+from hybrid_features_ros.features.strek import COARSER
+from hybrid_features_ros.training.correspondences import TwoViews
+from hybrid_features_ros.training.deep import DeepConfig, DeepDetector
 from hybrid_features_ros.training.network import Detector, NetworkConfig
-from hybrid_features_ros.training.pairs import Pair, Photographs, local_scale, make_pair
+from hybrid_features_ros.training.pairs import Photographs, make_pair
+from hybrid_features_ros.training.rendered import RenderedViews
+from hybrid_features_ros.training.rewards import Seen, rewards
 from hybrid_features_ros.training.run import Run
 from hybrid_features_ros.training.sampling import Draw, draw, log_probability
-from hybrid_features_ros.training.validation import validate
+from hybrid_features_ros.training.validation import DetectorValidation
 
-TIE = 0.01  # what distance takes off a reward: just enough to pair the closest first
+VALIDATION_SCENES = 3
+_HALVINGS = 16  # of the interval of logarithms in which a temperature is looked for
 
 
 @dataclass(frozen=True)
@@ -43,133 +50,199 @@ class DetectorTraining:
     """How the detector is trained.
 
     Attributes:
-        network: its shape.
+        network: its shape, shallow or deep.
         steps: of gradient descent; learning rate falls to zero along a half cosine.
         batch: pairs per step and process.
         side: of a view [px].
+        scenes: rendered yards that pairs with parallax and occlusion come from; 0: all are warps.
+        warped: share of the pairs that are warped photographs, where there are scenes.
         density: keypoints drawn per pixel of a view.
-        radius: of the disc that a keypoint forbids [px of its level].
-        tolerance: epsilon [px of the level, at least ``least_tolerance`` px of the view].
-        scale_tolerance: most ratio between a partner's scale and the expected one.
+        uncertainty: entropy of a draw from the softmax over all pixels [nat], see :func:`tempered`.
+        temperature: of that softmax, whatever the entropy; 0: as ``uncertainty`` asks.
         independent: draw without forbidding discs (an ablation).
+        plain: pay 1 for any partner within 3 px, and forbid nothing on other levels (an ablation).
     """
 
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    network: NetworkConfig | DeepConfig = field(default_factory=NetworkConfig)
     steps: int = 1500
-    batch: int = 8
-    side: int = 160
+    batch: int = 2
+    side: int = 240
+    scenes: int = 70
+    warped: float = 0.3
     learning_rate: float = 1e-3
     density: float = 1 / 283
-    radius: int = 2
-    tolerance: float = 0.6
-    least_tolerance: float = 3.0
-    scale_tolerance: float = 2.0
-    temperature: float = 0.1
+    uncertainty: float = 3.0
+    temperature: float = 0.0
     independent: bool = False
-    validate_every: int = 100
+    plain: bool = False
+    validate_every: int = 250
     seed: int = 0
 
 
-def train_detector(config: DetectorTraining, data: Path, val: Path, out: Path, resume: bool = False) -> Path:
+def train_detector(
+    config: DetectorTraining, data: Path, val: Path, out: Path, pool: Path, resume: bool = False
+) -> Path:
     """Train, validate every ``validate_every`` steps, keep the best; returns the best checkpoint.
+
+    Args:
+        data, val: photographs to train on, and others that choose the best.
+        out: folder of the training.
+        pool: file of rendered views (npz), made where it is missing.
 
     Raises:
         InputError: a folder has no photographs, or ``out`` holds a training that is not to be resumed.
     """
     photographs = Photographs.under(data)
     torch.manual_seed(config.seed)
-    model = Detector(config.network)
+    shape = config.network
+    model = DeepDetector(shape) if isinstance(shape, DeepConfig) else Detector(shape)
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     run = Run(out, config, model, optimiser, resume)
+    validation = DetectorValidation(val, config.side, min(config.scenes, VALIDATION_SCENES))
+    views = None
+    if config.scenes:
+        views = run.first(
+            lambda: RenderedViews.kept(photographs, config.scenes, config.side, config.seed, pool)
+        )
     if run.step == 0:
-        scores = validate(model, val)
-        run.log({"reward": math.nan, **scores})
-        run.keep(scores["repeatability"])
+        scores = validation(model)
+        run.log({"reward": math.nan, "entropy": math.nan, **scores})
+        run.keep(scores["score"])
     bar = tqdm(total=config.steps, initial=run.step, unit="step", disable=None)
+    outcomes: list[tuple[float, float]] = []
     while run.step < config.steps:
         rng = np.random.default_rng(run.seed())
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * run.step / config.steps))
-        pairs = [make_pair(photographs.draw(rng), config.side, rng) for _ in range(config.batch)]
-        outcomes = policy_losses(model, pairs, config, rng)
-        loss = torch.stack([loss for loss, _ in outcomes]).mean()
-        reward = float(np.mean([reward for _, reward in outcomes]))
+        loss, *outcome = policy_loss(model, some_pairs(photographs, views, config, rng), config, rng)
+        outcomes.append((outcome[0], outcome[1]))
         run.descend(loss)
         bar.update()
-        bar.set_postfix_str(f"reward {reward:.3f}", refresh=False)
         if run.step % config.validate_every == 0 or run.step == config.steps:
-            scores = validate(model, val)
-            run.log({"reward": reward, **scores})
-            run.keep(scores["repeatability"])
+            scores = validation(model)
+            reward, uncertainty = np.mean(outcomes, axis=0).tolist()
+            outcomes.clear()
+            run.log({"reward": reward, "entropy": uncertainty, **scores})
+            run.keep(scores["score"])
+        else:
+            run.keep()
     return out / "best.pt"
 
 
-def policy_losses(
-    model: Detector, pairs: list[Pair], config: DetectorTraining, rng: np.random.Generator
-) -> list[tuple[Tensor, float]]:
-    """Policy-gradient loss of each pair and the mean reward of its keypoints."""
-    views = [pyramid(image, config.network.levels) for pair in pairs for image in (pair.a, pair.b)]
-    logits = [[x / config.temperature for x in one] for one in level_logits(model, views)]
-    count = int(config.density * config.side**2)
-    heats = [[x.detach().numpy() for x in one] for one in logits]
-    draws = [draw(one, count, config.radius, rng, independent=config.independent) for one in heats]
-    placed = [place(d, one, config.side) for d, one in zip(draws, heats, strict=True)]
-    losses = []
-    for n, pair in enumerate(pairs):
-        terms = []
-        rewards = repeatability_rewards(placed[2 * n], placed[2 * n + 1], pair.H_b_a, config)
-        for i, reward in zip((2 * n, 2 * n + 1), rewards, strict=True):
-            shared = max(int(np.isfinite(reward).sum()), 1)
-            baseline = np.nansum(reward) / shared
-            weight = torch.from_numpy(np.nan_to_num(reward - baseline) / shared)
-            terms.append((-(weight * log_probability(logits[i], draws[i])).sum(), baseline))
-        losses.append((torch.stack([t for t, _ in terms]).mean(), float(np.mean([r for _, r in terms]))))
-    return losses
-
-
-def level_logits(model: Detector, views: list[list[Float32]]) -> list[list[Tensor]]:
-    """Logits (H, W) of every level of every view, with the level's own bias; all views at once."""
-    by_level = [
-        model(torch.from_numpy(np.stack(same)[:, None]))[0][:, 0] + model.level_bias[i]
-        for i, same in enumerate(zip(*views, strict=True))
+def some_pairs(
+    photographs: Photographs, views: RenderedViews | None, config: DetectorTraining, rng: np.random.Generator
+) -> list[TwoViews]:
+    """The pairs of one step."""
+    return [
+        make_pair(photographs.draw(rng), config.side, rng)
+        if views is None or rng.random() < config.warped
+        else views.pair(rng)
+        for _ in range(config.batch)
     ]
-    return [[level[n] for level in by_level] for n in range(len(views))]
 
 
-def place(drawn: Draw, heats: list[Float32], side: int) -> tuple[Float64, Float64]:
-    """Positions (N, 2) [px of the view] and relative scales (N,) of drawn keypoints.
+def policy_loss(
+    model: Detector | DeepDetector, pairs: list[TwoViews], config: DetectorTraining, rng: np.random.Generator
+) -> tuple[Tensor, float, float]:
+    """Loss whose gradient is the policy's; a keypoint's mean reward; the first draw's mean entropy [nat]."""
+    pyramids = [
+        pyramid(image, config.network.levels + COARSER) for pair in pairs for image in (pair.a, pair.b)
+    ]
+    count = int(config.density * config.side**2)
+    views = []
+    for levels, (logits, gradients) in zip(pyramids, network_outputs(model, pyramids), strict=True):
+        heated = tempered(logits, config.uncertainty, config.temperature)
+        drawn = draw(
+            [x.detach().numpy() for x in heated], count, RADIUS, rng,
+            apart=0.0 if config.plain else APART, independent=config.independent,
+        )  # fmt: skip
+        views.append((heated, drawn, seen(levels, heated, gradients, drawn)))
+    losses, paid, entropies = [], [], []
+    for pair, a, b in zip(pairs, views[::2], views[1::2], strict=True):
+        earned = rewards(a[2], b[2], pair, plain=config.plain)
+        known = np.concatenate([reward[np.isfinite(reward)] for reward in earned])
+        mean, spread = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
+        for (logits, drawn, _), reward in zip((a, b), earned, strict=True):
+            shared = max(int(np.isfinite(reward).sum()), 1)
+            advantage = np.nan_to_num((reward - mean) / (spread + 1e-3)) / shared
+            losses.append(-(torch.from_numpy(advantage) * log_probability(logits, drawn)).sum())
+            entropies.append(entropy(logits))
+        paid.append(mean)
+    return torch.stack(losses).mean(), float(np.mean(paid)), float(np.mean(entropies))
 
-    Refined like a keypoint of the finished detector, so that it is the refined position that pays.
+
+def network_outputs(
+    model: Detector | DeepDetector, pyramids: list[list[Float32]]
+) -> list[tuple[list[Tensor], list[Float32]]]:
+    """Of every view the logits (H, W) of its levels with keypoints, each with its level's own bias, and the
+    gradients (2, H, W) of all its levels.
     """
+    by_level = []
+    for i, same in enumerate(zip(*pyramids, strict=True)):
+        images = torch.from_numpy(np.stack(same)[:, None])
+        with torch.set_grad_enabled(i < len(model.level_bias)):
+            logits, gradients = model(images)
+        if i < len(model.level_bias):
+            logits = logits + model.level_bias[i]
+        by_level.append((logits[:, 0], gradients.detach().numpy()))
+    sources = len(model.level_bias)
+    return [
+        ([logits[n] for logits, _ in by_level[:sources]], [gradient[n] for _, gradient in by_level])
+        for n in range(len(pyramids))
+    ]
+
+
+def seen(levels: list[Float32], logits: list[Tensor], gradients: list[Float32], drawn: Draw) -> Seen:
+    """Places (N, 2) and RootSIFT descriptors (N, D) of drawn keypoints, as the finished detector has them.
+
+    Refined like its keypoints, so that it is the refined position that pays.
+    """
+    height, width = levels[0].shape
     points = np.zeros((len(drawn), 2))
-    for i, heat in enumerate(heats):
+    for i, heat in enumerate(x.detach().numpy() for x in logits):
         mine = np.flatnonzero(drawn.level == i)
         peaks = np.stack([drawn.row[mine], drawn.column[mine]], axis=1)
         inner = peaks.clip(1, np.array(heat.shape) - 2)
-        points[mine] = to_image(refine(heat, inner), heat, side, side)
-    return points, STEP ** drawn.level.astype(np.float64)
+        points[mine] = to_image(refine(heat, inner), heat, width, height)
+    heats = [Heat(level, gradient) for level, gradient in zip(levels, gradients, strict=True)]
+    scales = scales_of(drawn.level).astype(np.float32)
+    keypoints = Keypoints(
+        points=points.astype(np.float32),
+        scores=np.zeros(len(drawn), np.float32),
+        scales=scales,
+        angles=orientations(HeatPyramid(heats, len(logits), width, height), points, drawn.level),
+        sigmas=scales,
+        levels=drawn.level,
+    )
+    return Seen(points, describe_patches(oriented_patches(levels, keypoints, width, height)))
 
 
-def repeatability_rewards(
-    a: tuple[Float64, Float64], b: tuple[Float64, Float64], H: Float64, config: DetectorTraining
-) -> tuple[Float64, Float64]:
-    """Rewards (N,), (M,) of the keypoints of two views; NaN where the partner would lie outside the other.
+def tempered(logits: list[Tensor], uncertainty: float, temperature: float = 0.0) -> list[Tensor]:
+    """Logits (H, W) of all levels, scaled so that a draw from their softmax has an entropy [nat].
 
-    Partners are paired one to one, the closest pairing of all (a linear assignment): several keypoints on
-    one spot do not all earn by a single partner.
+    The steepest way to more reward is a greater scale: draws come nearer to the best keypoints, which do not
+    change by that, and soon nothing else is tried. So the scale is taken out of the network's hands.
+
+    Args:
+        temperature: divide by that instead.
     """
-    (points_a, scales_a), (points_b, scales_b) = a, b
-    expected = transfer(H, points_a)
-    expected_scale = scales_a * local_scale(H, points_a)
-    reach = np.maximum(config.tolerance * expected_scale, config.least_tolerance)
-    off = np.linalg.norm(expected[:, None] - points_b[None], axis=2) / reach[:, None]
-    apart = np.abs(np.log(expected_scale[:, None] / scales_b[None]))
-    worth = np.where((off < 1) & (apart <= np.log(config.scale_tolerance)), 1.0 - TIE * off, 0.0)
-    i, j = linear_sum_assignment(worth, maximize=True)
-    rewards = np.zeros(len(points_a)), np.zeros(len(points_b))
-    rewards[0][i] = rewards[1][j] = worth[i, j]
-    for reward, there in zip(
-        rewards, (expected, transfer(np.asarray(np.linalg.inv(H), dtype=np.float64), points_b)), strict=True
-    ):
-        reward[~((there >= 0) & (there <= config.side - 1)).all(axis=1)] = np.nan
-    return rewards
+    if temperature:
+        return [x / temperature for x in logits]
+    scale = torch.cat([x.reshape(-1) for x in logits]).std() + 1e-9
+    even = [x / scale for x in logits]
+    low, high = -_HALVINGS / 2.0, _HALVINGS / 2.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (
+            (low, middle) if entropy([x * math.exp(-middle) for x in even]) > uncertainty else (middle, high)
+        )
+    return [x * math.exp(-low) for x in even]
+
+
+def entropy(logits: list[Tensor]) -> float:
+    """Entropy of a draw from the softmax over the pixels of all levels (H, W) [nat]."""
+    flat = torch.cat([x.detach().reshape(-1) for x in logits])
+    flat = flat - flat.max()
+    likely = torch.exp(flat)
+    mass = likely.sum(dtype=torch.float64)
+    return float(torch.log(mass) - (likely * flat).sum(dtype=torch.float64) / mass)

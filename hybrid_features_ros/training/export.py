@@ -25,6 +25,7 @@ from hybrid_features_ros.features.onnx import OnnxNetwork
 from hybrid_features_ros.features.patches import SIDE
 from hybrid_features_ros.features.steerable import RADIUS
 from hybrid_features_ros.features.weights import Weights
+from hybrid_features_ros.training.deep import DeepConfig, DeepDetector
 from hybrid_features_ros.training.fusion import FusionConfig, HybridDescriptor, handcrafted
 from hybrid_features_ros.training.network import Detector, NetworkConfig, SteerableFilters
 
@@ -47,7 +48,7 @@ class _Padded(nn.Module):
         return logits, gradient
 
 
-def load(checkpoint: Path) -> Detector | HybridDescriptor:
+def load(checkpoint: Path) -> Detector | DeepDetector | HybridDescriptor:
     """The network of a training's checkpoint, a detector or a descriptor, ready for inference.
 
     A detector comes without the factors that do next to nothing.
@@ -57,8 +58,10 @@ def load(checkpoint: Path) -> Detector | HybridDescriptor:
     """
     state = _read(checkpoint)
     config = state["config"]
-    model: Detector | HybridDescriptor
-    if "network" in config:
+    model: Detector | DeepDetector | HybridDescriptor
+    if "fields" in config.get("network", {}):
+        model = DeepDetector(_shape(DeepConfig, config["network"]))
+    elif "network" in config:
         model = Detector(_shape(NetworkConfig, config["network"]))
     elif "descriptor" in config:
         model = HybridDescriptor(_shape(FusionConfig, config["descriptor"]))
@@ -74,13 +77,23 @@ def weights_of(checkpoint: Path) -> Weights:
     Raises:
         InputError: the file is no checkpoint, or a detector whose filters are not steerable.
     """
-    model = load(checkpoint)
+    model = _exportable(checkpoint)
     training = {"training": _read(checkpoint)["config"]}
     with torch.no_grad():
         if isinstance(model, Detector):
             return Weights(_arrays(_detector_tensors(model)), {"network": asdict(model.config), **training})
         config = {"descriptor": asdict(model.config), **training}
         return Weights(_arrays(_descriptor_tensors(model)), config)
+
+
+def _exportable(checkpoint: Path) -> Detector | HybridDescriptor:
+    model = load(checkpoint)
+    if isinstance(model, DeepDetector):
+        raise InputError(
+            f"{checkpoint}: a deep detector has no exported form; run the checkpoint itself, as "
+            "hybrid_features_ros.training.checkpoint:CheckpointExtractor"
+        )
+    return model
 
 
 def export_weights(checkpoint: Path, out: Path) -> None:
@@ -99,7 +112,7 @@ def export(checkpoint: Path, out: Path) -> float:
     Raises:
         InputError: the difference exceeds ``TOLERANCE``, or the file is no checkpoint.
     """
-    model = load(checkpoint)
+    model = _exportable(checkpoint)
     training = {"training": _read(checkpoint)["config"]}
     if not (isinstance(model, Detector) and model.config.filters != "steerable"):
         training["digest"] = weights_of(checkpoint).digest

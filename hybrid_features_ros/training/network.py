@@ -15,7 +15,7 @@ which makes mirror images equivariant too. The group is therefore O(2), larger t
 
 Where the q lie above their floors, a gain of the image multiplies all by one factor, which the softmax over
 pixels does not see; the floors are what the network takes for noise. The determinant of the Hessian,
-``q = |z_0|^2 - |z_2|^2`` with one factor, is a member of this family and where training starts.
+``q = |z_0|^2 - |z_2|^2`` with one factor, is a member of this family and next to where training starts.
 
 **Inference.** The filters are evaluated once; what is exported as ONNX is one plain 7x7 convolution, two 1x1
 ones and a blur. No layer has a stride, and borders are mirrored. With OpenCV,
@@ -45,6 +45,7 @@ NOISE = 1e-5  # first guess of the floors: squared response to noise of a grey l
 
 SHARPNESS = 6.0  # first guess of the exponent: draws near enough to the maxima that it is these that compete
 
+_ASIDE = 0.02  # share of the exponents' sum of each factor beside the determinant: none is out of reach
 LEVEL_BIAS = 1.0  # first guess: coarse levels have less noise
 
 
@@ -134,7 +135,9 @@ class Detector(nn.Module):
         if config.start == "hessian":
             hessian = {0: 1 / config.channels[0], 2: -1 / config.channels[2]}
             signs[0] = torch.tensor([hessian.get(m, 0.0) for m in self.filters.orders])
-            exponents = SHARPNESS * (torch.arange(config.factors) == 0)
+            share = torch.full((config.factors,), _ASIDE)
+            share[0] = 1 - _ASIDE * (config.factors - 1)
+            exponents = SHARPNESS * share
         self.signs = nn.Parameter(signs)
         self.floors = nn.Parameter(torch.full((config.factors,), float(np.log(NOISE))))
         self.exponents = nn.Parameter(exponents)
@@ -163,10 +166,10 @@ class Detector(nn.Module):
         factors = torch.log(torch.relu(energies) + torch.exp(self.floors)[:, None, None])
         logits = conv2d(factors, self.exponents[None, :, None, None])
         first = self.filters.orders.count(0)
-        return _blur(logits, self.smooth), responses[:, first : first + 2]
+        return blurred(logits, self.smooth), responses[:, first : first + 2]
 
 
-def _blur(maps: Tensor, window: Tensor) -> Tensor:
+def blurred(maps: Tensor, window: Tensor) -> Tensor:
     """Separable blur of (B, 1, H, W); borders are mirrored."""
     padded = pad(maps, (SMOOTH_RADIUS,) * 4, mode="reflect")
     return conv2d(conv2d(padded, window[None, None, None]), window[None, None, :, None])

@@ -37,6 +37,10 @@ class Pair:
         """Where pixels (N, 2) of a are in b."""
         return transfer(self.H_b_a, pixels)
 
+    def swapped(self) -> Pair:
+        """The same views in the other order."""
+        return Pair(self.b, self.a, np.asarray(np.linalg.inv(self.H_b_a), dtype=np.float64))
+
 
 @dataclass(frozen=True)
 class Photographs:

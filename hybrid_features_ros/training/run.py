@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -22,7 +24,8 @@ T = TypeVar("T")
 
 
 class Run:
-    """A folder with ``log.csv``, TensorBoard events, ``last.pt`` and ``best.pt``.
+    """A folder with ``log.csv``, ``curve.json`` (the same and the configuration), TensorBoard events,
+    ``last.pt`` and ``best.pt``.
 
     Random numbers are drawn from ``[seed, rank, step]``, so that a training needs to remember its step
     only. Under ``torchrun`` every process draws its own pairs and gradients are averaged.
@@ -84,15 +87,17 @@ class Run:
             if file.tell() == 0:
                 writer.writeheader()
             writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
+        curve = {"config": asdict(self.config), "columns": read_log(path)}
+        (self.folder / "curve.json").write_text(json.dumps(curve, indent=1))
         for name, value in values.items():
             self._board.add_scalar(name, value, self.step)
 
-    def keep(self, score: float) -> None:
-        """Write ``last.pt``, and ``best.pt`` if the validation score is the best so far."""
+    def keep(self, score: float | None = None) -> None:
+        """Write ``last.pt``, and ``best.pt`` if there is a validation score and it is the best so far."""
         if self.rank:
             return
-        better = score > self.best
-        self.best = max(self.best, score)
+        better = score is not None and score > self.best
+        self.best = max(self.best, score if score is not None else self.best)
         state = {
             "config": asdict(self.config),
             "step": self.step,
@@ -115,3 +120,11 @@ class Run:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.best = state["step"], state["best"]
+
+
+def read_log(file: Path) -> dict[str, list[float | None]]:
+    """Columns of a ``log.csv`` by name; None where nothing was measured."""
+    with file.open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    values = {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    return {name: [None if math.isnan(x) else x for x in column] for name, column in values.items()}

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
@@ -30,8 +32,8 @@ class ScenePair:
 
     a: UInt8
     b: UInt8
-    depth_a: Float32
-    depth_b: Float32
+    depth_a: NDArray[Any]
+    depth_b: NDArray[Any]
     camera_a: Camera
     camera_b: Camera
     T_b_a: Float64
@@ -50,6 +52,11 @@ class ScenePair:
         with np.errstate(invalid="ignore"):
             visible = inside & (points[:, 2] <= (1 + _HIDDEN) * seen)
         return np.where(visible[:, None], there, np.nan)
+
+    def swapped(self) -> ScenePair:
+        """The same views in the other order."""
+        back = se3.inverse(self.T_b_a)
+        return ScenePair(self.b, self.a, self.depth_b, self.depth_a, self.camera_b, self.camera_a, back)
 
 
 def scene_pairs(photographs: Sequence[UInt8], pairs: int, rng: np.random.Generator) -> list[ScenePair]:
@@ -102,7 +109,18 @@ def _shadow(shape: tuple[int, ...], rng: np.random.Generator) -> Float32:
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), rng.uniform(1.0, 6.0)), dtype=np.float32)
 
 
-def _depth_at(depth: Float32, pixels: Float64) -> Float64:
-    """Depth (N,) of the nearest pixels [m]."""
-    column, row = np.rint(pixels).astype(int).clip(0, np.array(depth.shape[::-1]) - 1).T
-    return np.asarray(depth[row, column], dtype=np.float64)
+def _depth_at(depth: NDArray[Any], pixels: Float64) -> Float64:
+    """Depth (N,) at pixels (N, 2) [m]: exact on planes, whose inverse depth is linear; that of the nearest
+    pixel where surfaces meet.
+    """
+    size = np.array(depth.shape[::-1])
+    inside = pixels.clip(0, size - 1)
+    x, y = np.minimum(inside.astype(int), size - 2).T
+    corners = np.array([depth[y, x], depth[y, x + 1], depth[y + 1, x], depth[y + 1, x + 1]], np.float64)
+    u, v = (inside - np.stack([x, y], axis=1)).T
+    shares = np.array([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v])
+    smooth = 1 / (shares / corners).sum(axis=0)
+    column, row = np.rint(inside).astype(int).T
+    apart = corners.max(axis=0) > (1 + _HIDDEN) * corners.min(axis=0)
+    nearest = depth[row, column].astype(np.float64)
+    return np.asarray(np.where(apart | ~np.isfinite(smooth), nearest, smooth))

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training itself, on photographs made here: it runs, repeats itself and resumes to the bit."""
 
+import json
 from dataclasses import replace
 
 import cv2
@@ -14,9 +15,11 @@ torch = pytest.importorskip(
 
 from hybrid_features_ros.benchmarks.homography import transfer
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.training.deep import DeepConfig
 from hybrid_features_ros.training.detector import (
     DetectorTraining,
-    repeatability_rewards,
+    entropy,
+    tempered,
     train_detector,
 )
 from hybrid_features_ros.training.network import NetworkConfig
@@ -30,7 +33,9 @@ from hybrid_features_ros.training.run import Run
 
 pytestmark = pytest.mark.slow
 
-SMALL = DetectorTraining(network=NetworkConfig(levels=2), steps=4, batch=1, side=64, validate_every=2)
+SMALL = DetectorTraining(
+    network=NetworkConfig(levels=2), steps=4, batch=1, side=64, validate_every=2, scenes=0
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +54,12 @@ def weights(folder):
 
 def test_resumes_to_the_bit(photos, tmp_path, monkeypatch):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    train_detector(SMALL, photos, photos, whole)
+    train_detector(SMALL, photos, photos, whole, tmp_path / "none.npz")
 
     class Cut(Exception):
         pass
 
-    def stop(run, score):
+    def stop(run, score=None):
         keep(run, score)
         if run.step == 2:
             raise Cut
@@ -62,24 +67,24 @@ def test_resumes_to_the_bit(photos, tmp_path, monkeypatch):
     keep = Run.keep
     monkeypatch.setattr(Run, "keep", stop)
     with pytest.raises(Cut):
-        train_detector(SMALL, photos, photos, cut)
+        train_detector(SMALL, photos, photos, cut, tmp_path / "none.npz")
     monkeypatch.undo()
     with pytest.raises(InputError, match="--resume"):
-        train_detector(SMALL, photos, photos, cut)
+        train_detector(SMALL, photos, photos, cut, tmp_path / "none.npz")
     with pytest.raises(InputError, match="another seed"):
-        train_detector(replace(SMALL, seed=9), photos, photos, cut, resume=True)
-    train_detector(SMALL, photos, photos, cut, resume=True)
+        train_detector(replace(SMALL, seed=9), photos, photos, cut, tmp_path / "none.npz", resume=True)
+    train_detector(SMALL, photos, photos, cut, tmp_path / "none.npz", resume=True)
     a, b = weights(whole), weights(cut)
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
 def test_two_trainings_are_one(photos, tmp_path):
     for name in ("a", "b"):
-        train_detector(replace(SMALL, steps=2), photos, photos, tmp_path / name)
+        train_detector(replace(SMALL, steps=2), photos, photos, tmp_path / name, tmp_path / "none.npz")
     a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
     assert all(torch.equal(a[k], b[k]) for k in a)
     other = tmp_path / "c"
-    train_detector(replace(SMALL, steps=2, seed=1), photos, photos, other)
+    train_detector(replace(SMALL, steps=2, seed=1), photos, photos, other, tmp_path / "none.npz")
     assert not all(torch.equal(a[k], v) for k, v in weights(other).items())
 
 
@@ -103,17 +108,39 @@ def test_local_scale_and_turn_of_a_similarity():
     assert np.allclose(transfer(H, points), points @ H[:2, :2].T + H[:2, 2])
 
 
-def test_rewards_are_one_to_one_and_know_scale():
-    H, ones = np.eye(3), np.ones(3)
-    here = np.array([[10.0, 10.0], [10.5, 10.0], [40.0, 40.0]]), ones
-    there = np.array([[10.0, 10.0], [40.0, 40.0], [61.0, 61.0]]), np.array([1.0, 4.0, 1.0])
-    a, b = repeatability_rewards(here, there, H, SMALL)
-    assert a.tolist() == [1.0, 0.0, 0.0]  # one partner for two; the third is of another scale
-    assert b.tolist() == [1.0, 0.0, 0.0]
-    away = np.array([[1.0, 0, 1000], [0, 1, 0], [0, 0, 1]])
-    assert np.isnan(repeatability_rewards(here, there, away, SMALL)[0]).all()
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("uncertainty", [2.0, 4.0, 6.0])
+def test_draws_are_as_uncertain_as_asked_whatever_the_scale(scale, uncertainty):
+    generator = torch.Generator().manual_seed(0)
+    logits = [scale * torch.randn(size, generator=generator) for size in ((60, 50), (30, 25))]
+    assert entropy(tempered(logits, uncertainty)) == pytest.approx(uncertainty, abs=0.02)
+
+
+def test_a_greater_scale_of_the_logits_earns_nothing():
+    """The gradient of anything drawn has no part along the logits themselves."""
+    logits = torch.randn(40, 40, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    (
+        tempered([logits], 4.0)[0] * torch.rand(40, 40, generator=torch.Generator().manual_seed(1))
+    ).sum().backward()
+    along = (logits.grad * logits.detach()).sum()
+    assert abs(along) < 1e-3 * logits.grad.norm() * logits.detach().norm()
+
+
+def test_the_deep_network_trains_on_rendered_views(photos, tmp_path):
+    """Pairs with depth, from a file that the second training finds; its curve as JSON."""
+    config = replace(SMALL, network=DeepConfig(levels=2, layers=1), scenes=1, side=96, steps=2, warped=0.0)
+    train_detector(config, photos, photos, tmp_path / "out", tmp_path / "views.npz")
+    curve = json.loads((tmp_path / "out" / "curve.json").read_text())
+    assert curve["config"]["network"]["fields"] == DeepConfig().fields
+    assert curve["columns"]["step"] == [0, 2] and curve["columns"]["reward"][0] is None
+    assert 0 < curve["columns"]["depth_score"][-1] < 1
+    made = (tmp_path / "views.npz").stat().st_mtime_ns
+    train_detector(config, photos, photos, tmp_path / "again", tmp_path / "views.npz")
+    assert (tmp_path / "views.npz").stat().st_mtime_ns == made
+    with pytest.raises(InputError, match="holds 1 scenes, 96 px"):
+        train_detector(replace(config, scenes=2), photos, photos, tmp_path / "b", tmp_path / "views.npz")
 
 
 def test_a_folder_without_photographs(tmp_path):
     with pytest.raises(InputError, match="no photographs"):
-        train_detector(SMALL, tmp_path, tmp_path, tmp_path / "out")
+        train_detector(SMALL, tmp_path, tmp_path, tmp_path / "out", tmp_path / "none.npz")

@@ -79,3 +79,14 @@ def test_levels_compete_but_discs_do_not_reach_across():
 def test_independent_draws_forbid_only_themselves():
     drawn = draw([LOGITS], 6, RADIUS, np.random.default_rng(0), independent=True)
     assert len(drawn) == 6
+
+
+def test_no_two_levels_have_a_keypoint_at_one_place():
+    """As in the finished detector: three pixels apart, or what a rounded middle leaves of them."""
+    rng = np.random.default_rng(4)
+    levels = [rng.normal(0, 5, (40, 48)).astype(np.float32), rng.normal(0, 5, (20, 24)).astype(np.float32)]
+    drawn = draw(levels, 60, 1, rng, apart=3.0)
+    place = (np.stack([drawn.row, drawn.column], axis=1) + 0.5) * np.where(drawn.level, 2, 1)[:, None]
+    apart = np.linalg.norm(place[:, None] - place[None], axis=2)
+    other = drawn.level[:, None] != drawn.level[None]
+    assert len(set(drawn.level.tolist())) == 2 and apart[other].min() > 3.0 - 2**0.5
