@@ -18,8 +18,10 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 from setup_ros import PYTHON, ROOT, VENV, digest, run
 
@@ -90,18 +92,26 @@ def main(names: list[str]) -> int:
     if "ROS_DISTRO" in os.environ:
         print("legs: none, the tests have just run on the libraries beside the sourced ROS 2")
         return 0
+    chosen = [leg for leg in LEGS if not names or leg.name in names]
+    # Nodes of two legs would hear each other; what has no ROS runs beside them.
+    lanes = [[leg for leg in chosen if leg.python], [leg for leg in chosen if not leg.python]]
+    with ThreadPoolExecutor() as pool:
+        failed = [name for lane in pool.map(_failures, lanes) for name in lane]
+    if failed:
+        print(f"legs: failed on {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+def _failures(lane: list[Leg]) -> list[str]:
+    """Run legs one after another; the names of those that fail."""
     failed = []
-    for leg in LEGS:
-        if names and leg.name not in names:
-            continue
+    for leg in lane:
         reason = _missing(leg)
         if reason:
             print(f"legs: {leg.name} is left out: {reason}", flush=True)
         elif not _passes(leg):
             failed.append(leg.name)
-    if failed:
-        print(f"legs: failed on {', '.join(failed)}", file=sys.stderr)
-    return int(bool(failed))
+    return failed
 
 
 def _missing(leg: Leg) -> str:
@@ -127,7 +137,9 @@ def _passes(leg: Leg) -> bool:
     print(f"legs: {leg.name}: {_answer([str(leg.interpreter), '-c', _VERSIONS], env)}", flush=True)
     options = ["-q", "-p", "no:cacheprovider", "-k", "not rerun and not pytorch"]  # they need numpy 2
     command = [str(leg.interpreter), "-m", "pytest", *options, *dict.fromkeys(leg.tests)]
-    return subprocess.run(command, cwd=ROOT, env=env).returncode == 0
+    done = subprocess.run(command, cwd=ROOT, env=env, stdout=PIPE, stderr=STDOUT, text=True)
+    print(f"legs: {leg.name}, what its tests say:\n{done.stdout}", end="", flush=True)
+    return done.returncode == 0
 
 
 def _install(leg: Leg) -> None:
