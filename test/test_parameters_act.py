@@ -17,6 +17,7 @@ from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.features import make_extractor
 from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.stereo import StereoDepth
+from hybrid_features_ros.features.tracking import FeatureTracker
 from hybrid_features_ros.nodes.budget import KeypointBudget
 from hybrid_features_ros.odometry import Odometry
 
@@ -125,7 +126,8 @@ def seen(config, photograph):
         pair = [stereo.add(features, other) for _ in range(2)][-1]
         features = with_depth(features, 1 + 0.001 * (x + y), config.inverse_depth_sigma)
         budget = KeypointBudget(config.min_keypoints, config.max_keypoints)
-        used = getattr(extractor, "provider", ""), cv2.getNumThreads(), budget.update(100)
+        tracked = FeatureTracker(extractor, config.tracking).extract(photograph, 0).track_ids is not None
+        used = getattr(extractor, "provider", ""), cv2.getNumThreads(), budget.update(100), tracked
     finally:
         cv2.setNumThreads(threads)
     f = features

@@ -24,7 +24,7 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import OdometryResult, State, Trajectory
 from hybrid_features_ros.evaluation.evaluate import Mode, fewest_inliers, has_translation, with_mode
 from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory
-from hybrid_features_ros.evaluation.run import extracted, trajectory
+from hybrid_features_ros.evaluation.run import extracted, run, trajectory
 from hybrid_features_ros.io.source import Source
 from hybrid_features_ros.io.sources import open_source
 from hybrid_features_ros.odometry import Odometry
@@ -102,10 +102,10 @@ def bench_recordings(
             measured = list(pool.map(_measure, *zip(*tasks, strict=True)))
     sequences: Figures = {}
     others: Figures = {name: {} for name in baselines}
-    for run, (name, figures) in zip(runs, measured, strict=True):
-        sequences.setdefault(name, {})[run.mode] = figures.pop("ours")
+    for asked, (name, figures) in zip(runs, measured, strict=True):
+        sequences.setdefault(name, {})[asked.mode] = figures.pop("ours")
         for method, figure in figures.items():
-            others[method].setdefault(name, {})[run.mode] = figure
+            others[method].setdefault(name, {})[asked.mode] = figure
     protocol = {
         "starts": starts, "extractor": config.features.extractor,
         "runs": "from each start to the end; median, and worst of the starts",
@@ -159,11 +159,13 @@ def figures_of(
 
 
 def run_starts(source: Source, config: Config, mode: Mode, starts: int) -> dict[int, list[OdometryResult]]:
-    """Results by first frame, of runs that share one pass over the images."""
+    """Results by first frame; where all images are detected, the runs share one pass over them."""
     config = with_mode(config, mode)
     results: dict[int, list[OdometryResult]] = {}
     odometry: dict[int, Odometry] = {}
     begins = first_frames(len(source), starts)
+    if config.features.tracking != "every_frame":
+        return {b: [step.result for step in run(source, config, slice(b, None))] for b in begins}
     for number, (frame, features, _) in enumerate(extracted(source, config)):
         if number in begins:
             odometry[number], results[number] = Odometry(config.odometry), []

@@ -101,6 +101,9 @@ def _room(bench: Bench) -> None:
 def _recording(bench: Bench) -> None:
     bench.add_argument("recording", type=Path, metavar="RECORDING", help="sequence or bag")
     bench.add_argument("--cores", type=positive, default=0, help="for the nodes (default: all)")
+    bench.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="any parameter of the nodes"
+    )
 
 
 def _rooms(bench: Bench) -> None:

@@ -63,6 +63,12 @@ class FeatureConfig(_Checked):
         "fastest here (auto: PyTorch or ONNX Runtime where it has a GPU, else OpenCV).",
         choices=("auto", "opencv", "onnx", "torch"),
     )
+    tracking: str = option(
+        "every_frame",
+        "Detect keypoints in every image; or only where too few are left or a keyframe is due, and follow "
+        "them by optical flow in the images between.",
+        choices=("every_frame", "between_keyframes"),
+    )
     grid: int = option(
         0,
         "Grid for an even spread of keypoints (bucketing): cells along each side of the image; 0 = "

@@ -18,6 +18,7 @@ from hybrid_features_ros.core.types import Features, OdometryResult, Trajectory
 from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.stereo import StereoDepth
+from hybrid_features_ros.features.tracking import Expect, FeatureTracker
 from hybrid_features_ros.io.sources import Frame, Source
 from hybrid_features_ros.odometry import Odometry
 
@@ -59,7 +60,7 @@ def run(source: Source, config: Config, frames: slice = slice(None)) -> Iterator
     odometry = Odometry(config.odometry)
     if config.input.imu:
         add_gyro(odometry, source)
-    for frame, features, extract_ms in extracted(source, config, frames):
+    for frame, features, extract_ms in extracted(source, config, frames, odometry.expectation):
         try:
             result = odometry.process(frame.stamp, features, source.camera)
         except InputError as error:
@@ -69,9 +70,12 @@ def run(source: Source, config: Config, frames: slice = slice(None)) -> Iterator
 
 
 def extracted(
-    source: Source, config: Config, frames: slice = slice(None)
+    source: Source, config: Config, frames: slice = slice(None), expect: Expect | None = None
 ) -> Iterator[tuple[Frame, Features, float]]:
     """Frames, their features with depths as in :func:`run`, and the wall-clock time of these [ms].
+
+    Args:
+        expect: what the odometry expects of an image, see :class:`FeatureTracker`.
 
     Raises:
         InputError: the source has no right camera or depth that is asked for, or no usable frame.
@@ -79,6 +83,7 @@ def extracted(
     depth, stereo = config.input.depth, config.input.stereo
     _check_missing(source, "depth" if depth else "", "right" if stereo else "")
     extractor = make_extractor(config.features)
+    tracker = FeatureTracker(extractor, config.features.tracking, expect)
     pair = _stereo(source, config) if stereo else None
     wanted = set(source.stamps[frames].tolist())
     if stereo:
@@ -90,7 +95,7 @@ def extracted(
         begin = perf_counter()
         try:
             _check_size(frame, source.camera)
-            features = _features(extractor, pair, frame, right, config)
+            features = _features(tracker, pair, frame, right, config)
         except InputError as error:
             source.notes.skipped[f"image {frame.stamp} ns"] = str(error)
             continue
@@ -232,11 +237,11 @@ def _frames(source: Source, stereo: bool) -> Iterator[tuple[Frame, Frame | None]
 
 
 def _features(
-    extractor: Extractor, pair: StereoDepth | None, frame: Frame, right: Frame | None, config: Config
+    tracker: FeatureTracker, pair: StereoDepth | None, frame: Frame, right: Frame | None, config: Config
 ) -> Features:
-    features = extractor.extract(frame.image)
-    if pair is not None and right is not None:
-        return pair.add(features, extractor.extract(right.image))
+    features = tracker.extract(frame.image, frame.stamp)
+    if pair is not None and right is not None:  # only keyframes need depths
+        return pair.add(features, tracker.extractor.extract(right.image)) if tracker.detected else features
     if config.input.depth and frame.depth is not None:
         return with_depth(features, frame.depth, config.features.inverse_depth_sigma)
     return features

@@ -9,7 +9,7 @@ import os
 import struct
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -110,28 +110,29 @@ class Listener:
         self.arrived.setdefault(conversions.to_ns(msg.header.stamp), monotonic())
 
 
-def bench_realtime(recording: Path, cores: int = 0) -> dict[str, Any]:
+def bench_realtime(recording: Path, cores: int = 0, settings: Sequence[str] = ()) -> dict[str, Any]:
     """Rate, drops, latency and cost of the composed nodes, as the JSON of the command.
 
     Args:
         recording: a bag, or a sequence, of which a bag is made for the time being.
         cores: that the nodes may use, the player none of them if it can; 0 = all for all.
+        settings: of the nodes' parameters, as NAME=VALUE.
 
     Raises:
         InputError: it has no images, the nodes published no odometry, or there are not as many cores.
     """
     if (recording / "metadata.yaml").exists() or recording.suffix == ".bag":
-        return _replay(recording, cores)
+        return _replay(recording, cores, settings)
     from hybrid_features_ros.io.bags import make_bag
     from hybrid_features_ros.io.sources import open_source
 
     with tempfile.TemporaryDirectory() as folder:
         bag = Path(folder) / "bag"
         make_bag(open_source(recording), bag)
-        return _replay(bag, cores)
+        return _replay(bag, cores, settings)
 
 
-def _replay(bag: Path, cores: int) -> dict[str, Any]:
+def _replay(bag: Path, cores: int, settings: Sequence[str]) -> dict[str, Any]:
     here = sorted(os.sched_getaffinity(0))
     if cores > len(here):
         raise InputError(f"--cores {cores}: this process may use {len(here)}")
@@ -144,7 +145,7 @@ def _replay(bag: Path, cores: int) -> dict[str, Any]:
     usage: list[Usage] = []
     try:
         os.sched_setaffinity(0, theirs)  # what is started now inherits it
-        with visual_odometry(player.image) as process:
+        with visual_odometry(player.image, settings=settings) as process:
             os.sched_setaffinity(0, set(here) - set(theirs) or here)
             player.on_first = lambda: usage.append(Usage.of(process.pid))
             player.play()
@@ -157,7 +158,7 @@ def _replay(bag: Path, cores: int) -> dict[str, Any]:
         if owner:
             rclpy.try_shutdown()
     report = _report(bag, player.sent, listener.arrived, usage)
-    report["protocol"] |= {"cores": len(theirs), "load_before": busy}
+    report["protocol"] |= {"cores": len(theirs), "load_before": busy, "set": list(settings)}
     return report
 
 

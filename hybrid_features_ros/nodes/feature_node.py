@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -18,11 +19,12 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from hybrid_features_ros.core.config import Config
-from hybrid_features_ros.core.types import Features, UInt8
+from hybrid_features_ros.core.types import Features
 from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.extractor import Adjustable
 from hybrid_features_ros.features.stereo import StereoDepth
+from hybrid_features_ros.features.tracking import Expect, FeatureTracker
 from hybrid_features_ros.io.calibration import is_named_rectified
 from hybrid_features_ros.io.images import depth_of
 from hybrid_features_ros.msg import FeatureArray
@@ -40,6 +42,7 @@ Sink = Callable[[Header, Features, Upstream], None]
 
 SYNC_QUEUE = 10  # messages of one topic that wait for their partners
 DEPTH_RANGE_M = (0.05, 100.0)  # of median depths that are believed without a word
+REMEMBERED = 100  # images that the diagnostics tell of
 WARM_UP = (480, 640)  # size of the image that makes the model ready
 
 
@@ -63,12 +66,14 @@ class FeatureNode(ManagedNode):
 
     Args:
         sink: receives every image's header and features in this process, and what they took.
+        expect: what the odometry expects of an image, with ``features.tracking: between_keyframes``.
     """
 
-    def __init__(self, sink: Sink | None = None, **options: Any) -> None:
+    def __init__(self, sink: Sink | None = None, expect: Expect | None = None, **options: Any) -> None:
         super().__init__("feature_node", "features", "input", **options)
-        self._sink = sink
-        self._extractor: Extractor | None = None
+        self._sink, self._expect = sink, expect
+        self._tracker: FeatureTracker | None = None
+        self._outcomes: deque[bool] = deque(maxlen=REMEMBERED)  # which images were detected
         self._model = "none"
         self._rectified = False
         self._calibrations = [Calibration(self, f"{side}/camera_info") for side in ("left", "right")]
@@ -101,7 +106,7 @@ class FeatureNode(ManagedNode):
 
     def start(self) -> None:
         """Subscribe."""
-        if self._extractor is None:
+        if self._tracker is None:
             self.load()
         self._heard.clear()
         self._rectified = self._is_rectified()
@@ -120,21 +125,22 @@ class FeatureNode(ManagedNode):
             self._worker.stop()
             self._dropped += self._worker.dropped
             self._worker = None
-        self._extractor = None
+        self._tracker = None
 
     def forget(self) -> None:
         """Release the model."""
-        self._extractor = None
+        self._tracker = None
 
     def change(self, config: Config) -> None:
         """Make another extractor where its options changed; an image in work keeps the old one."""
-        if config.features != self.config.features and self._extractor is not None:
+        if config.features != self.config.features and self._tracker is not None:
             self._make_extractor(config)
         if config.input.silence_s != self.config.input.silence_s:
             self._watch.timer_period_ns = int(config.input.silence_s * 1e9)
 
     def _make_extractor(self, config: Config) -> Extractor:
-        self._extractor = extractor = make_extractor(config.features)
+        extractor = make_extractor(config.features)
+        self._tracker = FeatureTracker(extractor, config.features.tracking, self._expect)
         self._budget = KeypointBudget(config.features.min_keypoints, config.features.max_keypoints)
         return extractor
 
@@ -145,6 +151,7 @@ class FeatureNode(ManagedNode):
         values = {
             "dropped": str(self.dropped),
             "keypoint budget": str(self._budget.now),
+            "detected images": f"{sum(self._outcomes)} of {len(self._outcomes)}",
             "model": self._model,
             "execution provider": self._provider,
         }
@@ -202,16 +209,17 @@ class FeatureNode(ManagedNode):
             self._worker.submit(Item(self.meter.came(), image, partner))
 
     def _extract(self, item: Item) -> None:
-        extractor = self._extractor
+        tracker = self._tracker
         wanted = self._sink or self._publisher.get_subscription_count() or self._rtabmap.wanted
-        if extractor is None or not wanted:
+        if tracker is None or not wanted:
             return
         begin = perf_counter()
-        if isinstance(extractor, Adjustable):
-            extractor.budget = self._budget.update(self.dropped)
-        features = self._with_depth(extractor, conversions.image_from_msg(item.image), item.partner)
-        features = replace(features, rectified=self._rectified)
-        milliseconds = {"extraction": 1e3 * (perf_counter() - begin)}
+        if isinstance(tracker.extractor, Adjustable):
+            tracker.extractor.budget = self._budget.update(self.dropped)
+        features = replace(self._features(tracker, item), rectified=self._rectified)
+        stage = "extraction" if tracker.detected else "following"
+        milliseconds = {stage: 1e3 * (perf_counter() - begin)}
+        self._outcomes.append(tracker.detected)
         self._name_model(features)
         if self._sink:
             self._sink(item.image.header, features, Upstream(self.dropped, milliseconds))
@@ -221,13 +229,17 @@ class FeatureNode(ManagedNode):
             self._rtabmap.publish(item.image, item.partner, features)
         self.meter.went(item.came)
 
-    def _with_depth(self, extractor: Extractor, image: UInt8, partner: Any) -> Features:
-        """The features of an image, with depth if its partner gives it."""
-        features = extractor.extract(image)
-        if partner is None:
+    def _features(self, tracker: FeatureTracker, item: Item) -> Features:
+        """The features of an image, with depth if its partner gives it; of a pair only where they were
+        detected: only keyframes need depths.
+        """
+        partner, stamp = item.partner, conversions.to_ns(item.image.header.stamp)
+        features = tracker.extract(conversions.image_from_msg(item.image), stamp)
+        if partner is None or (self.config.input.stereo and not tracker.detected):
             return features
         if self.config.input.stereo:
-            return self._stereo().add(features, extractor.extract(conversions.image_from_msg(partner)))
+            right = tracker.extractor.extract(conversions.image_from_msg(partner))
+            return self._stereo().add(features, right)
         features = with_depth(features, depth_of(partner), self.config.features.inverse_depth_sigma)
         self._doubt(features)
         return features
@@ -284,7 +296,7 @@ class FeatureNode(ManagedNode):
     @property
     def _provider(self) -> str:
         """What computes the features: an extractor of the user's own need not say."""
-        return str(getattr(self._extractor, "provider", "OpenCV"))
+        return str(getattr(getattr(self._tracker, "extractor", None), "provider", "OpenCV"))
 
     def _name_model(self, features: Features) -> None:
         f = features.format

@@ -20,6 +20,7 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.expectation import Expectation
 from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.core.types import DescriptorFormat, Features, Float64, OdometryResult, State
 from hybrid_features_ros.msg import FeatureArray
@@ -68,6 +69,8 @@ class OdometryNode(ManagedNode):
         self._worker: NewestWins[Task] | None = None
         self._subscriptions_made: list[Any] = []
         self._gyro: deque[Imu] = deque(maxlen=GYRO_QUEUE)
+        self._gyro_lock = threading.Lock()  # held by whoever hands them on
+        self._gyro_to = ""  # camera's frame of the newest image
         self.paused = False
         self._start_at: Float64 | None = None  # pose asked for before the first image
         self._state, self._reason = State.WAITING, "no image yet"
@@ -94,6 +97,12 @@ class OdometryNode(ManagedNode):
         worker = self._worker
         if worker and not self.paused:
             worker.submit((self.meter.came(), header, features, upstream or Upstream()))
+
+    def expectation(self, begin: int, end: int) -> Expectation | None:
+        """What is expected of an image at a stamp [ns], after one at ``begin``; None before the first one."""
+        if self._gyro_to:
+            self._give_gyro(self._gyro_to)
+        return self._odometry.expectation(begin, end)
 
     def reset(self, T_odom_base: Float64 | None = None) -> None:
         """Forget the map; continue from the last pose, or from the given one (4, 4)."""
@@ -226,7 +235,8 @@ class OdometryNode(ManagedNode):
                 self._start_anew("the features are of another kind")
             self._format = features.format
             self._place_start(T_base_camera)
-            self._give_gyro(self._camera_frame(header))
+            self._gyro_to = self._camera_frame(header)
+            self._give_gyro(self._gyro_to)
             prior = self._prior(header, stamp)
             result = self._odometry.process(stamp, features, camera, prior)
             if self._expects_prior and self._last is not None:
@@ -282,19 +292,22 @@ class OdometryNode(ManagedNode):
         return self._priors.motion(self._camera_frame(header), guess, self._last.stamp, stamp)
 
     def _give_gyro(self, camera_frame: str) -> None:
-        """Hand the angular velocities that came since the last image to the odometry."""
-        while self._gyro:
-            msg = self._gyro.popleft()
-            R = self._frames.rotation(camera_frame, msg.header.frame_id.lstrip("/"))
-            w = msg.angular_velocity
-            velocity = np.array([w.x, w.y, w.z])
-            if R is None:
-                self.get_logger().warning(
-                    f"imu: no transform {camera_frame} <- {msg.header.frame_id}: its gyro is not used",
-                    throttle_duration_sec=3.0,
-                )
-            elif np.isfinite(velocity).all():
-                self._odometry.add_gyro(conversions.to_ns(msg.header.stamp), R @ velocity)
+        """Hand the angular velocities that came since then to the odometry."""
+        with self._gyro_lock:
+            while self._gyro:
+                self._give_rate(self._gyro.popleft(), camera_frame)
+
+    def _give_rate(self, msg: Imu, camera_frame: str) -> None:
+        R = self._frames.rotation(camera_frame, msg.header.frame_id.lstrip("/"))
+        w = msg.angular_velocity
+        velocity = np.array([w.x, w.y, w.z])
+        if R is None:
+            self.get_logger().warning(
+                f"imu: no transform {camera_frame} <- {msg.header.frame_id}: its gyro is not used",
+                throttle_duration_sec=3.0,
+            )
+        elif np.isfinite(velocity).all():
+            self._odometry.add_gyro(conversions.to_ns(msg.header.stamp), R @ velocity)
 
     def _wait(self, header: Header, reason: str) -> None:
         self._state, self._reason = State.WAITING, reason

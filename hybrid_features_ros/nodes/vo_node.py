@@ -16,7 +16,7 @@ from hybrid_features_ros.nodes.spin import spin
 def compose() -> Sequence[Node]:
     """Both nodes, joined; the ``features`` topic is still there for whoever subscribes."""
     odometry = OdometryNode(composed=True)
-    return [FeatureNode(sink=odometry.submit), odometry]
+    return [FeatureNode(sink=odometry.submit, expect=odometry.expectation), odometry]
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.core.types import Features, Float32, Float64
+from hybrid_features_ros.core.types import Features, Float32, Float64, Int32
 from hybrid_features_ros.matching.descriptors import descriptor_vectors
 
 
@@ -27,6 +27,9 @@ class Frame:
         inverse_depth: (N,) one over the measured distance along the ray [1/m], NaN = not measured.
         inverse_depth_sigmas: (N,) its standard deviation [1/m].
         rows: (N,) where in the image each feature is, from -0.5 in the first row to 0.5 in the last.
+        track_ids: (N,) int32, identity of the features over time; None = not tracked.
+        landmark_ids: (N,) int32, of the landmark that each feature shows, -1 = none, in an image whose
+            features were all followed from one before, see :mod:`tracks`; None = in others.
     """
 
     stamp: int
@@ -37,9 +40,16 @@ class Frame:
     inverse_depth: Float64
     inverse_depth_sigmas: Float64
     rows: Float64
+    track_ids: Int32 | None = None
+    landmark_ids: Int32 | None = None
 
     def __len__(self) -> int:
         return len(self.rays)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether nothing was detected in the image: all its features are those of an image before."""
+        return self.landmark_ids is not None
 
     def at_one_time(self, angular_velocity: Float64, readout_s: float) -> Frame:
         """What a camera that turns would have seen had it exposed all rows with the middle one.
@@ -75,4 +85,5 @@ class Frame:
             inverse_depth=rays[:, 2] / depths,
             inverse_depth_sigmas=spread * rays[:, 2],
             rows=features.points[:, 1].astype(float) / max(camera.height - 1, 1) - 0.5,
+            track_ids=features.track_ids,
         )

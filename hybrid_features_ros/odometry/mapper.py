@@ -53,6 +53,7 @@ class Mapper:
         last_frame: the newest image that was placed, if it is no keyframe.
         n_keyframes: made since the start; never decreases.
         depth_bias: common error of the depths that the keyframes measured.
+        wants_keyframe: the newest image would be one, had features been detected in it.
         start: how one camera alone began the map; None before, or where depth is measured.
     """
 
@@ -76,6 +77,7 @@ class Mapper:
         self._candidate_stamp = 0  # from which on the candidate map may be adopted [ns]
         self._job: tuple[int, BAWindow, Future[Solution]] | None = None
         self._max_inliers = 0  # of an image since the newest keyframe
+        self.wants_keyframe = False
         self.depth_bias = DepthBias()
         self.start: MapStart | None = None
         self._next_revision = INITIALIZATION.first_revision  # parallax [rad]
@@ -128,10 +130,14 @@ class Mapper:
             Whether it did, and what :meth:`insert_keyframe` returns.
         """
         self.candidate_map = None
-        found = tracked.matches.landmark_idx[tracked.inliers]
-        self.local_map = with_visibility(self.local_map, tracked.expected, found)
+        is_followed = tracked.matches.frame.is_followed
+        if not is_followed:
+            found = tracked.matches.landmark_idx[tracked.inliers]
+            self.local_map = with_visibility(self.local_map, tracked.expected, found)
         self._max_inliers = max(self._max_inliers, int(tracked.inliers.sum()))
-        if self._needs_keyframe(tracked, self.local_map, self._max_inliers, self.config):
+        is_needed = self._needs_keyframe(tracked, self.local_map, self._max_inliers, self.config)
+        self.wants_keyframe = is_needed and is_followed
+        if is_needed and not is_followed:
             self.depth_bias.add_keyframe(tracked.matches.frame, None if tracked.position_held else tracked)
             return True, self.insert_keyframe(tracked, covariance, median_inverse_depth)
         self.last_frame = tracked

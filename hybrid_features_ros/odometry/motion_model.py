@@ -53,7 +53,7 @@ class Gyro:
 
         None unless measurements cover nearly all of that time.
         """
-        near = list(takewhile(lambda m: m[0] <= end + _REACH_NS, self._measured))
+        near = list(takewhile(lambda m: m[0] <= end + _REACH_NS, tuple(self._measured)))
         stamps = np.array([t for t, _ in near], dtype=np.int64)
         if len(stamps) < 2 or end <= begin:
             return None
@@ -130,6 +130,14 @@ class ConstantVelocityModel:
         C = MotionPrior(self.pose, self.drift).then(motion).covariance
         assert C is not None
         return replace(prior, information=np.asarray(np.linalg.inv(C + 1e-12 * np.eye(6))))
+
+    def rotation(self, begin: int, end: int) -> Float64:
+        """(3, 3) ``R_begin_end`` to expect between two stamps [ns]: measured, else at the newest angular
+        velocity.
+        """
+        measured = self.gyro.rotation(begin, end)
+        turn = self.velocity[3:] * (end - begin) * 1e-9
+        return se3.exp([0, 0, 0, *turn])[:3, :3] if measured is None else measured[0]
 
     def angular_velocity(self, stamp: int, T: Float64) -> Float64:
         """(3,) mean one since the newest image of a camera that is at ``T`` (4, 4) at a stamp [ns], in its

@@ -16,6 +16,7 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import OdometryConfig, PriorConfig
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.expectation import Expectation
 from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.core.types import (
     Features,
@@ -40,8 +41,14 @@ from hybrid_features_ros.odometry.pose_smoother import SMOOTHING, PoseSmoother
 from hybrid_features_ros.odometry.state import Evidence, next_state
 from hybrid_features_ros.odometry.tracker import Tracker
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
+from hybrid_features_ros.odometry.tracks import NO_TRACKS, Tracks
 
 _SHUTTER_PASSES, _SHUTTER_PX = 3, 1.0  # of a turning camera's image, until rows move by less
+_FOLLOWED_STATES = (
+    State.INITIALIZING,
+    State.TRACKING,
+    State.ROTATION_ONLY,
+)  # in others features are detected
 _RELOCALIZATION_KEYFRAMES = 4  # that an image is compared with while LOST; one before that
 
 
@@ -66,6 +73,8 @@ class Odometry:
         self._last: OdometryResult | None = None
         self._milliseconds: dict[str, float] = {}
         self._n_frames = self._n_resets = 0  # frames since the last reset
+        self._camera: Camera | None = None  # of the newest image
+        self._tracks = NO_TRACKS
         self._restart(np.eye(4), np.zeros((6, 6)), Gyro(config.gyro))
 
     def process(
@@ -96,8 +105,10 @@ class Odometry:
         sigma = self._config.tracking.inverse_depth_sigma
         frame = self._mapper.depth_bias.corrected(Frame.make(stamp, features, camera, sigma, self._n_frames))
         self._n_frames += 1
+        self._camera = camera
         if self._last is None:
             return self._start(frame)
+        frame = self._tracks.recognised(frame)
         with self._timed("track"):
             tracked, promoted = self._track_rolling_shutter(frame, camera, prior, self._last)
         result = self._update(frame, tracked, prior, self._last)
@@ -106,11 +117,13 @@ class Odometry:
             if tracked is not None:
                 inserted, correction = self._mapper.maybe_insert_keyframe(tracked, *self._uncertainty)
                 self._apply_correction(correction)
-                return replace(result, is_keyframe=inserted, keyframes=self._mapper.n_keyframes)
-            if result.state is State.LOST and len(frame) >= self._config.two_view.min_inliers:
+                result = replace(result, is_keyframe=inserted, keyframes=self._mapper.n_keyframes)
+            elif result.state is State.LOST and len(frame) >= self._config.two_view.min_inliers:
                 self._covariance.initialize_scene_depth(frame)
                 depth = self._covariance.median_inverse_depth
                 self._mapper.start_candidate_map(frame, self._motion.pose, result.covariance, depth)
+        if not frame.is_followed:
+            self._tracks = Tracks.of(frame, self._mapper.local_map, tracked)
         return result
 
     def add_gyro(self, stamp: int, angular_velocity: ArrayLike) -> None:
@@ -124,6 +137,17 @@ class Odometry:
         if rate.shape != (3,) or not np.isfinite(rate).all():
             raise InputError(f"angular velocity {rate.tolist()}: give three finite numbers [rad/s]")
         self._motion.gyro.add(stamp, rate)
+
+    def expectation(self, begin: int, end: int) -> Expectation | None:
+        """What is expected of an image at a stamp [ns], after one at ``begin``; None before the first one.
+
+        May be called from another thread, while an image before is in work.
+        """
+        camera, last, motion = self._camera, self._last, self._motion
+        if camera is None or last is None:
+            return None
+        detect = self._mapper.wants_keyframe or last.state not in _FOLLOWED_STATES
+        return Expectation(camera, motion.rotation(begin, end), detect)
 
     def landmark_ids(self, stamp: int) -> Int32 | None:
         """Id of the landmark that each feature (N,) of the keyframe at ``stamp`` [ns] shows, -1 = none.
@@ -164,6 +188,7 @@ class Odometry:
         self._smoother = PoseSmoother()
         self._scale = MetricScale(self._config.prior)
         self._last, self._n_frames = None, 0
+        self._tracks = NO_TRACKS
         self._first: Frame | None = None  # image, until a rolling shutter's rows of it are put right
 
     def _check(self, stamp: int, features: Features, camera: Camera) -> None:
@@ -193,6 +218,7 @@ class Odometry:
             self._scale.set_exact()
         self._mapper.start_map(frame, self._motion.pose, *self._uncertainty)
         drift = self._covariance.dead_reckoning_covariance(1.0)
+        self._tracks = Tracks.of(frame, self._mapper.local_map, None)
         self._last = self._result(frame, None, self._covariance.estimate, drift)
         return replace(self._last, is_keyframe=True)
 

@@ -44,6 +44,7 @@ from hybrid_features_ros.odometry.pose_optimizer import (
     squared_errors,
 )
 from hybrid_features_ros.odometry.tracking_result import LENIENT, TrackingResult, inlier_mask
+from hybrid_features_ros.odometry.tracks import followed_matches
 from hybrid_features_ros.odometry.visibility import landmarks_expected, landmarks_in_view
 
 
@@ -111,8 +112,12 @@ class Tracker:
     def track_local_map(self, local_map: LocalMap, frame: Frame, prior: PosePrior) -> TrackingResult | None:
         """Place an image near where it is expected; None if too few landmarks agree."""
         half_view, limit = self.camera.half_view, self.config.tracking.max_landmarks
-        candidates = landmarks_in_view(local_map, prior.T, half_view, limit)
-        tracked = self._track(local_map, candidates, frame, prior)
+        if frame.is_followed:
+            followed = followed_matches(local_map, frame)
+            candidates, tracked = followed.landmark_idx, self._track_followed(followed, prior)
+        else:
+            candidates = landmarks_in_view(local_map, prior.T, half_view, limit)
+            tracked = self._track(local_map, candidates, frame, prior)
         if tracked is None:
             return None
         expected = landmarks_expected(local_map, tracked.fit.T, half_view, candidates)
@@ -171,6 +176,16 @@ class Tracker:
             if tracked is not None:
                 return tracked
         return track_two_view(matches, prior, config, self.camera, self.median_inverse_depth)
+
+    def _track_followed(self, matches: MapMatches, prior: PosePrior) -> TrackingResult | None:
+        """As :meth:`_track`, of an image whose features were followed: the matches are known."""
+        if len(matches) < self.config.two_view.min_inliers:
+            return None
+        T, agree = self._find_pose(matches, prior)
+        tracked = None if T is None else self._refine(matches[agree], T, prior)
+        if tracked is not None:
+            return tracked
+        return track_two_view(matches, prior, self.config, self.camera, self.median_inverse_depth)
 
     def _refine(self, matches: MapMatches, T: Float64, prior: PosePrior) -> TrackingResult | None:
         """The pose from all matches; None if those of known depth do not determine the position."""

@@ -16,10 +16,14 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.threads import name_thread
 from hybrid_features_ros.nodes import bench_realtime
 from hybrid_features_ros.nodes.bench_realtime import Usage
+from hybrid_features_ros.nodes.composition import visual_odometry
 
 
-def test_every_image_is_answered_or_dropped(tmp_path, graph):
-    report = bench_realtime.bench_realtime(sequences.plain(tmp_path / "walk"), cores=1)
+@pytest.mark.parametrize("tracking", ["every_frame", "between_keyframes"])
+def test_every_image_is_answered_or_dropped(tmp_path, graph, tracking):
+    settings = [f"features.tracking={tracking}"]
+    report = bench_realtime.bench_realtime(sequences.plain(tmp_path / "walk"), cores=1, settings=settings)
+    assert report["protocol"]["set"] == settings
     assert report["protocol"]["cores"] == 1 and len(os.sched_getaffinity(0)) >= 1
     assert 0 <= report["dropped_later"] <= report["dropped"]
     used = [report["cpu_ms"][name] for name in ("executor", "features", "odometry")]
@@ -28,6 +32,12 @@ def test_every_image_is_answered_or_dropped(tmp_path, graph):
     latency = report["latency_ms"]
     assert 0 < latency["median"] <= latency["p95"] <= latency["p99"]
     assert report["hz"] > 0 and report["cpu_share"] > 0 and report["threads"] > 1 and report["rss_mb"] > 20
+
+
+def test_parameters_reach_the_nodes():
+    with visual_odometry("/camera/image", settings=["features.tracking=between_keyframes"]) as process:
+        command = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
+        assert b"features.tracking:=between_keyframes" in command
 
 
 def test_more_cores_than_there_are(tmp_path):
