@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -23,13 +23,14 @@ from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import OdometryResult, State, Trajectory
 from hybrid_features_ros.evaluation.evaluate import Mode, fewest_inliers, has_translation, with_mode
-from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory
+from hybrid_features_ros.evaluation.metrics import EXACT, TruthNoise, coverage, evaluate_trajectory
 from hybrid_features_ros.evaluation.run import extracted, run, trajectory
 from hybrid_features_ros.io.source import Source
 from hybrid_features_ros.io.sources import open_source
 from hybrid_features_ros.odometry import Odometry
 
 STARTS = 8
+SIGMA = "truth_sigma="  # in a list
 FEWEST_FRAMES = 4  # of a run: below, no error can be told
 SETTLE_NS = 1_000_000_000  # from then on a frame without translation counts
 BASELINES = ("textbook", "sift")
@@ -44,14 +45,17 @@ class Run:
     Attributes:
         path: of the recording, as :func:`~hybrid_features_ros.io.sources.open_source` takes it.
         mode: where depth comes from.
+        truth_noise: what the sequence's truth errs itself.
     """
 
     path: Path
     mode: Mode
+    truth_noise: TruthNoise = EXACT
 
 
 def read_list(file: Path) -> list[Run]:
-    """Runs of a list: a line has a path, relative to the file, and then modes; ``#`` begins a comment.
+    """Runs of a list: a line has a path, relative to the file, then modes and, where it is known what the
+    truth errs itself, ``truth_sigma=METRES,DEGREES``; ``#`` begins a comment.
 
     Raises:
         InputError: the file cannot be read, is empty, or has a mode that is none.
@@ -65,10 +69,13 @@ def read_list(file: Path) -> list[Run]:
     runs = []
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split()
+        noise = EXACT
+        if words and words[-1].startswith(SIGMA):
+            noise = TruthNoise.parse(words.pop().removeprefix(SIGMA))
         for mode in words[1:]:
             if mode not in get_args(Mode):
                 raise InputError(f"{file}:{number}: mode {mode!r}; use {', '.join(get_args(Mode))}")
-            runs.append(Run(file.parent / words[0], cast(Mode, mode)))
+            runs.append(Run(file.parent / words[0], cast(Mode, mode), noise))
         if len(words) == 1:
             raise InputError(f"{file}:{number}: {words[0]} has no mode; add {' or '.join(get_args(Mode))}")
     if not runs:
@@ -101,9 +108,11 @@ def bench_recordings(
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             measured = list(pool.map(_measure, *zip(*tasks, strict=True)))
     sequences: Figures = {}
+    noises: Figures = {}
     others: Figures = {name: {} for name in baselines}
     for asked, (name, figures) in zip(runs, measured, strict=True):
         sequences.setdefault(name, {})[asked.mode] = figures.pop("ours")
+        noises[name] = asdict(asked.truth_noise)
         for method, figure in figures.items():
             others[method].setdefault(name, {})[asked.mode] = figure
     protocol = {
@@ -111,7 +120,8 @@ def bench_recordings(
         "runs": "from each start to the end; median, and worst of the starts",
         "ate_rmse_m": "all poses; mono after Sim(3), else SE(3) alignment",
         "with_translation_share": f"of the frames after the first {SETTLE_NS * 1e-9:g} s",
-        "coverage_3sigma": "x y z rx ry rz, mean of the starts",
+        "coverage_3sigma": "x y z rx ry rz, mean of the starts; the truth's variance adds to the estimate's",
+        "truth_sigma": noises,
     }  # fmt: skip
     return {"protocol": protocol, "sequences": sequences, "baselines": others}
 
@@ -119,10 +129,10 @@ def bench_recordings(
 def _measure(run: Run, config: Config, starts: int, baselines: Sequence[str]) -> tuple[str, Figures]:
     """Name of the sequence and the figures of each method."""
     source = open_source(run.path)
-    figures = {"ours": measure(source, config, run.mode, starts)}
+    figures = {"ours": measure(source, config, run.mode, starts, run.truth_noise)}
     if "sift" in baselines:
         sift = with_options(config, {"features.extractor": "sift"})
-        figures["sift"] = measure(source, sift, run.mode, starts)
+        figures["sift"] = measure(source, sift, run.mode, starts, run.truth_noise)
     if "textbook" in baselines and run.mode != "stereo":
         path = textbook_odometry(source, depth=run.mode == "rgbd")
         figures["textbook"] = summary(
@@ -131,7 +141,13 @@ def _measure(run: Run, config: Config, starts: int, baselines: Sequence[str]) ->
     return source.name, figures
 
 
-def measure(source: Source, config: Config, mode: Mode, starts: int = STARTS) -> Figures:
+def measure(
+    source: Source,
+    config: Config,
+    mode: Mode,
+    starts: int = STARTS,
+    truth_noise: TruthNoise = EXACT,
+) -> Figures:
     """Figures of our odometry over a sequence from several starts.
 
     Raises:
@@ -139,11 +155,15 @@ def measure(source: Source, config: Config, mode: Mode, starts: int = STARTS) ->
     """
     if source.ground_truth is None:
         raise InputError(f"{source.name}: no ground truth to measure against")
-    return figures_of(run_starts(source, config, mode, starts), source, mode)
+    return figures_of(run_starts(source, config, mode, starts), source, mode, truth_noise=truth_noise)
 
 
 def figures_of(
-    runs: Mapping[int, list[OdometryResult]], source: Source, mode: Mode, every: int = 1
+    runs: Mapping[int, list[OdometryResult]],
+    source: Source,
+    mode: Mode,
+    every: int = 1,
+    truth_noise: TruthNoise = EXACT,
 ) -> Figures:
     """Figures of runs over a source that has truth, by their first frames; ``every``: see :func:`errors`."""
     return summary(
@@ -151,7 +171,7 @@ def figures_of(
             {
                 "start": start,
                 **errors(trajectory(results), source, mode, every),
-                **_states(results, source, mode),
+                **_states(results, source, mode, truth_noise),
             }
             for start, results in runs.items()
         ]
@@ -201,7 +221,9 @@ def errors(path: Trajectory, source: Source, mode: Mode, every: int = 1) -> Figu
     }
 
 
-def _states(results: Sequence[OdometryResult], source: Source, mode: Mode) -> Figures:
+def _states(
+    results: Sequence[OdometryResult], source: Source, mode: Mode, truth_noise: TruthNoise
+) -> Figures:
     assert source.ground_truth is not None
     settled = [r for r in results if r.stamp >= results[0].stamp + SETTLE_NS] or list(results)
     scale = 1.0
@@ -213,7 +235,7 @@ def _states(results: Sequence[OdometryResult], source: Source, mode: Mode) -> Fi
         "resets": results[-1].resets,
         "lost_frames": sum(r.state is State.LOST for r in results),
         "fewest_inliers": fewest_inliers(results),
-        "coverage_3sigma": coverage(results, source.ground_truth, scale),
+        "coverage_3sigma": coverage(results, source.ground_truth, scale, truth_noise),
     }
 
 

@@ -45,6 +45,10 @@ def evaluate_command(commands: Any) -> None:
     run.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame")
     run.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope")
     run.add_argument("--exact", action="store_true", help="the truth is exact: report NEES")
+    run.add_argument(
+        "--truth-sigma", default="0,0", metavar="METRES,DEGREES",
+        help="standard deviations of the truth itself, for the coverage of the covariances (default 0,0)",
+    )  # fmt: skip
     run.add_argument("--json", type=Path, help="file for the report")
     run.add_argument("--rerun", type=Path, metavar="FILE", help="record a live view (.rrd) for Rerun")
     run.add_argument("--tum", type=Path, help="file for the trajectory, TUM format")
@@ -66,6 +70,7 @@ def bag_command(commands: Any) -> None:
 
 def _evaluate(given: argparse.Namespace) -> None:
     from hybrid_features_ros.evaluation.evaluate import assumed, evaluate, with_mode
+    from hybrid_features_ros.evaluation.metrics import TruthNoise
     from hybrid_features_ros.evaluation.results import make_folder
     from hybrid_features_ros.io.sources import open_source
     from hybrid_features_ros.visualization.gallery import FrameGallery
@@ -73,6 +78,7 @@ def _evaluate(given: argparse.Namespace) -> None:
     from hybrid_features_ros.visualization.rerun import RerunView
 
     config = with_mode(config_of(given, OFFLINE), given.mode, given.gyro)
+    noise = TruthNoise.parse(given.truth_sigma)
     source = open_source(given.sequence, choice=_chosen(given, config))
     _ = source.ground_truth, source.imu if given.gyro else None  # read now: both may have something to note
     out = given.out or Path("results") / f"{source.name}_{given.mode}"
@@ -86,7 +92,9 @@ def _evaluate(given: argparse.Namespace) -> None:
     frames = slice(given.start, None, given.every)
     view = [RerunView(given.rerun, out.name, source.camera, source.ground_truth)] if given.rerun else []
     gallery = FrameGallery(source.stamps[frames])
-    evaluation = evaluate(source, config, frames, exact=given.exact, watchers=[gallery, *view])
+    evaluation = evaluate(
+        source, config, frames, exact=given.exact, truth_noise=noise, watchers=[gallery, *view]
+    )
     for viewer in view:
         viewer.close()
     _print_notes([line for line in assumed(source.notes, given.mode, given.gyro) if line not in told])

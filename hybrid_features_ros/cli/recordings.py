@@ -21,7 +21,9 @@ def recordings_commands(benches: Any) -> None:
         "recordings", help="a list of recordings, each from several starts, with baselines"
     )
     bench.set_defaults(command=_bench_recordings)
-    bench.add_argument("list", type=Path, help="text file, a line each: PATH MODE [MODE ...]")
+    bench.add_argument(
+        "list", type=Path, help="text file, a line each: PATH MODE [MODE ...] [truth_sigma=METRES,DEGREES]"
+    )
     bench.add_argument(
         "--starts", type=int, default=8, metavar="N", help="frames 0, 1/N, 2/N ... (default 8)"
     )

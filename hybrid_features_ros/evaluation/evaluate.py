@@ -17,7 +17,13 @@ from tqdm import tqdm
 from hybrid_features_ros.core.config import Config, options, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import MotionModel, OdometryResult, State, Trajectory
-from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory, trajectory_nees
+from hybrid_features_ros.evaluation.metrics import (
+    EXACT,
+    TruthNoise,
+    coverage,
+    evaluate_trajectory,
+    trajectory_nees,
+)
 from hybrid_features_ros.evaluation.plausibility import (
     FARTHEST_STEREO_M,
     USUAL_M,
@@ -80,6 +86,7 @@ def evaluate(
     frames: slice = slice(None),
     *,
     exact: bool = False,
+    truth_noise: TruthNoise = EXACT,
     watchers: Sequence[Watcher] = (),
 ) -> Evaluation:
     """Run the robot's core calls over a sequence and measure them; a progress bar shows rate and state.
@@ -88,12 +95,15 @@ def evaluate(
         config: its ``input`` says what is used besides the images, see :func:`with_mode`.
         frames: which of the sequence's frames: ``slice(start, None, every)``.
         exact: the truth has no noise, so that NEES means something.
+        truth_noise: what the truth errs itself; the coverage of the covariances takes it into account.
         watchers: see every step.
 
     Raises:
         InputError: the source lacks what is asked for, its truth is of another time, or it has none of the
             frames. Ctrl-C is none: what was computed until then is returned.
     """
+    if exact and truth_noise != EXACT:
+        raise InputError(f"{source.name}: an exact truth (--exact) has no sigma; give one of the two")
     if source.camera.doubt:
         source.notes.assumed["calibration"] = source.camera.doubt
     stamps = source.stamps[frames]
@@ -110,7 +120,8 @@ def evaluate(
     protocol = {**_protocol(source, config, frames), "interrupted": interrupted}
     report = _report(results, extract_ms, protocol)
     if source.ground_truth is not None and len(results) >= 3:
-        report.update(_errors(source.ground_truth, results, protocol, exact))
+        protocol["truth_sigma"] = asdict(truth_noise)
+        report.update(_errors(source.ground_truth, results, protocol, exact, truth_noise))
     name = f"{source.name}_{mode_of(config)}"
     return Evaluation(name, config, results, extract_ms, source.ground_truth, report)
 
@@ -212,7 +223,11 @@ def _report(
 
 
 def _errors(
-    truth: Trajectory, results: Sequence[OdometryResult], protocol: dict[str, Any], exact: bool
+    truth: Trajectory,
+    results: Sequence[OdometryResult],
+    protocol: dict[str, Any],
+    exact: bool,
+    noise: TruthNoise,
 ) -> dict[str, Any]:
     """Figures against the truth; how they were taken goes into the protocol."""
     try:
@@ -227,7 +242,7 @@ def _errors(
         return {}
     figures = asdict(metrics)
     protocol["metrics"] = figures.pop("protocol")
-    figures["coverage_3sigma"] = coverage(results, truth, metrics.scale)
+    figures["coverage_3sigma"] = coverage(results, truth, metrics.scale, noise)
     figures["nees_mean"] = trajectory_nees(results, truth, metrics.scale) if exact else None
     return figures
 

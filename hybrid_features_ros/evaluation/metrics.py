@@ -14,6 +14,7 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float64, OdometryResult, Trajectory
 from hybrid_features_ros.io.trajectory import align, associate
+from hybrid_features_ros.odometry.covariance import transport_covariance
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,47 @@ class TrajectoryMetrics:
     rot_rpe_30f_p95_deg: float
     scale: float
     protocol: Mapping[str, str | int]
+
+
+@dataclass(frozen=True)
+class TruthNoise:
+    """What the poses of a truth err themselves, each by its own: standard deviations along any axis.
+
+    Attributes:
+        position_m: [m].
+        rotation_deg: [deg].
+    """
+
+    position_m: float = 0.0
+    rotation_deg: float = 0.0
+
+    @staticmethod
+    def parse(text: str) -> TruthNoise:
+        """From ``METRES,DEGREES``.
+
+        Raises:
+            InputError: it is not that.
+        """
+        try:
+            position, rotation = (float(part) for part in text.split(","))
+        except ValueError:
+            position = rotation = np.nan
+        if not (0 <= position < np.inf and 0 <= rotation < np.inf):
+            raise InputError(f"truth's sigma {text!r}: give METRES,DEGREES, such as 0.02,0.1")
+        return TruthNoise(position, rotation)
+
+    def covariances(self, truths: Float64, scale: float) -> Float64:
+        """(N, 6, 6) of poses (N, 4, 4) since the first, whose own error turns all that follows about it.
+
+        Args:
+            scale: metres per unit of the poses.
+        """
+        position, rotation = self.position_m / scale, np.radians(self.rotation_deg)
+        C = np.diag([position**2] * 3 + [rotation**2] * 3)
+        return np.array([C + transport_covariance(C, T) for T in truths])
+
+
+EXACT = TruthNoise()
 
 
 def evaluate_trajectory(
@@ -123,7 +165,12 @@ def trajectory_nees(results: Sequence[OdometryResult], truth: Trajectory, scale:
 
 
 def coverage(
-    results: Sequence[OdometryResult], truth: Trajectory, scale: float, sigmas: float = 3.0
+    results: Sequence[OdometryResult],
+    truth: Trajectory,
+    scale: float,
+    noise: TruthNoise = EXACT,
+    *,
+    sigmas: float = 3.0,
 ) -> list[float] | None:
     """Share of poses whose error lies within some of its standard deviations, for each of six numbers.
 
@@ -132,6 +179,7 @@ def coverage(
 
     Args:
         scale: metres per unit of the estimate.
+        noise: of the truth; its variance adds to the estimate's.
         sigmas: how many standard deviations.
 
     Returns:
@@ -141,6 +189,7 @@ def coverage(
     if not len(estimates):
         return None
     errors = np.array([se3.log(se3.inverse(E) @ T) for E, T in zip(estimates, truths, strict=True)])
+    covariances = covariances + noise.covariances(truths, scale)
     limits = sigmas * np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     shares: list[float] = (np.abs(errors) <= limits).mean(axis=0).tolist()
     return shares

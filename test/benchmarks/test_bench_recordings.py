@@ -29,6 +29,7 @@ from hybrid_features_ros.benchmarks.tables import tables
 from hybrid_features_ros.cli.main import main
 from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.evaluation.metrics import TruthNoise
 from hybrid_features_ros.evaluation.run import run
 from hybrid_features_ros.io.sources import open_source
 
@@ -63,11 +64,13 @@ def test_a_shard_that_is_none(text: str) -> None:
 
 
 def test_a_list_is_read_relative_to_its_file(tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_text("# ours\nseq/a mono rgbd  # both\n\n../b stereo\n")
+    (tmp_path / "list.txt").write_text(
+        "# ours\nseq/a mono rgbd  # both\n\n../b stereo truth_sigma=0.02,0.1\n"
+    )
     assert read_list(tmp_path / "list.txt") == [
         Run(tmp_path / "seq/a", "mono"),
         Run(tmp_path / "seq/a", "rgbd"),
-        Run(tmp_path / "../b", "stereo"),
+        Run(tmp_path / "../b", "stereo", TruthNoise(0.02, 0.1)),
     ]
 
 
@@ -77,6 +80,7 @@ def test_a_list_is_read_relative_to_its_file(tmp_path: Path) -> None:
         (b"a\n", "list.txt:1: a has no mode; add mono or rgbd or stereo"),
         (b"a mono\nb lidar\n", "list.txt:2: mode 'lidar'; use mono, rgbd, stereo"),
         (b"# nothing\n", "no sequence in it"),
+        (b"a mono truth_sigma=1\n", "METRES,DEGREES"),
         (b"\xff\xfe\x00", "give a text file"),
     ],
 )

@@ -16,7 +16,7 @@ from hybrid_features_ros.core.types import (
     State,
     Trajectory,
 )
-from hybrid_features_ros.evaluation.metrics import coverage, evaluate_trajectory, mean_nees
+from hybrid_features_ros.evaluation.metrics import TruthNoise, coverage, evaluate_trajectory, mean_nees
 from hybrid_features_ros.io.trajectory import write_tum
 
 
@@ -106,6 +106,27 @@ def test_coverage_counts_every_axis_by_itself():
     assert coverage(results, truth, 1.0, sigmas=1.5)[0] == 0
     later = Trajectory(truth.stamps + 10**15, truth.poses)
     assert coverage(results, later, 1.0) is None
+
+
+def test_coverage_of_a_truth_that_errs_itself():
+    """An estimate without any error, in units of its own, against a noisy truth."""
+    exact, rng, noise = helix(400), np.random.default_rng(0), TruthNoise(0.03, 0.4)
+    sigmas = np.repeat([noise.position_m, np.radians(noise.rotation_deg)], 3)
+    truth = Trajectory(
+        exact.stamps, np.array([T @ se3.exp(rng.normal(size=6) * sigmas) for T in exact.poses])
+    )
+    start = np.linalg.inv(exact.poses[0]) @ exact.poses
+    start[:, :3, 3] /= 2.0
+    results = results_of(start, 1e-12 * np.eye(6))
+    assert max(coverage(results, truth, 2.0)) < 0.05
+    assert min(coverage(results, truth, 2.0, noise)) > 0.97
+    assert max(coverage(results, truth, 2.0, noise, sigmas=1.0)) < 0.9
+
+
+@pytest.mark.parametrize("text", ["", "0.1", "0.1,-1", "a,b", "1,2,3", "nan,0"])
+def test_a_sigma_of_the_truth_that_is_none(text):
+    with pytest.raises(InputError, match="METRES,DEGREES"):
+        TruthNoise.parse(text)
 
 
 @pytest.mark.parametrize("alignment", ["se3", "sim3"])
