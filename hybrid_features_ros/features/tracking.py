@@ -31,7 +31,7 @@ Expect = Callable[[int, int], Expectation | None]  # of the image at the second 
 
 @dataclass(frozen=True)
 class Flow:
-    """Optical flow, and when to detect anew.
+    """Optical flow, and when to detect anew: the window chosen by its cost, the rest without a sweep.
 
     Attributes:
         window: side of the patches [px]; multiples of 8 are fastest.
@@ -42,6 +42,8 @@ class Flow:
         max_images: that follow one detection.
         min_points: below which detecting costs little and is done with every image.
         min_share: of the detected keypoints that must still be there.
+        trial: every so many points are tried first ...
+        doubt: ... and the others not if fewer come back than this share of what is needed.
         cells: along each side of the image.
         min_coverage: of the cells that had keypoints, must still have some.
     """
@@ -54,6 +56,8 @@ class Flow:
     max_images: int = 5
     min_points: int = 100
     min_share: float = 0.6
+    trial: int = 10
+    doubt: float = 0.8
     cells: int = 8
     min_coverage: float = 0.75
 
@@ -216,6 +220,9 @@ def follow(
     inside = _inside(start, image) & _inside(source, image)
     rows, source, start = last.rows[inside], source[inside], start[inside]
     if not _is_enough(last.features, rows, start, flow):
+        return None
+    tried = optical_flow(before, image, source[:: flow.trial], start[:: flow.trial], flow)[1]
+    if tried.mean() * len(rows) < flow.doubt * flow.min_share * len(last.features):
         return None
     points, found = optical_flow(before, image, source, start, flow)
     found &= _inside(points, image)

@@ -15,7 +15,7 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.expectation import Expectation
-from hybrid_features_ros.features import make_extractor
+from hybrid_features_ros.features import make_extractor, tracking
 from hybrid_features_ros.features.tracking import (
     FLOW,
     FeatureTracker,
@@ -154,6 +154,21 @@ def test_detection_comes_where_points_or_places_are_missing(wall, extractor):
         wall, make_extractor(FeatureConfig(extractor="sift", max_keypoints=60)).extract(wall)
     )
     assert follow(few, wall) is None
+
+
+def test_where_nothing_is_found_again_only_a_few_points_are_tried(wall, extractor, monkeypatch):
+    tried = []
+
+    def spy(before, now, source, start, flow):
+        tried.append(len(source))
+        return optical_flow(before, now, source, start, flow)
+
+    monkeypatch.setattr(tracking, "optical_flow", spy)
+    last = begin(extractor, wall)
+    assert follow(last, wall[::-1].copy()) is None
+    assert sum(tried) <= len(last.features) / FLOW.trial + 1
+    assert follow(last, wall) is not None
+    assert sum(tried) > len(last.features)
 
 
 def test_points_do_not_drift_from_image_to_image(wall, extractor):
