@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import sys
 from dataclasses import replace
 from functools import partial
@@ -103,6 +104,7 @@ def sandbox(photograph: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "my_package.my_module", package)
     np.savetxt("OXFORD/scene/H_1_2", np.eye(3))
     render.render_sequence(Path("SEQUENCE"), camera=SMALL, duration_s=0.4)
+    shutil.copy("SEQUENCE/groundtruth.txt", "SEQUENCE/wheels.txt")
     cli.main(["evaluate", "SEQUENCE", "--out", "RUN"])
     brief = partial(render.render_sequence, duration_s=0.3)
     for module in (render, bench):  # the command line imports it when it renders

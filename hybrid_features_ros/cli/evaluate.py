@@ -44,6 +44,12 @@ def evaluate_command(commands: Any) -> None:
     run.add_argument("--start", type=whole, default=0, metavar="N", help="begin at frame N (default 0)")
     run.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame")
     run.add_argument("--gyro", action="store_true", help="use the sequence's gyroscope")
+    run.add_argument(
+        "--prior",
+        default="",
+        metavar="NAME",
+        help="use another odometry: its topic (Odometry), or file in a folder",
+    )
     run.add_argument("--exact", action="store_true", help="the truth is exact: report NEES")
     run.add_argument(
         "--truth-sigma", default="0,0", metavar="METRES,DEGREES",
@@ -77,7 +83,7 @@ def _evaluate(given: argparse.Namespace) -> None:
     from hybrid_features_ros.visualization.report import write_report
     from hybrid_features_ros.visualization.rerun import RerunView
 
-    config = with_mode(config_of(given, OFFLINE), given.mode, given.gyro)
+    config = with_mode(config_of(given, OFFLINE), given.mode, given.gyro, bool(given.prior))
     noise = TruthNoise.parse(given.truth_sigma)
     source = open_source(given.sequence, choice=_chosen(given, config))
     _ = source.ground_truth, source.imu if given.gyro else None  # read now: both may have something to note
@@ -114,7 +120,7 @@ def _evaluate(given: argparse.Namespace) -> None:
 def _inputs(given: argparse.Namespace) -> list[Path]:
     """Files and folders that an evaluation reads."""
     path: Path = given.sequence.resolve()
-    named = [path / name for name in (given.truth, given.imu, given.depth, given.image) if name]
+    named = [path / name for name in (given.truth, given.prior, given.imu, given.depth, given.image) if name]
     pair = [path.parent / given.right] if given.right else []
     pair += [path.with_name(f"{path.name[:-5]}_right")] if path.name.endswith("_left") else []
     kitti = path / f"../../poses/{path.name}.txt"

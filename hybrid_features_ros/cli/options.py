@@ -23,8 +23,8 @@ READ = (
     ".png", ".jpg", ".jpeg", ".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp",
 )  # fmt: skip
 OFFLINE = (
-    *ALGORITHM, "input.rectified", "input.depth", "input.stereo", "input.imu", "input.sync",
-    "input.max_interval_s",
+    *ALGORITHM, "input.rectified", "input.depth", "input.stereo", "input.imu", "input.prior",
+    "input.sync", "input.max_interval_s",
 )  # fmt: skip
 
 
@@ -120,6 +120,7 @@ def choice_of(given: argparse.Namespace, config: Config | None = None, stereo: b
         right=given.right,
         imu=given.imu,
         truth=given.truth,
+        prior=getattr(given, "prior", ""),
         camera_info=given.camera_info,
         calib=given.calib,
         depth_scale=given.depth_scale,

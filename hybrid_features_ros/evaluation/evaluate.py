@@ -28,6 +28,7 @@ from hybrid_features_ros.evaluation.plausibility import (
     FARTHEST_STEREO_M,
     USUAL_M,
     DepthRange,
+    PriorUse,
     doubt_gyro,
     doubt_positions,
     doubt_truth,
@@ -133,7 +134,9 @@ def _run_watched(
     remedy = {"rgbd": "--depth-scale gives units per metre", "stereo": "the baseline is in metres"}
     mode = mode_of(config)
     farthest = FARTHEST_STEREO_M if mode == "stereo" else USUAL_M[1]
-    everybody = (DepthRange(source.notes, remedy.get(mode, ""), farthest), *watchers)
+    everybody: list[Watcher] = [DepthRange(source.notes, remedy.get(mode, ""), farthest), *watchers]
+    if config.input.prior:
+        everybody.append(PriorUse(source.notes))
     results: list[OdometryResult] = []
     extract_ms: list[float] = []
     steps, total = run(source, config, frames), len(source.stamps[frames])
@@ -155,12 +158,14 @@ def mode_of(config: Config) -> Mode:
     return "stereo" if config.input.stereo else "rgbd" if config.input.depth else "mono"
 
 
-def with_mode(config: Config, mode: Mode, gyro: bool = False) -> Config:
-    """The configuration that takes depth from where the mode says, and uses the gyroscope or not.
+def with_mode(config: Config, mode: Mode, gyro: bool = False, prior: bool = False) -> Config:
+    """The configuration that takes depth from where the mode says, and uses the gyroscope
+    and a motion prior or not.
 
     Args:
         mode: ``rgbd`` uses depth images, ``stereo`` the right camera.
         gyro: use the sequence's angular velocities.
+        prior: use the odometry that was chosen with the source.
 
     Raises:
         InputError: it asks for something else than the mode.
@@ -169,6 +174,7 @@ def with_mode(config: Config, mode: Mode, gyro: bool = False) -> Config:
         "input.depth": (config.input.depth, mode == "rgbd", "--mode rgbd"),
         "input.stereo": (config.input.stereo, mode == "stereo", "--mode stereo"),
         "input.imu": (config.input.imu, gyro, "--gyro"),
+        "input.prior": (config.input.prior, prior, "--prior"),
     }
     for name, (is_set, wanted, option) in asked.items():
         if is_set and not wanted:

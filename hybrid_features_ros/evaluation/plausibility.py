@@ -56,6 +56,23 @@ class DepthRange:
             )
 
 
+class PriorUse:
+    """Says of how many frames a motion prior told the motion, and of how many the images contradicted it."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes, self._frames, self._told, self._rejected = notes, 0, 0, 0
+
+    def see(self, step: Step) -> None:
+        """Count one frame."""
+        self._frames += 1
+        self._told += step.has_prior
+        self._rejected += step.result.prior_rejected
+        self._notes.assumed["motion prior"] = (
+            f"the motion prior told the motion to {self._told} of {self._frames - 1} frames since the first; "
+            f"{self._rejected} images contradict it"
+        )
+
+
 def doubt_gyro(imu: Imu, results: Sequence[OdometryResult], notes: Notes) -> None:
     """Note it where the gyroscope's turns are not those that the images show: other units, or other axes."""
     rates, measured = [], []

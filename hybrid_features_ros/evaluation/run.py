@@ -19,6 +19,7 @@ from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.stereo import StereoDepth
 from hybrid_features_ros.features.tracking import Expect, FeatureTracker
+from hybrid_features_ros.io.priors import MotionsBetween
 from hybrid_features_ros.io.sources import Frame, Source
 from hybrid_features_ros.odometry import Odometry
 
@@ -36,37 +37,45 @@ class Step:
         features: of its image, with depths where they were used.
         result: of the odometry.
         extract_ms: wall-clock time that the features took [ms].
+        has_prior: whether another odometry told the motion since the frame before.
     """
 
     frame: Frame
     features: Features
     result: OdometryResult
     extract_ms: float
+    has_prior: bool = False
 
 
 def run(source: Source, config: Config, frames: slice = slice(None)) -> Iterator[Step]:
     """Extract and track some frames of a source, one step per frame.
 
     ``config.input`` says, as for the nodes, what else is used: depth images where the frame has one, the
-    right camera of a rectified pair, the angular velocities of a gyroscope. A frame that cannot be used is
+    right camera of a rectified pair, the angular velocities of a gyroscope, another odometry as a motion
+    prior. A frame that cannot be used is
     left out and noted (``source.notes``), as the nodes do.
 
     Args:
         frames: which of the source's frames.
 
     Raises:
-        InputError: the source has no right camera, depth or gyroscope that is asked for, or no usable frame.
+        InputError: the source has no right camera, depth, gyroscope or prior that is asked for, or no usable
+            frame.
     """
     odometry = Odometry(config.odometry)
     if config.input.imu:
         add_gyro(odometry, source)
+    priors = _priors(source, frames) if config.input.prior else None
+    before: int | None = None
     for frame, features, extract_ms in extracted(source, config, frames, odometry.expectation):
+        prior = None if priors is None or before is None else priors.motion(before, frame.stamp)
         try:
-            result = odometry.process(frame.stamp, features, source.camera)
+            result = odometry.process(frame.stamp, features, source.camera, prior)
         except InputError as error:
             source.notes.skipped[f"image {frame.stamp} ns"] = str(error)
             continue
-        yield Step(frame, features, result, extract_ms)
+        yield Step(frame, features, result, extract_ms, prior is not None)
+        before = frame.stamp
 
 
 def extracted(
@@ -142,6 +151,23 @@ def add_gyro(odometry: Odometry, source: Source) -> None:
             odometry.add_gyro(stamp, rate)
         except InputError as error:
             source.notes.skipped[f"angular velocity {stamp} ns"] = str(error)
+
+
+def _priors(source: Source, frames: slice) -> MotionsBetween:
+    """Motions between a source's frames by another odometry.
+
+    Raises:
+        InputError: none was chosen, or it is of another time.
+    """
+    if source.prior is None:
+        raise InputError(f"{source.name}: no motion prior was chosen; --prior names its topic or file")
+    stamps, known = source.stamps[frames], source.prior.stamps
+    if not ((known >= stamps[0]) & (known <= stamps[-1])).any():
+        raise InputError(
+            f"{source.name}: no pose of the prior is of the images' time, {stamps[0]} to {stamps[-1]} ns; "
+            f"the first is of {known[0]} ns"
+        )
+    return MotionsBetween(source.prior)
 
 
 def _check_missing(source: Source, *names: str) -> None:

@@ -20,7 +20,7 @@ from hybrid_features_ros.core.types import Float32, Float64, Trajectory
 from hybrid_features_ros.io.bag_reader import messages, stamp_of
 from hybrid_features_ros.io.bag_truth import Truth, read_truth
 from hybrid_features_ros.io.images import depth_of, image_of
-from hybrid_features_ros.io.source import Frame, Imu, Notes, Source
+from hybrid_features_ros.io.source import Frame, Imu, Notes, RecordedPrior, Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,7 @@ class BagSource:
     imu_topic: str = ""
     T_camera_imu: Float64 | None = None
     truth: Truth | None = None
+    prior: RecordedPrior | None = None
     right: Source | None = None
     baseline: float = 0.0
     notes: Notes = field(default_factory=Notes)

@@ -13,6 +13,7 @@ from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float64
 from hybrid_features_ros.io.bag_pairs import pair_of_file, pair_of_topics
+from hybrid_features_ros.io.bag_prior import bag_prior
 from hybrid_features_ros.io.bag_reader import (
     BagMessage,
     first_message,
@@ -71,6 +72,7 @@ def open_bag(path: Path, choice: Choice | None = None) -> Source:
         imu_topic=imu,
         T_camera_imu=_mounting(path, imu, image.frame, calibration, notes) if imu else None,
         truth=choose_truth(path, image.frame, calibration, choice, notes),
+        prior=bag_prior(path, choice.prior, image.frame, calibration, notes) if choice.prior else None,
         notes=notes,
     )  # fmt: skip
     return _with_right(source, choose_right(path, found, image, choice, notes), calibration, choice)

@@ -22,15 +22,15 @@ from hybrid_features_ros.io.folders import (
     read_imu,
     there,
 )
-from hybrid_features_ros.io.rectified import rectify
-from hybrid_features_ros.io.source import Choice, Notes, Source
+from hybrid_features_ros.io.rectified import RectifiedSource, rectify
+from hybrid_features_ros.io.source import Choice, Notes
 from hybrid_features_ros.io.text import read_table
 from hybrid_features_ros.io.trajectory import poses_of
 
 EUROC_TRUTHS = ("state_groundtruth_estimate0", "mocap0", "vicon0")
 
 
-def open_euroc(path: Path, choice: Choice) -> Source:
+def open_euroc(path: Path, choice: Choice) -> FolderSource | RectifiedSource:
     """A recording, or its ``mav0``; truth of the body is moved to the camera.
 
     As a pair, which is asked for by ``choice.stereo`` or a name of the right camera, it is rectified.

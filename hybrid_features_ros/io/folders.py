@@ -26,7 +26,7 @@ from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.errors import InputError, reading
 from hybrid_features_ros.core.types import Float32, Float64, Trajectory
 from hybrid_features_ros.io.images import eight_bits, metres, read_pixels
-from hybrid_features_ros.io.source import Choice, Frame, Imu, Notes, Source
+from hybrid_features_ros.io.source import Choice, Frame, Imu, Notes, RecordedPrior, Source
 from hybrid_features_ros.io.stamps import partners, usable
 from hybrid_features_ros.io.text import natural, parse_stamp, read_list, read_table
 
@@ -51,6 +51,7 @@ class FolderSource:
     depths: Sequence[Path | None] = ()
     ground_truth: Trajectory | None = None
     imu: Imu | None = None
+    prior: RecordedPrior | None = None
     right: Source | None = None
     baseline: float = 0.0
     depth_scale: float | None = None

@@ -33,8 +33,8 @@ from hybrid_features_ros.io.folders import (
     there,
 )
 from hybrid_features_ros.io.images import read_pixels
-from hybrid_features_ros.io.rectified import rectify
-from hybrid_features_ros.io.source import Choice, Notes, Source
+from hybrid_features_ros.io.rectified import RectifiedSource, rectify
+from hybrid_features_ros.io.source import Choice, Notes
 from hybrid_features_ros.io.text import parse_stamp, read_rows
 from hybrid_features_ros.io.trajectory import poses_of, read_kitti_poses, read_tum
 
@@ -52,7 +52,7 @@ TUM_CAMERAS = {
 KITTI_PAIRS = (("image_0", "image_1"), ("image_2", "image_3"))
 
 
-def open_plain(path: Path, choice: Choice) -> Source:
+def open_plain(path: Path, choice: Choice) -> FolderSource | RectifiedSource:
     """The layout that :mod:`~hybrid_features_ros.io.folders` describes, or TUM RGB-D's without calib.json.
 
     Without ``rgb.txt`` the folder's images are taken; the camera of a TUM sequence is told by its name
@@ -197,7 +197,9 @@ def _plain_calibration(path: Path, choice: Choice, notes: Notes) -> tuple[Calibr
     return Calibration(info), True
 
 
-def _with_plain_right(path: Path, left: FolderSource, calibration: Calibration, choice: Choice) -> Source:
+def _with_plain_right(
+    path: Path, left: FolderSource, calibration: Calibration, choice: Choice
+) -> FolderSource | RectifiedSource:
     """With the sibling NAME_right of NAME_left, or the folder that was named."""
     folder = path.parent / choice.right if choice.right else path.with_name(f"{path.name[:-5]}_right")
     if not choice.right and not path.name.endswith("_left"):

@@ -17,7 +17,7 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float64, Trajectory
-from hybrid_features_ros.io.source import Frame, Imu, Notes, Source
+from hybrid_features_ros.io.source import Frame, Imu, Notes, RecordedPrior, Source
 
 _MOST_TURN = np.radians(60)  # of a camera's axes: beyond it, the two do not look the same way
 
@@ -66,6 +66,13 @@ class RectifiedSource:
         """Measurements in the axes of the turned camera."""
         imu, turn = self.source.imu, self.R_rectified_camera.T
         return None if imu is None else replace(imu, gyro=imu.gyro @ turn, accel=imu.accel @ turn)
+
+    @property
+    def prior(self) -> RecordedPrior | None:
+        """Motion of the turned camera."""
+        prior = self.source.prior
+        turn = se3.make(self.R_rectified_camera.T, np.zeros(3))
+        return None if prior is None else replace(prior, T_body_camera=prior.T_body_camera @ turn)
 
     def __len__(self) -> int:
         return len(self.source)

@@ -48,6 +48,24 @@ class Imu:
     accel: Float64
 
 
+@dataclass(frozen=True, eq=False)
+class RecordedPrior:
+    """Poses of a body by another odometry, such as wheels.
+
+    Attributes:
+        stamps: (N,) int64, strictly increasing [ns].
+        poses: (N, 4, 4) [m].
+        covariances: (N, 6, 6) of the velocity until each pose, in the body's axes [m/s, rad/s]; all zero
+            where it is not told.
+        T_body_camera: (4, 4), where the camera sits on the body.
+    """
+
+    stamps: NDArray[np.int64]
+    poses: Float64
+    covariances: Float64
+    T_body_camera: Float64
+
+
 @dataclass(frozen=True)
 class Choice:
     """What of a recording is to be read, where it is said by hand; empty: chosen by what it is.
@@ -55,6 +73,7 @@ class Choice:
     Attributes:
         image, depth, right, imu: topics of a bag; in a folder, names of a list or of a camera's folder.
         truth: topic of a bag with poses, ``/tf`` among them; of a folder, a file.
+        prior: topic of a bag with another odometry; of a folder, a file.
         camera_info: topic of a bag.
         calib: file that calibrates the image, instead of what the recording has.
         depth_scale: units per metre of depth images; None: what the recording says, or the layout's usual.
@@ -68,6 +87,7 @@ class Choice:
     right: str = ""
     imu: str = ""
     truth: str = ""
+    prior: str = ""
     camera_info: str = ""
     calib: Path | None = None
     depth_scale: float | None = None
@@ -102,6 +122,7 @@ class Source(Protocol):
         stamps: (N,) int64, strictly increasing [ns]; of all frames, also of those that will be left out.
         ground_truth: poses of the camera, ``T_world_camera`` in optical axes; None if not known.
         imu: None without one.
+        prior: motion by another odometry; None unless it was chosen.
         right: the right camera of a rectified pair; its frames have the stamps of the left ones; None without
             one.
         baseline: distance to the right camera [m]; 0 without one.
@@ -118,6 +139,8 @@ class Source(Protocol):
     def ground_truth(self) -> Trajectory | None: ...
     @property
     def imu(self) -> Imu | None: ...
+    @property
+    def prior(self) -> RecordedPrior | None: ...
     @property
     def right(self) -> Source | None: ...
     @property

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.io.euroc import open_euroc
+from hybrid_features_ros.io.folders import FolderSource
 from hybrid_features_ros.io.layouts import KITTI_PAIRS, open_kitti, open_plain, open_tartanair
-from hybrid_features_ros.io.source import Choice, Frame, Imu, Notes, Source, is_bag
+from hybrid_features_ros.io.priors import read_prior
+from hybrid_features_ros.io.rectified import RectifiedSource
+from hybrid_features_ros.io.source import Choice, Frame, Imu, Notes, RecordedPrior, Source, is_bag
 
 __all__ = ["Choice", "Frame", "Imu", "Notes", "Source", "open_source"]
 
@@ -44,6 +47,11 @@ def open_source(path: Path, topic: str = "", choice: Choice | None = None) -> So
             f"--camera-info {choice.camera_info} names a topic of a bag; of a folder, give --calib"
         )
     path = path.resolve()
+    source = _open_folder(path, choice)
+    return _with_prior(source, read_prior(path / choice.prior, source.notes)) if choice.prior else source
+
+
+def _open_folder(path: Path, choice: Choice) -> FolderSource | RectifiedSource:
     if (path / "calib.json").exists():
         return open_plain(path, choice)
     if (path / "mav0").is_dir() or (path / "cam0" / "sensor.yaml").exists():
@@ -59,3 +67,13 @@ def open_source(path: Path, topic: str = "", choice: Choice | None = None) -> So
         "RGB-D), mav0 (EuRoC, TUM-VI), image_0 or image_2 (KITTI odometry), image_left (TartanAir) or "
         "metadata.yaml (rosbag2)"
     )
+
+
+def _with_prior(
+    source: FolderSource | RectifiedSource, prior: RecordedPrior
+) -> FolderSource | RectifiedSource:
+    """The source with a prior of its camera, not yet turned by rectification."""
+    if isinstance(source, RectifiedSource):
+        assert isinstance(source.source, (FolderSource, RectifiedSource))
+        return replace(source, source=_with_prior(source.source, prior))
+    return replace(source, prior=prior)

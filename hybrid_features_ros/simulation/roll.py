@@ -23,7 +23,7 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float32, Float64, Trajectory
-from hybrid_features_ros.io.source import Frame, Imu, Notes, Source
+from hybrid_features_ros.io.source import Frame, Imu, Notes, RecordedPrior, Source
 from hybrid_features_ros.io.trajectory import interpolate
 
 GREY = 128.0
@@ -118,6 +118,7 @@ class RolledSource:
 
     right: Source | None = None  # rows of a rolled pair are no longer epipolar lines
     baseline = 0.0
+    prior: RecordedPrior | None = None  # of the recorded camera, which does not roll
 
     def __init__(self, source: Source, profile: RollProfile) -> None:
         self.source, self.profile = source, profile

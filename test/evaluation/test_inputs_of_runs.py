@@ -17,13 +17,14 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.core.types import State
+from hybrid_features_ros.core.types import State, Trajectory
 from hybrid_features_ros.evaluation import plausibility
 from hybrid_features_ros.evaluation import run as run_module
 from hybrid_features_ros.evaluation.evaluate import evaluate, with_mode
 from hybrid_features_ros.io.bags import make_bag
-from hybrid_features_ros.io.source import Imu, Notes
+from hybrid_features_ros.io.source import Choice, Imu, Notes
 from hybrid_features_ros.io.sources import open_source
+from hybrid_features_ros.io.trajectory import write_tum
 
 pytestmark = pytest.mark.slow
 
@@ -135,6 +136,33 @@ def test_frames_without_depth_are_counted(walk):
         cv2.imwrite(str(walk / f"depth/{i}.png"), np.zeros((240, 320), np.uint16))
     lines = evaluate(open_source(walk), with_mode(CONFIG, "rgbd")).report["protocol"]["assumed"]
     assert "4 of 5 frames have no depth" in lines
+
+
+def test_a_prior_carries_the_pose_through_dark_images(walk):
+    stamps = open_source(walk).stamps
+    path = np.array([se3.make(np.eye(3), [0.1 * i, 0, 0]) for i in range(5)])
+    for i in (2, 3, 4):
+        cv2.imwrite(str(walk / f"images/{i}.png"), np.zeros((240, 320), np.uint8))
+    write_tum(walk / "wheels.txt", Trajectory(stamps, path))
+    source = open_source(walk, choice=Choice(prior="wheels.txt"))
+    evaluation = evaluate(source, with_mode(CONFIG, "mono", prior=True))
+    dark = evaluation.trajectory.poses[2:]
+    assert np.allclose(np.diff(dark[:, 0, 3]), 0.1, atol=1e-3)
+    assert "told the motion to 4 of 4 frames" in source.notes.assumed["motion prior"]
+
+
+@pytest.mark.parametrize(
+    ("late_s", "name", "message"),
+    [
+        (100.0, "wheels.txt", "no pose of the prior is of the images' time"),
+        (0.0, "", "no motion prior was chosen"),
+    ],
+)
+def test_a_prior_that_cannot_act_is_refused(walk, late_s, name, message):
+    stamps = open_source(walk).stamps + round(late_s * 1e9)
+    write_tum(walk / "wheels.txt", Trajectory(stamps, np.tile(np.eye(4), (5, 1, 1))))
+    with pytest.raises(InputError, match=message):
+        evaluate(open_source(walk, choice=Choice(prior=name)), with_mode(CONFIG, "mono", prior=True))
 
 
 def test_a_gyroscope_of_a_part_of_the_images_is_said(walk):
@@ -288,6 +316,7 @@ def test_what_was_assumed_is_printed_and_stands_in_the_protocol(walk, capsys):
         (["--set", "input.depth=true"], "input.depth = true: say --mode rgbd"),
         (["--set", "input.stereo=true"], "input.stereo = true: say --mode stereo"),
         (["--set", "input.imu=true"], "input.imu = true: say --gyro"),
+        (["--set", "input.prior=true"], "input.prior = true: say --prior"),
         (
             ["--set", "frames.odom=world"],
             "this command does not use frames.odom; here act features., odometry.",
