@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from hybrid_features_ros.core import se3
-from hybrid_features_ros.core.types import OdometryResult, State
+from hybrid_features_ros.core.types import OdometryResult, Scale, State
 from hybrid_features_ros.io.trajectory import interpolate
 from hybrid_features_ros.simulation.roll import DARK_S, LIT_S, MAX_GAP_NS, RolledSource
 
 IN_TIME_S = 0.5  # after the first image with light
 WRONG_DEG = 10.0  # of the rotation since before the blackout: a wrong place, not drift or a rolling shutter
+WRONG_M = 0.3  # of the position since then, where the scale is metric
 LOST = (State.LOST, State.WAITING)
 
 
@@ -28,17 +29,20 @@ class Trial:
         seconds: from the first image with light to the first that was placed; NaN: none before the next one.
         rotation_deg: error of the rotation since the last image before the blackout, once the published pose
             has settled.
+        position_m: the same of the position [m]; NaN where the scale is not metric.
         resets: during it.
     """
 
     seconds: float
     rotation_deg: float
+    position_m: float
     resets: int
 
     @property
     def is_found(self) -> bool:
         """Whether the camera was found again in time, rightly, and without a reset."""
-        return self.seconds <= IN_TIME_S and self.rotation_deg < WRONG_DEG and self.resets == 0
+        is_right = self.rotation_deg < WRONG_DEG and not self.position_m > WRONG_M
+        return self.seconds <= IN_TIME_S and is_right and self.resets == 0
 
 
 def trials(results: Sequence[OdometryResult], source: RolledSource) -> list[Trial]:
@@ -64,11 +68,14 @@ def _trial(before: OdometryResult, after: Sequence[OdometryResult], source: Roll
     truth = source.ground_truth
     assert truth is not None
     poses, known = interpolate(truth, np.array([before.stamp, settled.stamp]), MAX_GAP_NS)
-    degrees = np.nan
+    degrees = metres = np.nan
     if known.all():
-        ours = before.T_world_camera[:3, :3].T @ settled.T_world_camera[:3, :3]
-        degrees = float(np.degrees(se3.rotation_angle(ours.T @ poses[0, :3, :3].T @ poses[1, :3, :3])))
-    return Trial(float(seconds), degrees, settled.resets - before.resets)
+        ours = se3.inverse(before.T_world_camera) @ settled.T_world_camera
+        true = se3.inverse(poses[0]) @ poses[1]
+        degrees = float(np.degrees(se3.rotation_angle(ours[:3, :3].T @ true[:3, :3])))
+        if before.scale is Scale.METRIC and settled.scale is Scale.METRIC:
+            metres = float(np.linalg.norm(ours[:3, 3] - true[:3, 3]))
+    return Trial(float(seconds), degrees, metres, settled.resets - before.resets)
 
 
 def summary(found: Sequence[Trial]) -> dict[str, Any]:
@@ -77,6 +84,12 @@ def summary(found: Sequence[Trial]) -> dict[str, Any]:
         "trials": len(found),
         "found_share": float(np.mean([t.is_found for t in found])) if found else None,
         "resets": sum(t.resets for t in found),
-        "seconds": [round(t.seconds, 3) for t in found],
-        "rotation_deg": [round(t.rotation_deg, 2) for t in found],
+        "seconds": [_rounded(t.seconds, 3) for t in found],
+        "rotation_deg": [_rounded(t.rotation_deg, 2) for t in found],
+        "position_m": [_rounded(t.position_m, 3) for t in found],
     }
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    """None for what is not known: JSON has no NaN."""
+    return round(value, digits) if np.isfinite(value) else None

@@ -47,6 +47,10 @@ def recordings_commands(benches: Any) -> None:
     )  # fmt: skip
     spin.add_argument("--every", type=int, default=1, metavar="N", help="keep every N-th image")
     spin.add_argument("--exposure-ms", type=float, default=0.0, help="motion blur of the roll (default none)")
+    spin.add_argument(
+        "--pan", type=float, default=0.0, metavar="DEG_PER_S",
+        help="motion blur of a pan as well, during the exposure (default none)",
+    )  # fmt: skip
     spin.add_argument("--starts", type=int, default=3, metavar="N", help="frames 0, 1/N, 2/N ... (default 3)")
     spin.add_argument("--extractor", default="hybrid", help="local feature of ours")
     spin.add_argument("--tum", type=Path, help="measure another system's trajectory (TUM format) instead")
@@ -90,7 +94,8 @@ def _bench_spin(given: argparse.Namespace) -> None:
     _check_at_least_one(given, "starts", "every")
     source = open_source(given.sequence)
     profiles = [
-        RollProfile.parse(text, 1e-3 * given.exposure_ms, given.every) for text in given.profiles or PROFILES
+        RollProfile.parse(text, 1e-3 * given.exposure_ms, given.every, given.pan)
+        for text in given.profiles or PROFILES
     ]
     if given.write:
         for path in write_rolled(source, profiles, given.write, given.bags):

@@ -30,6 +30,7 @@ GREY = 128.0
 MAX_GAP_NS = 100_000_000  # of the recorded truth
 FADE_PX = 6.0  # width of the disc's faded edge: no corners along it
 BLUR_STEP_PX = 0.7  # arc at the disc's edge between two of the images that are averaged to motion blur
+_PAN_STRETCH = 1.3  # of pixels at the disc's edge over those in its middle, at usual focal lengths
 LIT_S, DARK_S = 3.0, 1.0  # of a profile with blackouts, in turns
 Kind = Literal["constant", "swing", "spin", "blackout"]
 
@@ -46,19 +47,22 @@ class RollProfile:
             [deg/s].
         exposure_s: time over which an image is averaged [s]; 0 = no motion blur.
         every: only every N-th image is kept.
+        pan: rate of a turn about the camera's vertical axis during the exposure [deg/s]: it blurs and shows
+            in nothing else, as a recorded image has no more to its sides.
     """
 
     kind: Kind = "constant"
     value: float = 0.0
     exposure_s: float = 0.0
     every: int = 1
+    pan: float = 0.0
 
     @staticmethod
-    def parse(text: str, exposure_s: float = 0.0, every: int = 1) -> RollProfile:
+    def parse(text: str, exposure_s: float = 0.0, every: int = 1, pan: float = 0.0) -> RollProfile:
         """From ``constant:DEGREES``, ``swing:DEG_PER_S``, ``spin:DEG_PER_S`` or ``blackout:DEGREES``.
 
         Raises:
-            InputError: anything else, or a negative exposure.
+            InputError: anything else, a negative exposure, or a pan without one.
         """
         kind, _, number = text.partition(":")
         try:
@@ -74,13 +78,16 @@ class RollProfile:
             raise InputError(
                 f"exposure {exposure_s} s, every {every}: give a time from 0 and a whole number from 1"
             )
-        return RollProfile(cast(Kind, kind), value, exposure_s, every)
+        if not np.isfinite(pan) or (pan and not exposure_s):
+            raise InputError(f"pan {pan:g} deg/s: it only blurs; give an exposure above 0, too")
+        return RollProfile(cast(Kind, kind), value, exposure_s, every, pan)
 
     @property
     def name(self) -> str:
         """Such as ``spin360``, ``swing120_every3``, ``constant30_blur10ms``."""
         dropped = f"_every{self.every}" if self.every > 1 else ""
         blur = f"_blur{1e3 * self.exposure_s:g}ms" if self.exposure_s else ""
+        blur += f"_pan{self.pan:g}" if self.pan else ""
         return f"{self.kind}{self.value:g}{dropped}{blur}"
 
     def angle(self, seconds: float) -> float:
@@ -171,19 +178,22 @@ class RolledSource:
             shape = (self.camera.height, self.camera.width, *frame.image.shape[2:])
             dark = None if frame.depth is None else np.full(shape[:2], np.nan, np.float32)
             return Frame(frame.stamp, np.zeros(shape, np.uint8), dark)
-        arc = abs(self.profile.rate(seconds)) * exposure * self.camera.width / 2
+        rolled = abs(self.profile.rate(seconds)) * self.camera.width / 2
+        panned = abs(np.radians(self.profile.pan)) * self.camera.focal * _PAN_STRETCH
+        arc = (rolled + panned) * exposure
         count = 1 + int(np.ceil(arc / BLUR_STEP_PX))
         offsets = (np.arange(count) - (count - 1) / 2) / count * exposure
-        total = sum(self._resample(frame.image, self.profile.angle(seconds + t)) for t in offsets)
+        total = sum(self._resample(frame.image, seconds, t) for t in offsets)
         image = np.asarray(total, dtype=np.float32) / count
         fade = self._fade[..., None] if image.ndim == 3 else self._fade
         image = GREY + (image - GREY) * fade
         depth = None if frame.depth is None else self._roll_depth(frame.depth, self.profile.angle(seconds))
         return Frame(frame.stamp, np.rint(image).clip(0, 255).astype(np.uint8), depth)
 
-    def _resample(self, image: NDArray[Any], angle: float) -> Float32:
-        """The image (H, W) or (H, W, 3) seen by the camera rolled by an angle [rad], as float32."""
-        x, y = self._pixels(angle)
+    def _resample(self, image: NDArray[Any], seconds: float, offset: float) -> Float32:
+        """The image (H, W) or (H, W, 3) seen by the rolled camera some time into its exposure, as float32."""
+        pan = np.radians(self.profile.pan) * offset
+        x, y = self._pixels(self.profile.angle(seconds + offset), pan)
         return np.asarray(
             cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32
         )
@@ -196,10 +206,11 @@ class RolledSource:
         )
         return np.asarray(np.where(self._fade >= 1, rolled, np.nan), dtype=np.float32)
 
-    def _pixels(self, angle: float) -> tuple[Float32, Float32]:
-        """Where in the recorded image each pixel (S, S) of the rolled image lies."""
+    def _pixels(self, angle: float, pan: float = 0.0) -> tuple[Float32, Float32]:
+        """Where in the recorded image each pixel (S, S) of the rolled, and then panned [rad], image lies."""
         side = self.camera.width
-        xy = self.source.camera.project(self._rays @ rotation_about_z(angle).T).astype(np.float32)
+        R = rotation_about_z(angle) @ se3.exp([0, 0, 0, 0, pan, 0])[:3, :3]
+        xy = self.source.camera.project(self._rays @ R.T).astype(np.float32)
         return xy[:, 0].reshape(side, side), xy[:, 1].reshape(side, side)
 
     @cached_property

@@ -11,7 +11,7 @@ import pytest
 
 from hybrid_features_ros.benchmarks.blackout import summary, trials
 from hybrid_features_ros.core import se3
-from hybrid_features_ros.core.types import State, Trajectory
+from hybrid_features_ros.core.types import Scale, State, Trajectory
 
 RATE, COUNT = 20, 180  # two blackouts, at 3 and at 7 s
 STAMPS = np.arange(COUNT) * (10**9 // RATE) + 5 * 10**9
@@ -19,12 +19,16 @@ POSES = np.array([se3.exp([0, 0, 0, 0, 0, 0.01 * i]) for i in range(COUNT)])
 SOURCE = SimpleNamespace(source=SimpleNamespace(stamps=STAMPS), ground_truth=Trajectory(STAMPS, POSES))
 
 
-def run(lost=(), reset_at=None, wrong_from=None):
-    turned = se3.exp([0, 0, 0, 0, 0, np.radians(30)])
+TURNED = (0, 0, 0, 0, 0, np.radians(30))
+
+
+def run(lost=(), reset_at=None, wrong_from=None, wrong_by=TURNED, scale=Scale.METRIC):
+    turned = se3.exp(wrong_by)
     return [
         SimpleNamespace(
             stamp=int(stamp),
             state=State.LOST if i in lost else State.TRACKING,
+            scale=scale,
             resets=int(reset_at is not None and i >= reset_at),
             T_world_camera=T @ turned if wrong_from is not None and i >= wrong_from else T,
         )
@@ -39,12 +43,25 @@ def test_found_with_the_first_light() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [run(lost=range(66, 92)), run(reset_at=82), run(wrong_from=81), run(lost=range(66, COUNT))]
+    "bad",
+    [
+        run(lost=range(66, 92)),
+        run(reset_at=82),
+        run(wrong_from=81),
+        run(lost=range(66, COUNT)),
+        run(wrong_from=81, wrong_by=(0.5, 0, 0, 0, 0, 0)),
+    ],
 )
 def test_late_anew_wrong_or_never_does_not_count(bad) -> None:
     found = trials(bad, SOURCE)
     assert not found[0].is_found
     assert summary(found)["found_share"] == 0
+
+
+def test_a_position_in_an_unknown_unit_is_not_judged() -> None:
+    found = trials(run(wrong_from=81, wrong_by=(0.5, 0, 0, 0, 0, 0), scale=Scale.UNKNOWN), SOURCE)
+    assert found[0].is_found and np.isnan(found[0].position_m)
+    assert summary(found)["position_m"] == [None]
 
 
 def test_a_run_that_was_lost_before_is_no_trial() -> None:

@@ -139,6 +139,27 @@ def test_blur_smears_along_the_arc_and_keeps_the_mean() -> None:
     assert edges[1] < 0.85 * edges[0]
 
 
+def test_a_pan_blurs_along_the_rows_and_moves_nothing() -> None:
+    sharp, blurred = (
+        next(iter(RolledSource(Marks(), RollProfile.parse("constant:0", 0.01, pan=pan)))).image.astype(float)
+        for pan in (0.0, 200.0)
+    )
+    inner = slice(60, -60)
+    across, along = (
+        np.abs(cv2.Sobel(i[inner, inner], cv2.CV_64F, *d)).mean()
+        / np.abs(cv2.Sobel(sharp[inner, inner], cv2.CV_64F, *d)).mean()
+        for i, d in ((blurred, (1, 0)), (blurred, (0, 1)))
+    )
+    assert across < 0.6 < along
+    shift, _ = cv2.phaseCorrelate(sharp[inner, inner], blurred[inner, inner])
+    assert np.abs(shift).max() < 0.5
+
+
+def test_a_pan_needs_an_exposure() -> None:
+    with pytest.raises(InputError, match="pan 200 deg/s: it only blurs; give an exposure"):
+        RollProfile.parse("spin:90", pan=200.0)
+
+
 def test_the_gyroscope_turns_along_and_feels_the_roll() -> None:
     rolled = RolledSource(Marks(), RollProfile.parse("spin:90"))
     a = np.radians(90) * STEP * 1e-9 * 2
