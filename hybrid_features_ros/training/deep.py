@@ -26,14 +26,14 @@ from torch.nn.functional import conv2d, pad, relu
 
 from hybrid_features_ros.features.pyramid import gauss
 from hybrid_features_ros.features.steerable import RADIUS, SMOOTH_RADIUS, SMOOTH_SIGMA
-from hybrid_features_ros.training.network import NOISE, SteerableFilters, blurred
+from hybrid_features_ros.training.network import NOISE, SteerableFilters, blurred, half_octaves
 
 _RADIUS, _WIDTHS = 2, (0.6, 1.1)  # of the filters on fields, and of their Gaussian windows [px]
 _FIRST = (4, 3, 3)  # filters of orders 0, 1 and 2 on the image
 _TINY = 1e-6  # squared length below which a vector's direction says nothing
 _STRENGTH = 1 / 3  # brings signed logarithms of energies to a range of about one
 _ASIDE = 0.2  # weight of the other fields where the determinant of the Hessian leads
-_BIAS = 0.1  # first guess of what a level is preferred to the next finer one
+_BIAS = 0.1  # first guess of what a level is preferred to one half an octave finer
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class DeepDetector(nn.Module):
                     [{0: 1 / _FIRST[0], 2: -1 / _FIRST[2]}.get(m, 0.0) for m in self.filters.orders]
                 )
                 self.polarity[0] = 0
-        self.level_bias = nn.Parameter(_BIAS * torch.arange(float(config.levels)))
+        self.level_bias = nn.Parameter(_BIAS * half_octaves(config.levels))
         smooth = torch.tensor(gauss(SMOOTH_RADIUS, SMOOTH_SIGMA), dtype=torch.float32)
         self.register_buffer("smooth", smooth, persistent=False)
 

@@ -7,9 +7,10 @@ and the draws are paired and paid (:mod:`.rewards`). The policy gradient (Willia
 
     grad = mean over keypoints of advantage * grad log p(drawn | those drawn before),
 
-the advantage being the reward, less the mean of that pair, over its standard deviation: what is left tells
-good places of an image from bad ones, not easy pairs from hard ones. Keypoints whose partner would lie
-outside the other view, or hidden in it, count for nothing.
+the advantage being the reward less the mean of that pair: what is left tells good places of an image from bad
+ones, not easy pairs from hard ones. (Divided by the pair's standard deviation, too, hard pairs have their way,
+and what was gained there was lost where images only turn.) Keypoints whose partner would lie outside the
+other view, or hidden in it, count for nothing.
 """
 
 from __future__ import annotations
@@ -161,10 +162,10 @@ def policy_loss(
     for pair, a, b in zip(pairs, views[::2], views[1::2], strict=True):
         earned = rewards(a[2], b[2], pair, plain=config.plain)
         known = np.concatenate([reward[np.isfinite(reward)] for reward in earned])
-        mean, spread = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
+        mean = float(known.mean()) if len(known) else 0.0
         for (logits, drawn, _), reward in zip((a, b), earned, strict=True):
             shared = max(int(np.isfinite(reward).sum()), 1)
-            advantage = np.nan_to_num((reward - mean) / (spread + 1e-3)) / shared
+            advantage = np.nan_to_num(reward - mean) / shared
             losses.append(-(torch.from_numpy(advantage) * log_probability(logits, drawn)).sum())
             entropies.append(entropy(logits))
         paid.append(mean)

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad
 
-from hybrid_features_ros.features.pyramid import gauss
+from hybrid_features_ros.features.pyramid import BLUR, FINEST_BLUR, gauss
 from hybrid_features_ros.features.steerable import (
     RADIUS,
     SMOOTH_RADIUS,
@@ -46,7 +46,7 @@ NOISE = 1e-5  # first guess of the floors: squared response to noise of a grey l
 SHARPNESS = 6.0  # first guess of the exponent: draws near enough to the maxima that it is these that compete
 
 _ASIDE = 0.02  # share of the exponents' sum of each factor beside the determinant: none is out of reach
-LEVEL_BIAS = 1.0  # first guess: coarse levels have less noise
+LEVEL_BIAS = 1.0  # first guess, of half an octave: coarse levels have less noise
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Detector(nn.Module):
         self.signs = nn.Parameter(signs)
         self.floors = nn.Parameter(torch.full((config.factors,), float(np.log(NOISE))))
         self.exponents = nn.Parameter(exponents)
-        self.level_bias = nn.Parameter(LEVEL_BIAS * torch.arange(float(config.levels)))
+        self.level_bias = nn.Parameter(LEVEL_BIAS * half_octaves(config.levels))
         smooth = torch.tensor(gauss(SMOOTH_RADIUS, SMOOTH_SIGMA), dtype=torch.float32)
         self.register_buffer("smooth", smooth, persistent=False)
 
@@ -167,6 +167,12 @@ class Detector(nn.Module):
         logits = conv2d(factors, self.exponents[None, :, None, None])
         first = self.filters.orders.count(0)
         return blurred(logits, self.smooth), responses[:, first : first + 2]
+
+
+def half_octaves(levels: int) -> Tensor:
+    """(levels,) by how many half octaves a level is more blurred than the finest: 0, 2, 3, 4, ..."""
+    steps = torch.arange(float(levels))
+    return steps + (steps > 0) * (2 * float(np.log2(BLUR / FINEST_BLUR)))
 
 
 def blurred(maps: Tensor, window: Tensor) -> Tensor:
