@@ -70,7 +70,9 @@ class Robot:
 
 def compose(graph, **values):
     odometry = graph.add(OdometryNode(composed=True, parameter_overrides=parameters(**values)))
-    features = graph.add(FeatureNode(sink=odometry.submit, parameter_overrides=parameters(**values)))
+    features = graph.add(
+        FeatureNode(odometry.submit, odometry.expectation, parameter_overrides=parameters(**values))
+    )
     return features, odometry
 
 

@@ -13,7 +13,7 @@ from nav_msgs.msg import Odometry as OdometryMsg
 from nav_msgs.msg import Path
 from rclpy.qos import ReliabilityPolicy
 from robot import BEGIN, FRAME_NS, Robot, compose, rolled
-from ros_graph import header, image_msg, info_msg
+from ros_graph import header, image_msg, info_msg, parameters
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from synthetic import LENS, World, panned
 from tf2_msgs.msg import TFMessage
@@ -54,8 +54,25 @@ def test_a_rolling_camera_turns_and_stays_where_it_is(graph, photograph):
             assert np.linalg.eigvalsh((matrix + matrix.T) / 2).min() > 0, "and positive"
 
 
-def test_separate_nodes_say_the_same_as_composed_ones(graph, photograph):
-    graph.add(FeatureNode())
+def test_between_keyframes_images_are_followed_and_say_so(graph, photograph):
+    """Through the composed nodes at 7 degrees an image: as many images are answered, few are detected."""
+    node, _ = compose(graph, features__tracking="between_keyframes")
+    robot = Robot(graph, photograph)
+    robot.connect()
+    robot.calibrate()
+    answers = [robot.show(rolled(photograph, 7.0 * i)) for i in range(12)]
+    assert all(a.state == State.ROTATION_ONLY for a in answers[1:])
+    stages = [a.stage[0] for a in answers]
+    assert stages[0] == "extraction"
+    assert set(stages) == {"extraction", "following"}
+    assert stages.count("following") >= 6
+    assert node.report().values["detected images"] == f"{stages.count('extraction')} of 12"
+    assert all(a.inliers > 100 for a in answers[1:])
+
+
+@pytest.mark.parametrize("tracking", ["every_frame", "between_keyframes"])
+def test_separate_nodes_say_the_same_as_composed_ones(graph, photograph, tracking):
+    graph.add(FeatureNode(parameter_overrides=parameters(features__tracking=tracking)))
     graph.add(OdometryNode())
     odom = graph.listen(OdometryMsg, "odom")
     features = graph.listen(FeatureArray, "features")
