@@ -42,7 +42,7 @@ class Flow:
         max_images: that follow one detection.
         min_points: below which detecting costs little and is done with every image.
         min_share: of the detected keypoints that must still be there.
-        trial: every so many points are tried first ...
+        trial: in the first image after a detection every so many points are tried first ...
         doubt: ... and the others not if fewer come back than this share of what is needed.
         cells: along each side of the image.
         min_coverage: of the cells that had keypoints, must still have some.
@@ -221,9 +221,10 @@ def follow(
     rows, source, start = last.rows[inside], source[inside], start[inside]
     if not _is_enough(last.features, rows, start, flow):
         return None
-    tried = optical_flow(before, image, source[:: flow.trial], start[:: flow.trial], flow)[1]
-    if tried.mean() * len(rows) < flow.doubt * flow.min_share * len(last.features):
-        return None
+    if not last.age:
+        tried = optical_flow(before, image, source[:: flow.trial], start[:: flow.trial], flow)[1]
+        if tried.mean() * len(rows) < flow.doubt * flow.min_share * len(last.features):
+            return None
     points, found = optical_flow(before, image, source, start, flow)
     found &= _inside(points, image)
     rows, points = rows[found], points[found]
