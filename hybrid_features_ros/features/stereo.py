@@ -100,20 +100,27 @@ class StereoDepth:
         sigmas = depths.copy()
         if len(left) and len(right):
             right = replace(right, points=(right.points + self._offset).astype(np.float32))
-            turned = replace(right, points=(right.points + self._shift(right)).astype(np.float32))
-            rows, columns = _partners(left, turned, 2 * self._focal)
-            gap = left.points[rows] - turned.points[columns]
-            noise = np.hypot(left.sigmas[rows], right.sigmas[columns])
-            noise *= (
-                max(1.0, MAD_TO_SIGMA * float(np.median(np.abs(gap[:, 1]) / noise))) if len(rows) else 1.0
-            )
-            self._learn(right, columns, left.points[rows, 1] - right.points[columns, 1], gap[:, 1], noise)
-            disparity = gap[:, 0]
+            if not self._information.any():
+                self._match(left, right)  # the first pair's rows tell how it is to be turned itself
+            rows, disparity, noise = self._match(left, right)
             seen = disparity > 2 * noise  # nearer than infinity by more than the noise
             rows, disparity, noise = rows[seen], disparity[seen], noise[seen]
             depths[rows] = self._focal * self._baseline / disparity
             sigmas[rows] = depths[rows] * noise / disparity
         return replace(left, depths=depths, depth_sigmas=sigmas)
+
+    def _match(self, left: Features, right: Features) -> tuple[NDArray[np.intp], Float32, Float32]:
+        """Left features (M,) with a partner, their disparities and the noise of those [px]; what the rows say
+        of the rectification is learnt.
+        """
+        turned = replace(right, points=(right.points + self._shift(right)).astype(np.float32))
+        rows, columns = _partners(left, turned, 2 * self._focal)
+        gap = left.points[rows] - turned.points[columns]
+        noise = np.hypot(left.sigmas[rows], right.sigmas[columns])
+        if len(rows):
+            noise *= max(1.0, MAD_TO_SIGMA * float(np.median(np.abs(gap[:, 1]) / noise)))
+        self._learn(right, columns, left.points[rows, 1] - right.points[columns, 1], gap[:, 1], noise)
+        return rows, gap[:, 0], noise
 
     def _shift(self, right: Features) -> Float64:
         """(N, 2) by how much points of the right image are to be moved [px]."""

@@ -83,7 +83,8 @@ def test_what_was_mapped_before_the_evidence_follows_once():
 
 def test_an_image_counts_with_the_depths_that_it_had_not_with_those_that_it_would_have_now():
     """The keyframe that brings the evidence was not corrected yet: else its error would be learnt twice."""
-    bias, estimate, poses = np.array([0.02, 0.0]), DepthBias(), [np.eye(4), *MOTIONS[:3]]
+    bias, estimate = np.array([0.02, 0.0]), DepthBias()
+    poses = [np.eye(4), *MOTIONS[:3]]
     images = [image(number, T, bias) for number, T in enumerate(poses)]
     estimate.add_keyframe(images[0])
     estimate.add_keyframe(images[1], followed(*images[:2], poses[1], poses[0]))
@@ -114,6 +115,21 @@ def test_the_prior_needs_evidence():
     estimate.add_keyframe(first)
     estimate.add_keyframe(second, followed(first, second, MOTIONS[0], np.eye(4)))
     assert abs(estimate.value[0]) < 0.1 * bias[0]
+
+
+def test_an_estimate_that_later_keyframes_contradict_is_used_no_more():
+    estimate, bias = DepthBias(), np.array([0.008, 0.0])
+    first, second = image(0, np.eye(4), bias), image(1, MOTIONS[0], bias)
+    estimate.add_keyframe(first)
+    estimate.add_keyframe(second, followed(first, second, MOTIONS[0], np.eye(4)))
+    assert estimate.value.any()
+    for number, T in enumerate(MOTIONS, start=1):
+        first, second = (
+            estimate.corrected(image(2 * number + i, P, np.zeros(2))) for i, P in ((0, np.eye(4)), (1, T))
+        )
+        estimate.add_keyframe(first)
+        estimate.add_keyframe(second, followed(first, second, T, np.eye(4)))
+    assert not estimate.value.any()
 
 
 def test_a_camera_that_stands_still_teaches_nothing():
