@@ -113,7 +113,8 @@ class Followed:
         if self.view is not None and self.view.camera == camera:
             return self.view
         detected = camera.bearings(self.features.points)
-        return View(camera, detected, camera.bearings(self.points), np.eye(3))
+        newest = camera.bearings(self.points) if self.age else detected
+        return View(camera, detected, newest, np.eye(3))
 
     def carried(self) -> Features:
         """The features of the detected image that are still followed, where they are now.
