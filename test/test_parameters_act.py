@@ -80,7 +80,7 @@ def told(config, variant):
             features = replace(features, descriptors=features.descriptors[rows])
         wheels = MotionPrior(se3.inverse(poses[max(i - 1, 0)]) @ T) if variant == "wheels" and i else None
         r = odometry.process(stamp, features, CAMERA, wheels)
-        counts = [r.state, r.keyframes, r.landmarks, r.resets, len(r.matches)]
+        counts = [r.state, r.keyframes, r.landmarks, r.resets, len(r.matches), odometry.readout.seconds]
         numbers += [r.T_world_camera.ravel(), r.covariance.ravel(), counts]
     return np.concatenate(numbers)
 

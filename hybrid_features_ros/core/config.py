@@ -269,6 +269,13 @@ class TrackingConfig(_Checked):
         low=0.0,
         high=0.2,
     )
+    readout_sigma_s: float = option(
+        0.0,
+        "Rolling shutter: standard deviation of readout_s, which is then estimated while the camera turns in "
+        "place [s]; 0 = it is as given.",
+        low=0.0,
+        high=0.2,
+    )
     max_lost_s: float = option(
         0.3,
         "Time without an estimate after which the state is LOST [s].",

@@ -186,6 +186,9 @@ class OdometryNode(ManagedNode):
         if self._last:
             values |= {"scale": self._last.scale.name, "resets": str(self._last.resets)}
             values |= {"scale sigma": f"{self._last.scale_sigma:.3f}"}
+        if self.config.odometry.tracking.readout_sigma_s:
+            readout = self._odometry.readout
+            values["readout"] = f"{1e3 * readout.seconds:.1f} +- {1e3 * readout.sigma_s:.1f} ms"
         if self._expects_prior:
             values["prior"], doubt = self._priors.summary()
             if doubt:

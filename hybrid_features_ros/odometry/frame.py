@@ -30,6 +30,8 @@ class Frame:
         track_ids: (N,) int32, identity of the features over time; None = not tracked.
         landmark_ids: (N,) int32, of the landmark that each feature shows, -1 = none, in an image whose
             features were all followed from one before, see :mod:`tracks`; None = in others.
+        turning, readout_s: angular velocity (3,) [rad/s] and read-out [s] that rays were put right by; None =
+            they were not.
     """
 
     stamp: int
@@ -42,6 +44,8 @@ class Frame:
     rows: Float64
     track_ids: Int32 | None = None
     landmark_ids: Int32 | None = None
+    turning: Float64 | None = None
+    readout_s: float = 0.0
 
     def __len__(self) -> int:
         return len(self.rays)
@@ -59,7 +63,13 @@ class Frame:
             readout_s: from the first row to the last [s].
         """
         turns = Rotation.from_rotvec(np.outer(self.rows * readout_s, angular_velocity))
-        return replace(self, rays=turns.apply(self.rays))
+        return replace(self, rays=turns.apply(self.rays), turning=angular_velocity, readout_s=readout_s)
+
+    def as_exposed(self) -> Frame:
+        """With the rays as the rows saw them: :meth:`at_one_time` undone."""
+        if self.turning is None:
+            return self
+        return replace(self.at_one_time(self.turning, -self.readout_s), turning=None, readout_s=0.0)
 
     @staticmethod
     def make(

@@ -38,6 +38,7 @@ from hybrid_features_ros.odometry.metric_scale import MetricScale, depth_ratio
 from hybrid_features_ros.odometry.motion_model import ConstantVelocityModel, Gyro
 from hybrid_features_ros.odometry.pose_optimizer import PosePrior
 from hybrid_features_ros.odometry.pose_smoother import SMOOTHING, PoseSmoother
+from hybrid_features_ros.odometry.readout import ReadoutFilter
 from hybrid_features_ros.odometry.state import Evidence, next_state
 from hybrid_features_ros.odometry.tracker import Tracker
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
@@ -63,6 +64,9 @@ class Odometry:
     The estimate may be corrected in steps, by bundle adjustment or when the camera is found again; the
     published pose never jumps, it follows within a second (REP-105).
 
+    Attributes:
+        readout: of a rolling shutter, as it is known by now.
+
     Args:
         mapper: one with another back end or keyframe rule; default: ``Mapper(config.mapping)``.
     """
@@ -75,6 +79,7 @@ class Odometry:
         self._n_frames = self._n_resets = 0  # frames since the last reset
         self._camera: Camera | None = None  # of the newest image
         self._tracks = NO_TRACKS
+        self.readout = ReadoutFilter(config.tracking.readout_s, config.tracking.readout_sigma_s)
         self._restart(np.eye(4), np.zeros((6, 6)), Gyro(config.gyro))
 
     def process(
@@ -159,6 +164,7 @@ class Odometry:
     def configure(self, config: OdometryConfig) -> None:
         """Go on with another configuration, from the last pose and with a new map."""
         self._config, self._motion.gyro = config, Gyro(config.gyro)
+        self.readout = ReadoutFilter(config.tracking.readout_s, config.tracking.readout_sigma_s)
         self._mapper.config = config.mapping
         if self._last:
             self.reset()
@@ -230,9 +236,10 @@ class Odometry:
         A row's error is a turn by the angular velocity times its delay: first by the expected one, then, if
         the image shows another, by that. The first image of all is put right with the second.
         """
-        readout_s = self._config.tracking.readout_s
-        if not readout_s:
+        readout_s = self.readout.used_s
+        if not readout_s and not self.readout.sigma_s:
             return self._track(frame, camera, prior, last)
+        longest_s = readout_s + self.readout.sigma_s
         expected = self._motion.predict(frame.stamp, self._covariance.median_inverse_depth, prior)
         rate = self._motion.angular_velocity(frame.stamp, expected.T)
         for _ in range(_SHUTTER_PASSES):
@@ -240,12 +247,14 @@ class Odometry:
             if tracked is None:
                 break
             before, rate = rate, self._motion.angular_velocity(frame.stamp, tracked.fit.T)
-            if np.linalg.norm(rate - before) * readout_s * camera.focal < _SHUTTER_PX:
+            if np.linalg.norm(rate - before) * longest_s * camera.focal < _SHUTTER_PX:
                 break
             if self._first is not None:
                 first = self._first.at_one_time(rate, readout_s)
                 self._mapper.restart_map(first, self._covariance.median_inverse_depth)
         self._first = None
+        if tracked is not None:
+            self.readout.add(tracked)
         return tracked, promoted
 
     def _track(
