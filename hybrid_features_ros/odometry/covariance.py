@@ -124,6 +124,10 @@ class CovarianceModel:
         distances = np.linalg.norm(matches.local_map.points(rows) - tracked.fit.T[:3, 3], axis=1)
         self.median_inverse_depth = float(1 / np.median(distances))
 
+    def forget_scale(self) -> None:
+        """The map began anew, and in another unit: what was measured of the old one says nothing of it."""
+        self.scale, self.scale_sigma = min(self.scale, Scale.ASSUMED), None
+
     def restart(self, origin: Float64, scale: Scale) -> None:
         """Another map was adopted, which began at ``origin`` (3,)."""
         self.origin, self.scale, self.start_error, self.scale_sigma = origin, scale, 0.0, None

@@ -315,6 +315,9 @@ class Odometry:
         if revised is None:
             return tracked
         self._apply_correction(revised.fit.T @ se3.inverse(tracked.fit.T))
+        if self._scale.variance:
+            self._scale = MetricScale(self._config.prior)
+            self._covariance.forget_scale()
         return revised
 
     def _apply_measured_scale(self, tracked: TrackingResult, tracker: Tracker) -> TrackingResult:

@@ -12,6 +12,7 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.core.types import Scale, State, Trajectory
 from hybrid_features_ros.odometry import Odometry
+from hybrid_features_ros.odometry.mapper import Mapper
 from hybrid_features_ros.simulation.wheels import Wheels
 
 FRAME_NS = 50_000_000
@@ -112,6 +113,19 @@ def test_wheels_give_one_camera_its_metric_scale(seed):
     assert abs(off) < 3 * results[-1].scale_sigma < 0.12
     jumps = np.linalg.norm(np.diff([r.T_world_camera[:3, 3] for r in results], axis=0), axis=1)
     assert jumps.max() < 0.12
+
+
+def test_a_map_that_begins_anew_has_its_unit_measured_anew(monkeypatch):
+    calls = iter(range(10_000))
+
+    def once(mapper, tracked, *_):
+        return tracked if next(calls) == 120 else None
+
+    monkeypatch.setattr(Mapper, "revise_start", once)
+    poses = walk(200)
+    scales = [r.scale for r in replay(poses, Wheels().priors(path(poses)))]
+    anew = max(i for i in range(1, 200) if scales[i - 1] is Scale.METRIC and scales[i] is Scale.ASSUMED)
+    assert anew > 100 and scales[-1] is Scale.METRIC
 
 
 def test_without_a_prior_the_scale_stays_assumed():
