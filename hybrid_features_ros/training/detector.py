@@ -8,9 +8,9 @@ and the draws are paired and paid (:mod:`.rewards`). The policy gradient (Willia
     grad = mean over keypoints of advantage * grad log p(drawn | those drawn before),
 
 the advantage being the reward less the mean of that pair: what is left tells good places of an image from bad
-ones, not easy pairs from hard ones. (Divided by the pair's standard deviation, too, hard pairs have their way,
-and what was gained there was lost where images only turn.) Keypoints whose partner would lie outside the
-other view, or hidden in it, count for nothing.
+ones, not easy pairs from hard ones. (Divided by the pair's standard deviation, too, hard pairs have their
+way, and what was gained there was lost where images only turn.) Keypoints whose partner would lie outside
+the other view, or hidden in it, count for nothing.
 """
 
 from __future__ import annotations
