@@ -238,15 +238,16 @@ class TrackingConfig(_Checked):
     )
     stamp_error_s: float = option(
         0.015,
-        "Covariance: how far the time of what an image shows may lie from its stamp: half the read-out of a "
-        "rolling shutter, unless readout_s is given; 0 = global shutter with exact stamps [s].",
+        "Covariance and initialisation: how far the time of what an image shows may lie from its stamp: half "
+        "the read-out of a rolling shutter, unless readout_s is given; 0 = global shutter with exact stamps "
+        "[s].",
         low=0.0,
         high=1.0,
     )
     common_noise_px: float = option(
         0.4,
-        "Initialisation and covariance: error that features of neighbouring images share, so that residuals "
-        "do not show it: rolling shutter, motion blur, the lens; in pixels of the incoming image.",
+        "Covariance: error that features of neighbouring images share, so that residuals do not show it, at "
+        "the start of a map by one camera: motion blur, the lens; in pixels of the incoming image.",
         low=0.0,
         high=10.0,
     )

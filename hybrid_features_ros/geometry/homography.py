@@ -19,7 +19,7 @@ from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import TwoViewConfig
 from hybrid_features_ros.core.types import Float64
 from hybrid_features_ros.geometry.ray_pairs import RayPairs
-from hybrid_features_ros.geometry.robust import gated_cauchy_weights, information
+from hybrid_features_ros.geometry.robust import best_fit, gated_cauchy_weights, information
 from hybrid_features_ros.geometry.tangent import cross, dot, tangent_bases, tangent_basis
 
 
@@ -34,6 +34,7 @@ class PlaneFit:
     Attributes:
         samples: of four rays.
         scored_rays: that choose among the samples.
+        starts: best samples, which are refined.
         linear_steps: of reweighted least squares from the best sample.
         steps: at most.
         tolerance: largest element of a step below which it counts as found [rad, or share of the distance].
@@ -42,6 +43,7 @@ class PlaneFit:
 
     samples: int = 500
     scored_rays: int = 200
+    starts: int = 3
     linear_steps: int = 5
     steps: int = 10
     tolerance: float = 1e-6
@@ -123,8 +125,10 @@ def fit_homography(pairs: RayPairs, threshold: float, config: TwoViewConfig, see
     Returns:
         The motions, two at most as a rule, that one homography allows; none if there is no homography.
     """
-    H = _best_sample(pairs, threshold, config, seed)
-    H = None if H is None else _refine(H, pairs, threshold)
+    found = [_refine(H, pairs, threshold) for H in _best_samples(pairs, threshold, config, seed)]
+    sound = [H for H in found if H is not None]
+    errors = [_squared_gaps(H, pairs) / pairs.sigmas**2 for H in sound]
+    H = sound[best_fit(errors)] if sound else None
     near = np.zeros(0, np.bool_) if H is None else _squared_gaps(H, pairs) < (2 * threshold) ** 2
     if near.sum() < config.min_inliers:
         return []
@@ -137,8 +141,8 @@ def fit_homography(pairs: RayPairs, threshold: float, config: TwoViewConfig, see
     return motions
 
 
-def _best_sample(pairs: RayPairs, threshold: float, config: TwoViewConfig, seed: int) -> Float64 | None:
-    """The homography (3, 3) from rays of b to rays of a, of random samples of four, that the most support.
+def _best_samples(pairs: RayPairs, threshold: float, config: TwoViewConfig, seed: int) -> Float64:
+    """Homographies (S, 3, 3) from rays of b to rays of a, the best supported of random samples of four.
 
     All samples are solved at once: three rays are a basis, in which the fourth has coordinates, and those
     before and after differ by factors. Rays in front stay in front, so these have one sign.
@@ -155,13 +159,11 @@ def _best_sample(pairs: RayPairs, threshold: float, config: TwoViewConfig, seed:
     sound = np.isfinite(factors).all(axis=1) & (np.abs(np.sign(factors).sum(axis=1)) == 3)
     factors *= np.sign(factors[:, :1])
     H = ((a[:, :, :3] * factors[:, None]) @ inverse)[sound]
-    if not len(H):
-        return None
     some = random.permutation(len(rays_a))[: PLANE_FIT.scored_rays]
     u = H @ rays_b[some].T
     u /= np.maximum(np.sqrt((u**2).sum(axis=1, keepdims=True)), 1e-12)
     squared = ((rays_a[some].T - u) ** 2).sum(axis=1)
-    return np.asarray(H[np.minimum(squared, threshold**2).sum(axis=1).argmin()])
+    return np.asarray(H[np.argsort(np.minimum(squared, threshold**2).sum(axis=1))[: PLANE_FIT.starts]])
 
 
 def _refine(H: Float64, pairs: RayPairs, threshold: float) -> Float64 | None:

@@ -5,9 +5,11 @@
 A camera that only turns fits every essential matrix, so an estimator without another model invents a
 translation; a plane fits two essential matrices and whole families near them. Here the three models are
 fitted and compared by Torr's geometric robust information criterion (GRIC; Torr, "An assessment of
-information criteria for motion model selection", 1997): a model pays for its residuals, for the dimension
-of its manifold and for its parameters, and the cheapest one wins. Unlike Torr's, an outlier costs the same
-under every model: else wrong matches would vote for the model that leaves them the most freedom.
+information criteria for motion model selection", 1997): a model pays for its residuals, for the dimension of
+its manifold and for its parameters, and the cheapest one wins. Where that is a plane, the essential matrix is
+taken all the same if it explains points off the plane and its rotation is known better: it has fewer
+parameters. Unlike Torr's, an outlier costs the same under every model: else wrong matches would vote for the
+model that leaves them the most freedom.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from hybrid_features_ros.geometry.essential import (
 from hybrid_features_ros.geometry.homography import PlaneMotion, fit_homography
 from hybrid_features_ros.geometry.hypothesis import EPIPOLAR_LIMIT, Hypothesis
 from hybrid_features_ros.geometry.ray_pairs import RayPairs
-from hybrid_features_ros.geometry.robust import CHI2_MEDIAN
+from hybrid_features_ros.geometry.robust import robust_scale
 from hybrid_features_ros.geometry.rotation import fit_rotation
 from hybrid_features_ros.geometry.tangent import unit
 
@@ -46,6 +48,8 @@ class Selection:
         many: pairs from which on that scale is accepted: fewer leave an essential matrix residuals smaller
             than the noise.
         off_plane: squared error, over its variance, from which a point is off the plane and not just noisy.
+        structure: share of the points off the plane from which an essential matrix explains them; of wrong
+            matches 0 to .05 fit one by chance.
         decided: difference of costs, of points off the plane, that rules out a plane's second motion.
         same_direction: cosine of translations so near to each other that both may stand.
     """
@@ -53,6 +57,7 @@ class Selection:
     least_scale: float = 0.5
     many: int = 100
     off_plane: float = 16.0
+    structure: float = 0.1
     decided: float = 6.0
     same_direction: float = float(np.cos(np.radians(5.0)))
 
@@ -76,12 +81,15 @@ def estimate_motion(pairs: RayPairs, threshold: float, config: TwoViewConfig, se
         return no_motion(len(pairs))
     rotation = fit_rotation(pairs, threshold, config, seed)
     planes = fit_homography(pairs, threshold, config, seed)
-    hypotheses = [rotation, fit_essential(pairs, threshold, rotation.R, seed, planes)]
+    essential = fit_essential(pairs, threshold, rotation.R, seed, planes)
+    hypotheses = [rotation, essential]
     if planes:
         hypotheses.append(_choose_plane_motion(planes, pairs))
     least = SELECTION.least_scale if len(pairs) >= SELECTION.many else 1.0
     scale = min(h.scale(least) for h in hypotheses)
     chosen = min(hypotheses, key=lambda h: h.gric(scale))
+    if chosen.plane is not None and _explains_off_plane(essential, chosen, config.min_inliers):
+        chosen = min(chosen, essential, key=lambda h: _rotation_variance(h, pairs, threshold))
     inliers = chosen.errors * pairs.sigmas**2 < threshold**2
     if inliers.sum() < max(config.min_inliers, config.min_inlier_share * len(inliers)):
         return no_motion(len(inliers))
@@ -97,6 +105,25 @@ def estimate_motion(pairs: RayPairs, threshold: float, config: TwoViewConfig, se
     )
 
 
+def _explains_off_plane(essential: Hypothesis, plane: Hypothesis, min_points: int) -> bool:
+    """Whether the essential matrix fits points off the plane: on a plane alone it is not determined."""
+    off, scale = _off_plane(plane.errors)
+    fits = essential.errors[off] < EPIPOLAR_LIMIT * scale**2
+    return bool(fits.sum() >= max(min_points, SELECTION.structure * len(fits)))
+
+
+def _off_plane(errors: Float64) -> tuple[Bool, float]:
+    """Points (M,) off the plane, by their squared errors over the variance, and the scale of these."""
+    scale = robust_scale(errors)
+    return errors > SELECTION.off_plane * scale**2, scale
+
+
+def _rotation_variance(h: Hypothesis, pairs: RayPairs, threshold: float) -> float:
+    """About the axis that is known least [rad^2]."""
+    inliers = h.errors * pairs.sigmas**2 < threshold**2
+    return float(np.linalg.eigvalsh(_covariance(h, pairs, inliers)[3:, 3:])[-1])
+
+
 def no_motion(matches: int) -> MotionEstimate:
     """The estimate that says that nothing is known."""
     variances = [UNKNOWN_DIRECTION] * 3 + [UNKNOWN_ROTATION] * 3
@@ -107,9 +134,7 @@ def no_motion(matches: int) -> MotionEstimate:
 
 def _choose_plane_motion(planes: list[PlaneMotion], pairs: RayPairs) -> Hypothesis:
     """Of the motions of a homography the one with least epipolar errors of the points off the plane."""
-    errors = planes[0].errors(pairs) / pairs.sigmas**2
-    scale = max(1.0, float(np.sqrt(np.median(errors) / CHI2_MEDIAN[2])))
-    off = errors > SELECTION.off_plane * scale**2
+    off, scale = _off_plane(planes[0].errors(pairs) / pairs.sigmas**2)
 
     def cost(plane: PlaneMotion) -> float:
         epipolar = sampson_errors(plane.R, unit(plane.shift), pairs)[off] / pairs.sigmas[off] ** 2

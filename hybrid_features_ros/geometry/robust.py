@@ -7,12 +7,15 @@ Source: Zhang, "Parameter estimation techniques: a tutorial with application to 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hybrid_features_ros.core.types import Float64
 
 CAUCHY_WIDTH = 2.385  # of Cauchy's weights, in standard deviations: 95 % efficient for Gaussian errors
 MAD_TO_SIGMA = 1.4826  # standard deviation over the median absolute deviation, of Gaussian errors
+TRUNCATION = 4.0  # squared residual, over its variance, from which on none costs more (Torr)
 CHI2_MEDIAN = {1: 0.4549, 2: 1.3863}  # median of a chi-square variable, by its degrees of freedom
 
 
@@ -30,6 +33,14 @@ def median_scale(errors: Float64) -> float:
 def robust_scale(errors: Float64) -> float:
     """:func:`median_scale`, never below 1: by how much residuals scatter beyond their sigmas."""
     return max(1.0, median_scale(errors)) if len(errors) else 1.0
+
+
+def best_fit(errors: Sequence[Float64]) -> int:
+    """Which of several fits of one model, by the squares of residuals over their variance (M,) of each, costs
+    least: the scatter of the best one is the unit, outliers are truncated.
+    """
+    scale = min(robust_scale(e) for e in errors)
+    return int(np.argmin([np.minimum(e / scale**2, TRUNCATION).sum() for e in errors]))
 
 
 def cauchy_weights(errors: Float64, scale: float) -> Float64:

@@ -3,12 +3,13 @@
 """Two-view initialization: images whose landmarks of known depth, if any, do not determine a position.
 
 The two-view models (rotation only, homography, essential) are compared by GRIC, see
-:mod:`~hybrid_features_ros.geometry.model_selection`. A translation must show in two images in a row, unless
-it is the first and its parallax is beyond doubt, errors that images share included. Until then a translation
-that stands out against the noise of keypoints alone is followed provisionally: every image is compared with
-the keyframe anew, no depths are derived, and the covariance contains that nothing moved. Even the map's start
-is a hypothesis: it is put to the test again at 1, 2, 4 and 8 degrees of parallax, and a bent map is begun
-anew (:func:`revise_start`).
+:mod:`~hybrid_features_ros.geometry.model_selection`. A translation begins the map if its parallax is large
+against the uncertainty of the rotation: parallax by itself proves little, since a small field of view or a
+plane lets a rotation pass for it, and a rolling shutter bends what a turning camera sees
+(:func:`parallax_snr`). It must show in two images in a row, unless it is the first and beyond doubt. Until
+then the map holds the position; a translation that may yet be confirmed is published, with a covariance that
+contains that nothing moved, but nothing is derived from it. Even the map's start is a hypothesis: it is put
+to the test again at 1, 2, 4 and 8 degrees of parallax, and a bent map is begun anew (:func:`revise_start`).
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ import numpy as np
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.core.config import OdometryConfig
+from hybrid_features_ros.core.config import OdometryConfig, TrackingConfig
 from hybrid_features_ros.core.types import Float64, Int32, MotionEstimate, MotionModel, Rows
 from hybrid_features_ros.geometry.essential import sampson_errors
 from hybrid_features_ros.geometry.model_selection import estimate_motion
 from hybrid_features_ros.geometry.ray_pairs import RayPairs
-from hybrid_features_ros.geometry.robust import CHI2_MEDIAN
 from hybrid_features_ros.matching.descriptors import squared_distances
 from hybrid_features_ros.matching.mutual import mutual_nearest
 from hybrid_features_ros.odometry.local_map import (
@@ -39,15 +39,19 @@ from hybrid_features_ros.odometry.tracking_result import LENIENT, TrackingResult
 
 @dataclass(frozen=True)
 class Initialization:
-    """When a translation counts. Depths, signal-to-noise ratios and the angle were chosen on rendered rooms,
-    turns and walls; ``tracking.common_noise_px`` and what concerns revisions by looking at recordings (KITTI,
-    7-Scenes, TUM fr1_rpy, TartanAir), so that figures on these four are not independent of them.
+    """When a translation counts. Depths and the angle were chosen on rendered rooms, turns and walls, the
+    signal-to-noise ratios and the shutter's share on 27 scenes of rendered points (docs/tuning.md); what
+    concerns revisions by looking at recordings (KITTI, 7-Scenes, TUM fr1_rpy, TartanAir), so that figures on
+    these four are not independent of them.
 
     Attributes:
         min_depths: known depths from which they, not the scene's median one, give a translation's length.
         min_sine: sine of the angle between a ray and the translation from which its depth counts there.
-        candidate_snr: parallax, over its noise, of a translation that the next image may confirm.
+        candidate_snr: parallax, over the rotation's uncertainty, of a translation that the next image may
+            confirm.
         certain_snr: the same, of a translation that begins the map at once.
+        shutter_share: of the turn within ``tracking.stamp_error_s``, by which a rolling shutter makes the
+            rotation uncertain.
         same_direction: cosine of the angle between directions that confirm each other.
         min_common: matches with a keyframe that are enough to compare it with an image.
         oldest_share: share of the most common matches that makes an older keyframe preferable: it has more
@@ -60,8 +64,9 @@ class Initialization:
 
     min_depths: int = 4
     min_sine: float = 0.1
-    candidate_snr: float = 6.0
-    certain_snr: float = 12.0
+    candidate_snr: float = 10.0
+    certain_snr: float = 15.0
+    shutter_share: float = 0.07
     same_direction: float = float(np.cos(np.radians(25.0)))
     min_common: int = 40
     oldest_share: float = 0.5
@@ -89,8 +94,9 @@ def track_two_view(
     motion = estimate_motion(pairs, threshold, config.two_view, config.seed)
     if motion.model is MotionModel.NONE or (mapped and motion.model is not MotionModel.ROTATION_ONLY):
         return None  # landmarks of known depth disagree with every position: no ground for one without them
-    floor = config.tracking.common_noise_px / camera.focal
-    snr = parallax_snr(motion, pairs, config.tracking.min_agreement, floor)
+    assert keyframe.frame is not None
+    seconds = (matches.frame.stamp - keyframe.frame.stamp) * 1e-9
+    snr = parallax_snr(motion, seconds, config.tracking)
     is_mapless = not matches.local_map.landmarks.depth_known.any()
     at_once = is_mapless and snr > INITIALIZATION.certain_snr
     wide = motion.parallax > np.radians(config.tracking.min_parallax_deg)
@@ -99,18 +105,21 @@ def track_two_view(
         candidate = keyframe.T[:3, :3] @ motion.T_a_b[:3, 3]
     if candidate is not None and (at_once or is_confirmed(candidate, prior)):
         return _translated(matches[common], keyframe, motion, pairs, median_inverse_depth)
-    moved = scaled_translation(matches[common], keyframe, motion, pairs, median_inverse_depth)[0]
-    clear = parallax_snr(motion, pairs, config.tracking.min_agreement) > INITIALIZATION.certain_snr
-    T = keyframe.T @ moved
-    places = [keyframe.T[:3, 3], T[:3, 3]] if is_mapless and clear else [T[:3, 3], prior.last_position]
-    rival, chosen = (se3.make(T[:3, :3], place) for place in places)
-    tracked = _hold_position(matches, chosen, motion.model, config, camera)
+    start = se3.make(keyframe.T[:3, :3] @ motion.T_a_b[:3, :3], prior.last_position)
+    tracked = _hold_position(matches, start, motion.model, config, camera)
     if tracked is None:
         return None
     offset = np.zeros(6)
     if motion.model is not MotionModel.ROTATION_ONLY:
-        offset = se3.log(se3.inverse(tracked.fit.T) @ rival)
-    return replace(tracked, candidate_translation=candidate, held_offset=offset)
+        moved = scaled_translation(matches[common], keyframe, motion, pairs, median_inverse_depth)[0]
+        offset = se3.log(se3.inverse(tracked.fit.T) @ keyframe.T @ moved)
+    is_clear = snr > INITIALIZATION.candidate_snr
+    return replace(
+        tracked,
+        candidate_translation=candidate,
+        held_offset=offset,
+        offset_is_clear=is_mapless and is_clear,
+    )
 
 
 def _translated(
@@ -249,21 +258,23 @@ def _epipolar_miss(T_a_b: Float64, pairs: RayPairs) -> float:
     return float(np.sqrt(np.median(sampson_errors(T_a_b[:3, :3], t, pairs))))
 
 
-def parallax_snr(
-    motion: MotionEstimate, pairs: RayPairs, min_agreement: float, min_noise: float = 1e-9
-) -> float:
-    """Signal-to-noise ratio of the parallax: over what noise makes of a rotation, at least ``min_noise``
-    [rad].
+def parallax_snr(motion: MotionEstimate, seconds: float, config: TrackingConfig) -> float:
+    """Signal-to-noise ratio of the parallax: over the standard deviation of the rotation, about the axis that
+    is known least, all that a translation may make up for included, and what a rolling shutter adds.
 
     0 where the models disagree with too many matches or with each other.
+
+    Args:
+        seconds: from one view to the other.
     """
     if motion.model is MotionModel.ROTATION_ONLY or motion.ambiguous:
         return 0.0
-    if motion.inliers.mean() < min_agreement:
+    if motion.inliers.mean() < config.min_agreement:
         return 0.0
-    R, t = motion.T_a_b[:3, :3], motion.T_a_b[:3, 3]
-    noise = np.sqrt(np.median(sampson_errors(R, t, pairs[motion.inliers])) / CHI2_MEDIAN[1])
-    return float(motion.parallax / max(noise, min_noise))
+    turn = se3.rotation_angle(motion.T_a_b[:3, :3])
+    shutter = INITIALIZATION.shutter_share * config.stamp_error_s * turn / seconds
+    variance = np.linalg.eigvalsh(motion.covariance[3:, 3:])[-1]
+    return float(motion.parallax / np.sqrt(variance + shutter**2))
 
 
 def is_confirmed(direction: Float64, prior: PosePrior) -> bool:

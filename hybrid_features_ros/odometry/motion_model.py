@@ -82,7 +82,8 @@ class ConstantVelocityModel:
         stamp: of the newest image [ns]; None before the first.
         last_tracked_stamp: of the newest image that was placed in the map [ns].
         last_tracked_pose: (4, 4) there.
-        position_held: whether the position was held there, see :class:`TrackingResult`.
+        position_held: whether the position was held there and published, see :class:`TrackingResult`.
+        provisional: (6,) from the estimated pose to the published one, before one camera's map begins.
         held_s: for how long it has been held [s].
         candidate_translation: that image showed, see :class:`TrackingResult`.
         drift: (6, 6) covariance of ``pose`` in the map, right perturbations, as long as measurements carried
@@ -95,7 +96,7 @@ class ConstantVelocityModel:
         self.velocity = np.zeros(6)
         self.stamp: int | None = None
         self.last_tracked_stamp = 0
-        self.position_held, self.held_s = False, 0.0
+        self.position_held, self.held_s, self.provisional = False, 0.0, np.zeros(6)
         self.candidate_translation: Float64 | None = None
         self.drift: Float64 | None = np.zeros((6, 6))
 
@@ -139,6 +140,11 @@ class ConstantVelocityModel:
         turn = self.velocity[3:] * (end - begin) * 1e-9
         return se3.exp([0, 0, 0, *turn])[:3, :3] if measured is None else measured[0]
 
+    @property
+    def published_pose(self) -> Float64:
+        """(4, 4) the newest estimate with a translation that is yet provisional."""
+        return np.asarray(self.pose @ se3.exp(self.provisional))
+
     def angular_velocity(self, stamp: int, T: Float64) -> Float64:
         """(3,) mean one since the newest image of a camera that is at ``T`` (4, 4) at a stamp [ns], in its
         axes [rad/s].
@@ -153,11 +159,14 @@ class ConstantVelocityModel:
             is_moving: False leaves the velocity at 0, as after a loss.
         """
         seconds, T = (stamp - self.last_tracked_stamp) * 1e-9, tracked.fit.T
-        self.velocity = se3.log(se3.inverse(self.last_tracked_pose) @ T) / seconds * is_moving
+        before, self.provisional = self.provisional, tracked.held_offset * tracked.offset_is_clear
+        step = se3.inverse(self.last_tracked_pose @ se3.exp(before)) @ T @ se3.exp(self.provisional)
+        self.velocity = se3.log(step) / seconds * is_moving
         self.held_s = (self.held_s + seconds) * tracked.position_held
         self.pose = self.last_tracked_pose = T
         self.stamp = self.last_tracked_stamp = stamp
-        self.position_held, self.candidate_translation = tracked.position_held, tracked.candidate_translation
+        self.position_held = tracked.position_held and not tracked.offset_is_clear
+        self.candidate_translation = tracked.candidate_translation
         self.drift = tracked.covariance
 
     def dead_reckon(self, stamp: int, motion: MotionPrior | None = None) -> MotionPrior | None:

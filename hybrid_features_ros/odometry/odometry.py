@@ -384,7 +384,7 @@ class Odometry:
         """Go on by the measured motion, else stay; what is known of the pose shrinks accordingly."""
         seconds = (frame.stamp - last.stamp) * 1e-9
         motion = self._motion.dead_reckon(frame.stamp, None if prior is None else self._scale.to_map(prior))
-        step = se3.inverse(last.T_world_camera) @ self._smoother.apply(self._motion.pose)
+        step = se3.inverse(last.T_world_camera) @ self._smoother.apply(self._motion.published_pose)
         drift = self._covariance.dead_reckoning_covariance(seconds)
         if motion is not None and motion.covariance is not None:
             drift = motion.covariance
@@ -397,8 +397,10 @@ class Odometry:
         self._smoother.decay(seconds)
         if motion.last_tracked_stamp != last.stamp:  # it dead-reckoned for some time, and returns in as much
             self._smoother.absorb(last.T_world_camera, T, min(SMOOTHING.recovery_s, seconds))
-        elif last.motion.model is not MotionModel.NONE and tracked.position_held != motion.position_held:
-            expected = self._smoother.apply(motion.pose @ se3.exp(motion.velocity * seconds))
+        elif last.motion.model is MotionModel.NONE or tracked.offset_is_clear:
+            return
+        elif tracked.position_held != motion.position_held:
+            expected = self._smoother.apply(motion.published_pose @ se3.exp(motion.velocity * seconds))
             self._smoother.absorb_position(expected, T, SMOOTHING.recovery_s)
 
     def _apply_correction(self, correction: Float64 | None) -> None:
@@ -422,7 +424,7 @@ class Odometry:
             reference_stamp=keyframe.frame.stamp if keyframe.frame else frame.stamp,
             state=state,
             scale=self._covariance.scale,
-            T_world_camera=self._smoother.apply(self._motion.pose),
+            T_world_camera=self._smoother.apply(self._motion.published_pose),
             covariance=covariance,
             twist=self._motion.velocity,
             twist_covariance=velocity,

@@ -15,7 +15,7 @@ class Evidence:
 
     Attributes:
         model: what explains it; NONE = nothing does.
-        position_held: its position is the last known or a provisional one, see :class:`TrackingResult`.
+        position_held: its position is the last known one, see :class:`TrackingResult`.
         mapped: the scene's depths are known: measured, or triangulated.
         keypoints: their number; below ``min_keypoints`` the image itself is to blame.
         lost_s: time since the last image with an estimate [s]; 0 if this one has one.

@@ -31,11 +31,11 @@ class TrackingResult:
         reference_keyframe: the keyframe with most covisible landmarks.
         common, reference_features: (S,) which of the matches it observes too, and as what features.
         parallax: median angle by which the inliers moved since that keyframe, rotation undone [rad].
-        position_held: the position is no estimate of the map: it was kept, because the camera only turned or
-            a translation cannot be told from noise, or it is provisional, from two views alone.
+        position_held: the position was not estimated but kept: the camera only turned, or the translation
+            cannot be told from noise.
         candidate_translation: direction (3,) in the world of a translation to be confirmed.
-        held_offset: (6,) from the pose to its rival while no depths are known: to the one that two views show
-            where the position is held, to the keyframe's position where a translation is provisional.
+        held_offset: (6,) from the pose to the one that two views show while the position is held.
+        offset_is_clear: that offset stands out against noise: it is published, provisionally.
         expected: (E,) rows of the landmarks that were looked for and should be in the image.
         weakness: why the pose is in doubt, see :mod:`health`; empty if it is not.
         prior_rejected: another source measured a motion that the landmarks contradict.
@@ -53,6 +53,7 @@ class TrackingResult:
     position_held: bool = False
     candidate_translation: Float64 | None = None
     held_offset: Float64 = field(default_factory=lambda: np.zeros(6))
+    offset_is_clear: bool = False
     expected: Rows = field(default_factory=lambda: np.zeros(0, np.intp))
     weakness: str = ""
     prior_rejected: bool = False

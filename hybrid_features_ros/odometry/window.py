@@ -52,9 +52,11 @@ class BAWindow:
 def select_window(local_map: LocalMap, config: MappingConfig) -> BAWindow | None:
     """The newest keyframe with its most covisible ones, and as many more that are fixed.
 
-    None while the keyframes stand on one spot: then there is nothing to adjust but rotations, and those
-    come from the landmarks' directions.
+    None while no depths are known or the keyframes stand on one spot: then there is nothing to adjust but
+    rotations, and those come from the landmarks' directions.
     """
+    if not local_map.landmarks.depth_known.any():
+        return None
     alive = [k for k in local_map.keyframes if k.frame is not None]
     newest = alive[-1]
     common = {k.number: int(local_map.among(newest.landmark_ids, k.landmark_ids).sum()) for k in alive}

@@ -47,6 +47,16 @@ def errors_deg(motion, T):
     return np.degrees([turned, np.arccos(np.clip(motion.T_a_b[:3, 3] @ direction, -1, 1))])
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_points_off_a_plane_make_the_motion_known_better(seed):
+    """Most points lie on the plane, so that a homography costs least; all of them fit an essential matrix."""
+    T = moved([0.15, 0, 0.02])
+    motion = estimate_motion(seen_twice(T, TILTED, off=0.15, count=400, seed=seed), THRESHOLD, CONFIG, seed=1)
+    assert motion.model is MotionModel.ESSENTIAL
+    turned, astray = errors_deg(motion, T)
+    assert turned < 0.2 and astray < 0.6
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
     ("normal", "translation"), [(FACING, SIDEWAYS), (TILTED, SIDEWAYS), (FLOOR, [0, 0, 0.5])]

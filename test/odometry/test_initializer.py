@@ -11,16 +11,20 @@ from synthetic import CAMERA, World
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import OdometryConfig, with_options
 from hybrid_features_ros.core.types import MotionModel
+from hybrid_features_ros.geometry.model_selection import estimate_motion
+from hybrid_features_ros.geometry.ray_pairs import RayPairs
 from hybrid_features_ros.odometry.frame import Frame
 from hybrid_features_ros.odometry.initializer import (
     INITIALIZATION,
     MapStart,
     parallax_since,
+    parallax_snr,
     revise_start,
     track_two_view,
 )
 from hybrid_features_ros.odometry.local_map import MapMatches, map_of
 from hybrid_features_ros.odometry.mapper import Mapper
+from hybrid_features_ros.odometry.motion_model import ConstantVelocityModel, Gyro
 from hybrid_features_ros.odometry.pose_optimizer import PosePrior, evaluate_pose
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
@@ -28,13 +32,14 @@ CONFIG = OdometryConfig()
 TRUE = se3.exp([0.3, 0.05, 0.1, 0.02, 0.05, 0.1])
 BENT = se3.exp([-0.1, 0.3, 0.0, 0.03, 0.09, 0.1])  # another translation, and a turn that makes up for it
 DEPTH = 0.2
+INTERVAL = 50_000_000  # of the images [ns]
 
 
 @pytest.fixture(scope="module")
 def images():
     world = World.random()
     return [
-        Frame.make(stamp, world.seen_from(T), CAMERA, 0.01, stamp - 1)
+        Frame.make(stamp * INTERVAL, world.seen_from(T), CAMERA, 0.01, stamp - 1)
         for stamp, T in ((1, np.eye(4)), (2, TRUE))
     ]
 
@@ -97,18 +102,50 @@ def test_the_mapper_begins_a_bent_map_anew_once(images):
     assert mapper.revise_start(tracked, CONFIG, CAMERA, DEPTH) is None, "parallax has to double first"
 
 
-def test_a_translation_that_is_clear_is_followed_before_it_begins_the_map(images):
-    """No depths are derived from it, and the covariance contains that nothing moved."""
+def test_the_position_is_held_until_a_translation_stands_out(images):
+    """The covariance of the held position contains the translation that two views show."""
     matches = placed(images, TRUE).matches
     prior = PosePrior(np.eye(4), np.zeros(3))
-    doubtful = with_options(CONFIG, {"tracking.common_noise_px": 10.0})
-    tracked = track_two_view(matches, prior, doubtful, CAMERA, DEPTH)
-    assert tracked is not None and tracked.position_held
-    t, u = tracked.fit.T[:3, 3], TRUE[:3, 3]
-    assert t @ u > 0.99 * np.linalg.norm(t) * np.linalg.norm(u)
-    assert np.linalg.norm(tracked.held_offset[:3]) == pytest.approx(np.linalg.norm(t), rel=1e-3)
     begun = track_two_view(matches, prior, CONFIG, CAMERA, DEPTH)
     assert begun is not None and not begun.position_held
+    rolling = with_options(CONFIG, {"tracking.stamp_error_s": 1.0})
+    held = track_two_view(matches, prior, rolling, CAMERA, DEPTH)
+    assert held is not None and held.position_held and not held.fit.T[:3, 3].any()
+    t, u = held.fit.T[:3, :3] @ held.held_offset[:3], TRUE[:3, 3]
+    assert t @ u > 0.99 * np.linalg.norm(t) * np.linalg.norm(u)
+
+
+def test_a_translation_to_be_confirmed_is_published_and_moves_nothing_else(images):
+    matches = placed(images, TRUE).matches
+    held = track_two_view(matches, PosePrior(np.eye(4), np.zeros(3)), CONFIG, CAMERA, DEPTH)
+    assert held is not None
+    offset = np.array([0.1, 0, 0, 0, 0, 0])
+    clear = replace(held, position_held=True, held_offset=offset, offset_is_clear=True)
+    motion = ConstantVelocityModel(CONFIG.tracking, np.eye(4), Gyro(CONFIG.gyro))
+    motion.start(0)
+    motion.update(INTERVAL, clear)
+    assert np.array_equal(motion.pose, clear.fit.T)
+    assert np.allclose(motion.published_pose, clear.fit.T @ se3.exp(offset))
+    motion.update(2 * INTERVAL, clear)
+    assert np.allclose(motion.velocity, 0), "it stays where it was published"
+    motion.update(3 * INTERVAL, replace(clear, offset_is_clear=False))
+    assert np.array_equal(motion.published_pose, motion.pose)
+
+
+def test_parallax_counts_against_what_is_known_of_the_rotation(images):
+    """A narrow view, or a rolling shutter that turns, leaves the rotation open: parallax proves less."""
+    matches = placed(images, TRUE).matches
+    a, b, rows = images[0], images[1], matches.landmark_idx
+    pairs = RayPairs(a.rays[rows], b.rays[matches.feature_idx], np.full(len(rows), 1e-3))
+    narrow = pairs[pairs.rays_a[:, 2] > np.cos(np.radians(12))]
+    some = pairs[:: len(pairs) // len(narrow)]
+    tracking = CONFIG.tracking
+    wide, close = (estimate_motion(p, 5e-3, CONFIG.two_view, 0) for p in (some, narrow))
+    assert len(some) < 1.3 * len(narrow) and close.parallax > 0.5 * wide.parallax
+    assert parallax_snr(wide, 0.05, tracking) > 1.3 * parallax_snr(close, 0.05, tracking)
+    exact = with_options(tracking, {"stamp_error_s": 0.0})
+    assert parallax_snr(wide, 0.05, exact) > parallax_snr(wide, 0.05, tracking)
+    assert parallax_snr(wide, 0.5, tracking) > parallax_snr(wide, 0.05, tracking), "a slower turn"
 
 
 def test_the_error_of_a_start_shrinks_with_its_parallax():
