@@ -75,7 +75,7 @@ def test_followed_images_are_placed_by_their_tracks_alone(every):
     assert np.abs(path * scale - [T[:3, 3] for T in poses])[16:].max() < 0.08
     worst = max(
         se3.rotation_angle(r.T_world_camera[:3, :3].T @ T[:3, :3])
-        for (_, r), T in zip(results, poses, strict=True)
+        for (_, r), T in zip(results[6:], poses[6:], strict=True)  # the map has begun
     )
     assert worst < np.radians(0.5)
 
