@@ -69,6 +69,10 @@ class FeatureConfig(_Checked):
         "them by optical flow in the images between.",
         choices=("every_frame", "between_keyframes"),
     )
+    own_process: bool = option(
+        False,
+        "Nodes extract features in a process of their own: uses a second core, and some 100 MB.",
+    )
     grid: int = option(
         0,
         "Grid for an even spread of keypoints (bucketing): cells along each side of the image; 0 = "

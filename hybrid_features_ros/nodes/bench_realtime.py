@@ -37,7 +37,7 @@ _STAMP = struct.Struct("<iI")  # of a header, after the four bytes that say how 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process has used so far.
+    """What a process and those that it started have used so far.
 
     Attributes:
         cpu_s: processor time [s].
@@ -54,15 +54,28 @@ class Usage:
 
     @staticmethod
     def of(pid: int) -> Usage:
-        """Of a running process, from ``/proc``."""
+        """Of a running process, from ``/proc``; of its children, too, which compute features."""
         cpu, fields = _processor_time(Path(f"/proc/{pid}"))
         by_thread = dict.fromkeys(("executor", *THREADS, "middleware"), 0.0)
+        children = [Usage.of(int(child)) for child in _children(pid)]
+        by_thread["features"] += sum(child.cpu_s for child in children)
         for thread in Path(f"/proc/{pid}/task").iterdir():
             with contextlib.suppress(OSError):  # it has just ended
                 name = (thread / "comm").read_text().strip()
                 known = "executor" if thread.name == str(pid) else name if name in THREADS else "middleware"
                 by_thread[known] += _processor_time(thread)[0]
-        return Usage(cpu, int(fields[17]), int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1e6, by_thread)
+        rss_mb = int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        return Usage(
+            cpu + sum(child.cpu_s for child in children),
+            int(fields[17]) + sum(child.threads for child in children),
+            rss_mb + sum(child.rss_mb for child in children),
+            by_thread,
+        )
+
+
+def _children(pid: int) -> list[str]:
+    """Identifiers of the processes that this one started."""
+    return " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")).split()
 
 
 def _processor_time(folder: Path) -> tuple[float, list[str]]:
@@ -145,7 +158,7 @@ def _replay(bag: Path, cores: int, settings: Sequence[str]) -> dict[str, Any]:
     usage: list[Usage] = []
     try:
         os.sched_setaffinity(0, theirs)  # what is started now inherits it
-        with visual_odometry(player.image, settings=settings) as process:
+        with visual_odometry(player.image, reliable=True, settings=settings) as process:
             os.sched_setaffinity(0, set(here) - set(theirs) or here)
             player.on_first = lambda: usage.append(Usage.of(process.pid))
             player.play()
@@ -181,6 +194,7 @@ def _report(
         "protocol": {
             "seconds": lasted,
             "images_hz": (len(sent) - 1) / max(lasted, 1e-9),
+            "transport": "reliable: what the middleware loses of a best-effort topic is not counted",
             "latency_ms": "from publishing an image to receiving its odometry, both by one clock",
             "cpu_share": "processor time of the composed nodes over time; 1 = one core",
             "cpu_ms": "processor time of their threads per odometry message; the executor also receives "

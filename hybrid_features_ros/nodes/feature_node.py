@@ -23,6 +23,7 @@ from hybrid_features_ros.core.types import Features
 from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.extractor import Adjustable
+from hybrid_features_ros.features.process import ProcessExtractor
 from hybrid_features_ros.features.stereo import StereoDepth
 from hybrid_features_ros.features.tracking import Expect, FeatureTracker
 from hybrid_features_ros.io.calibration import is_named_rectified
@@ -139,7 +140,8 @@ class FeatureNode(ManagedNode):
             self._watch.timer_period_ns = int(config.input.silence_s * 1e9)
 
     def _make_extractor(self, config: Config) -> Extractor:
-        extractor = make_extractor(config.features)
+        make = ProcessExtractor if config.features.own_process else make_extractor
+        extractor: Extractor = make(config.features)
         self._tracker = FeatureTracker(extractor, config.features.tracking, self._expect)
         self._budget = KeypointBudget(config.features.min_keypoints, config.features.max_keypoints)
         return extractor
