@@ -67,8 +67,8 @@ def told(config, variant):
     """Every number that the odometry says on the walk, with a gyroscope or as the variant says."""
     if variant in ("few new depths", "slow"):  # of which the walk's later steps show about five at a time
         config = with_options(config, {"mapping.min_new_depths": 5})
-    if variant == "sparse":
-        config = with_options(config, {"mapping.min_new_depths": 3, "mapping.min_parallax_deg": 10.0})
+    if variant == "false matches":  # whose new depths are many, as few landmarks are found
+        config = with_options(config, {"mapping.min_new_depths": 5, "mapping.min_parallax_deg": 10.0})
     world, odometry, numbers = World.random(count=400 if variant == "sparse" else 900), Odometry(config), []
     poses = walk(0.004 if variant in ("slow", "sparse") else 0.01)
     for i, T in enumerate(poses):
