@@ -69,9 +69,11 @@ def read_list(file: Path) -> list[Run]:
     runs = []
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split()
-        noise = EXACT
-        if words and words[-1].startswith(SIGMA):
-            noise = TruthNoise.parse(words.pop().removeprefix(SIGMA))
+        told = [words.pop(i) for i in reversed(range(1, len(words))) if words[i].startswith(SIGMA)]
+        try:
+            noise = TruthNoise.parse(told[0].removeprefix(SIGMA)) if told else EXACT
+        except InputError as error:
+            raise InputError(f"{file}:{number}: {error}") from None
         for mode in words[1:]:
             if mode not in get_args(Mode):
                 raise InputError(f"{file}:{number}: mode {mode!r}; use {', '.join(get_args(Mode))}")

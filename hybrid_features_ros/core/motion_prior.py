@@ -37,7 +37,7 @@ class MotionPrior:
 
     def __post_init__(self) -> None:
         T, C = np.asarray(self.T_previous_current, dtype=np.float64), self.covariance
-        if T.shape != (4, 4) or not (np.abs(T) < _FARTHEST_M).all() or not _is_rotation(T[:3, :3]):
+        if T.shape != (4, 4) or not (np.abs(T) < FARTHEST_M).all() or not _is_rotation(T[:3, :3]):
             raise InputError(f"motion prior: {T.tolist()} is no rigid motion (4, 4)")
         object.__setattr__(self, "T_previous_current", T)
         if C is None:
@@ -45,7 +45,7 @@ class MotionPrior:
         C = np.asarray(C, dtype=np.float64)
         if (
             C.shape != (6, 6)
-            or not (np.abs(C) < _FARTHEST_M**2).all()
+            or not (np.abs(C) < FARTHEST_M**2).all()
             or (np.diag(C) < -1e-9 * np.abs(C).max()).any()
         ):
             raise InputError(f"motion prior: {C.tolist()} is no covariance (6, 6); leave it out if unknown")
@@ -162,7 +162,7 @@ class MotionTrack:
 
 
 _LEAST = 1e-3
-_FARTHEST_M = 1e7
+FARTHEST_M = 1e7
 
 
 def _is_rotation(R: Float64) -> bool:

@@ -111,7 +111,7 @@ def evaluate(
     if not len(stamps):
         last = len(source) - 1
         raise InputError(f"{source.name}: start = {frames.start}, but it has {last + 1} frames: 0 to {last}")
-    _check_truth(source, stamps, exact)
+    _check_truth(source, stamps, exact, truth_noise)
     results, extract_ms, interrupted = _run_watched(source, config, frames, watchers)
     if config.input.imu and source.imu is not None:
         doubt_gyro(source.imu, results, source.notes)
@@ -183,11 +183,13 @@ def with_mode(config: Config, mode: Mode, gyro: bool = False, prior: bool = Fals
     return done
 
 
-def _check_truth(source: Source, stamps: NDArray[np.int64], exact: bool) -> None:
+def _check_truth(source: Source, stamps: NDArray[np.int64], exact: bool, truth_noise: TruthNoise) -> None:
     """Whether the truth can be used, before anything is computed."""
     if source.ground_truth is None:
         if exact:
             raise InputError(f"{source.name}: no truth, which --exact compares with")
+        if truth_noise != EXACT:
+            raise InputError(f"{source.name}: no truth, of which --truth-sigma tells the error")
         return
     known = int(interpolate(source.ground_truth, stamps, MAX_GAP_NS)[1].sum())
     if known < 3:

@@ -39,6 +39,9 @@ class TrajectoryMetrics:
     protocol: Mapping[str, str | int]
 
 
+_GREATEST_M, _GREATEST_DEG = 1e3, 180.0  # errors of a truth
+
+
 @dataclass(frozen=True)
 class TruthNoise:
     """What the poses of a truth err themselves, each by its own: standard deviations along any axis.
@@ -56,13 +59,13 @@ class TruthNoise:
         """From ``METRES,DEGREES``.
 
         Raises:
-            InputError: it is not that.
+            InputError: it is not that, or beyond a kilometre or half a turn.
         """
         try:
             position, rotation = (float(part) for part in text.split(","))
         except ValueError:
             position = rotation = np.nan
-        if not (0 <= position < np.inf and 0 <= rotation < np.inf):
+        if not (0 <= position <= _GREATEST_M and 0 <= rotation <= _GREATEST_DEG):
             raise InputError(f"truth's sigma {text!r}: give METRES,DEGREES, such as 0.02,0.1")
         return TruthNoise(position, rotation)
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import subprocess
 import sys
 from multiprocessing.connection import Connection, Pipe
@@ -18,7 +17,11 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features
 from hybrid_features_ros.features.extractor import Adjustable, make_extractor
 
-_CHILD = f"import sys; from {__name__} import serve; serve(int(sys.argv[1]))"
+# Ctrl-C is for the process that asks; the end of the pipe ends this one.
+_CHILD = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    f"from {__name__} import serve; serve(int(sys.argv[1]))"
+)
 _ENDS_S = 5.0  # how long the process may take to end
 
 
@@ -103,7 +106,6 @@ def serve(handle: int) -> None:
     Args:
         handle: file descriptor of the pipe, whose end is the end of this process.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     pipe = Connection(handle)
     with contextlib.suppress(EOFError, OSError):
         try:

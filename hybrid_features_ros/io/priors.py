@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.core.motion_prior import MotionPrior, MotionTrack
+from hybrid_features_ros.core.motion_prior import FARTHEST_M, MotionPrior, MotionTrack
 from hybrid_features_ros.core.types import Float64
 from hybrid_features_ros.io.source import Notes, RecordedPrior
 from hybrid_features_ros.io.text import read_rows, read_table
@@ -59,9 +59,12 @@ def recorded(
     values, covariances = values[first], covariances[first]
     with np.errstate(over="ignore", invalid="ignore"):
         length = np.linalg.norm(values[:, 3:], axis=1)
-    broken = ~np.isfinite(values).all(axis=1) | ~(length > 1e-6) | ~np.isfinite(covariances).all(axis=(1, 2))
+    variances = np.diagonal(covariances, axis1=1, axis2=2)
+    broken = ~np.isfinite(values).all(axis=1) | ~(length > 1e-6)
+    broken |= ~(np.abs(values[:, :3]) < FARTHEST_M).all(axis=1) | ~(variances >= 0).all(axis=1)
+    broken |= ~(np.abs(covariances) < FARTHEST_M**2).all(axis=(1, 2))
     if broken.all():
-        raise InputError(f"{name}: no poses of a prior in it")
+        raise InputError(f"{name}: no poses of a prior in it, or none with a covariance that can be")
     if broken.any():
         notes.skipped[f"{broken.sum()} of {len(broken)} poses of the prior in {name}"] = (
             "they are no poses, or their covariances are none"
@@ -86,4 +89,6 @@ def read_prior(path: Path, notes: Notes) -> RecordedPrior:
     sigmas = values[:, 7:] if values.shape[1] == 13 else np.zeros((len(values), 6))
     if (sigmas < 0).any():
         raise InputError(f"{path}: a standard deviation is negative: {sigmas.min():g}")
-    return recorded(str(path), stamps, values[:, :7], sigmas[:, None] ** 2 * np.eye(6), np.eye(4), notes)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond reason is left out
+        covariances = np.nan_to_num(sigmas[:, None] ** 2 * np.eye(6), nan=0.0)
+    return recorded(str(path), stamps, values[:, :7], covariances, np.eye(4), notes)

@@ -78,7 +78,9 @@ class RollProfile:
             raise InputError(
                 f"exposure {exposure_s} s, every {every}: give a time from 0 and a whole number from 1"
             )
-        if not np.isfinite(pan) or (pan and not exposure_s):
+        if not np.isfinite(pan):
+            raise InputError(f"pan {pan:g} deg/s: give a number")
+        if pan and not exposure_s:
             raise InputError(f"pan {pan:g} deg/s: it only blurs; give an exposure above 0, too")
         return RollProfile(cast(Kind, kind), value, exposure_s, every, pan)
 

@@ -65,7 +65,7 @@ def test_a_shard_that_is_none(text: str) -> None:
 
 def test_a_list_is_read_relative_to_its_file(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text(
-        "# ours\nseq/a mono rgbd  # both\n\n../b stereo truth_sigma=0.02,0.1\n"
+        "# ours\nseq/a mono rgbd  # both\n\n../b truth_sigma=0.02,0.1 stereo\n"
     )
     assert read_list(tmp_path / "list.txt") == [
         Run(tmp_path / "seq/a", "mono"),
@@ -80,7 +80,7 @@ def test_a_list_is_read_relative_to_its_file(tmp_path: Path) -> None:
         (b"a\n", "list.txt:1: a has no mode; add mono or rgbd or stereo"),
         (b"a mono\nb lidar\n", "list.txt:2: mode 'lidar'; use mono, rgbd, stereo"),
         (b"# nothing\n", "no sequence in it"),
-        (b"a mono truth_sigma=1\n", "METRES,DEGREES"),
+        (b"a mono truth_sigma=1\n", "list.txt:1: truth.*METRES,DEGREES"),
         (b"\xff\xfe\x00", "give a text file"),
     ],
 )

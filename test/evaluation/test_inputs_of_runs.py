@@ -21,6 +21,7 @@ from hybrid_features_ros.core.types import State, Trajectory
 from hybrid_features_ros.evaluation import plausibility
 from hybrid_features_ros.evaluation import run as run_module
 from hybrid_features_ros.evaluation.evaluate import evaluate, with_mode
+from hybrid_features_ros.evaluation.metrics import TruthNoise
 from hybrid_features_ros.io.bags import make_bag
 from hybrid_features_ros.io.source import Choice, Imu, Notes
 from hybrid_features_ros.io.sources import open_source
@@ -321,6 +322,7 @@ def test_what_was_assumed_is_printed_and_stands_in_the_protocol(walk, capsys):
             ["--set", "frames.odom=world"],
             "this command does not use frames.odom; here act features., odometry.",
         ),
+        (["--set", "features.own_process=true"], "this command does not use features.own_process"),
         (["--set", "input.transport=compressed"], "this command does not use input.transport"),
         (["--mode", "rgbd", "--depth", "nothing"], "nothing"),
         (["--mode", "stereo", "--right", "nothing"], "nothing"),
@@ -355,3 +357,9 @@ def test_bags_that_cannot_be_written(walk, monkeypatch):
 def test_a_configuration_of_results_makes_nodes_do_the_same(walk):
     evaluation = evaluate(open_source(walk), with_mode(CONFIG, "stereo"))
     assert evaluation.config.input.stereo and not evaluation.config.input.depth
+
+
+def test_the_error_of_a_truth_that_is_not_there_is_refused(walk):
+    (walk / "groundtruth.txt").unlink()
+    with pytest.raises(InputError, match="no truth, of which --truth-sigma tells the error"):
+        evaluate(open_source(walk), with_mode(CONFIG, "mono"), truth_noise=TruthNoise(0.02, 0.1))

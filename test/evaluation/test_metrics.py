@@ -123,7 +123,7 @@ def test_coverage_of_a_truth_that_errs_itself():
     assert max(coverage(results, truth, 2.0, noise, sigmas=1.0)) < 0.9
 
 
-@pytest.mark.parametrize("text", ["", "0.1", "0.1,-1", "a,b", "1,2,3", "nan,0"])
+@pytest.mark.parametrize("text", ["", "0.1", "0.1,-1", "a,b", "1,2,3", "nan,0", "1e300,1", "0,181"])
 def test_a_sigma_of_the_truth_that_is_none(text):
     with pytest.raises(InputError, match="METRES,DEGREES"):
         TruthNoise.parse(text)

@@ -130,6 +130,8 @@ def test_six_more_numbers_are_deviations_of_the_velocity(tmp_path):
         ("0 0 0 0 0 0 0 1\n1 0 0 0 0 0 0 1 1 1 1 1 1 1\n", r"\[8, 14\] numbers on a line"),
         ("0 0 0 0 0 0 0 1 1 1 1 1 1 -1\n", "a standard deviation is negative: -1"),
         ("0 0 0 0 0 0 0 0\n", "no poses of a prior"),
+        ("0 0 0 0 0 0 0 1 1e200 1 1 1 1 1\n", "none with a covariance that can be"),
+        ("0 1e9 0 0 0 0 0 1\n", "no poses of a prior"),
         ("", "no poses|expected 8"),
     ],
 )
