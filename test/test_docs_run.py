@@ -129,7 +129,10 @@ def little_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
     small = {
         descriptor: (descriptor.DescriptorTraining, {"views": 2, "steps": 1, "validate_every": 1}),
-        detector: (detector.DetectorTraining, {"batch": 1, "steps": 1, "validate_every": 1}),
+        detector: (
+            detector.DetectorTraining,
+            {"batch": 1, "steps": 1, "scenes": 1, "side": 160, "validate_every": 1},
+        ),
     }
     for module, (kind, less) in small.items():
         monkeypatch.setattr(
