@@ -36,8 +36,7 @@ def test_every_image_is_answered_or_dropped(tmp_path, graph, tracking):
 
 def test_parameters_reach_the_nodes():
     with visual_odometry("/camera/image", settings=["features.tracking=between_keyframes"]) as process:
-        command = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
-        assert b"features.tracking:=between_keyframes" in command
+        assert "features.tracking:=between_keyframes" in process.args
 
 
 def test_more_cores_than_there_are(tmp_path):

@@ -98,7 +98,7 @@ def test_a_node_whose_every_image_fails_says_so_within_a_second(graph, robot, ph
     texts = texts_of(robot.features, monkeypatch)
     told = graph.listen(DiagnosticArray, "/diagnostics")
     assert robot.show(photograph) is not None
-    monkeypatch.setattr(robot.features._extractor, "extract", broken, raising=False)
+    monkeypatch.setattr(robot.features._tracker.extractor, "extract", broken, raising=False)
     told.clear()
     robot.images.publish(next_image(robot, photograph))
 

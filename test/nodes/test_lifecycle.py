@@ -35,7 +35,7 @@ def test_a_manager_brings_the_nodes_up_and_down(graph, photograph):
     robot = Robot(graph, photograph)
     assert [state(graph, n) for n in NODES] == [Lifecycle.PRIMARY_STATE_UNCONFIGURED] * 2
     assert manage(graph, Transition.TRANSITION_CONFIGURE)
-    assert features._extractor is not None, "configure loads the model"
+    assert features._tracker is not None, "configure loads the model"
     assert not robot.images.get_subscription_count(), "only activate subscribes"
     assert manage(graph, Transition.TRANSITION_ACTIVATE)
     robot.connect()
@@ -43,7 +43,7 @@ def test_a_manager_brings_the_nodes_up_and_down(graph, photograph):
     assert robot.roll(3)[-1].inliers > 50
 
     assert manage(graph, Transition.TRANSITION_DEACTIVATE)
-    assert features._extractor is None, "deactivate releases the model"
+    assert features._tracker is None, "deactivate releases the model"
     assert graph.spin_until(lambda: not robot.images.get_subscription_count())
     asked = len(robot.status)
     assert robot.show(photograph) is None
@@ -82,4 +82,4 @@ def test_a_model_that_cannot_be_loaded_is_named_and_may_be_tried_again(graph, mo
     assert state(graph, "managed/feature_node") == Lifecycle.PRIMARY_STATE_UNCONFIGURED
     monkeypatch.undo()
     assert manage(graph, Transition.TRANSITION_CONFIGURE, "managed/feature_node")
-    assert node._extractor is not None
+    assert node._tracker is not None

@@ -196,14 +196,14 @@ def test_a_slow_node_drops_old_images_counts_them_and_says_so(graph, photograph,
     robot = Robot(graph, photograph)
     robot.connect()
     robot.calibrate()
-    at_work, gate, extract = threading.Event(), threading.Event(), features._extractor.extract
+    at_work, gate, extract = threading.Event(), threading.Event(), features._tracker.extractor.extract
 
     def slowly(image):
         at_work.set()
         assert gate.wait(20)
         return extract(image)
 
-    monkeypatch.setattr(features._extractor, "extract", slowly, raising=False)
+    monkeypatch.setattr(features._tracker.extractor, "extract", slowly, raising=False)
     for i in range(12):  # more than any queue holds, while the first is in work
         robot.images.publish(image_msg(photograph, BEGIN + (i + 1) * FRAME_NS))
         assert graph.spin_until(lambda n=i: features.meter.received > n and at_work.is_set())
