@@ -12,7 +12,7 @@ from hybrid_features_ros.io.source import Frame
 from hybrid_features_ros.odometry import Odometry
 from hybrid_features_ros.visualization.animation import TrackFilm
 
-COUNT = 5
+COUNT = 8
 
 
 def film_of_a_walk(references=None):
