@@ -50,6 +50,8 @@ class Initialization:
         candidate_snr: parallax, over the rotation's uncertainty, of a translation that the next image may
             confirm.
         certain_snr: the same, of a translation that begins the map at once.
+        published_snr: the same, of a translation that is published before; nothing is derived from it, and
+            its covariance contains that nothing moved. Four standard deviations, not swept.
         shutter_share: of the turn within ``tracking.stamp_error_s``, by which a rolling shutter makes the
             rotation uncertain.
         same_direction: cosine of the angle between directions that confirm each other.
@@ -66,6 +68,7 @@ class Initialization:
     min_sine: float = 0.1
     candidate_snr: float = 10.0
     certain_snr: float = 15.0
+    published_snr: float = 4.0
     shutter_share: float = 0.07
     same_direction: float = float(np.cos(np.radians(25.0)))
     min_common: int = 40
@@ -113,7 +116,7 @@ def track_two_view(
     if motion.model is not MotionModel.ROTATION_ONLY:
         moved = scaled_translation(matches[common], keyframe, motion, pairs, median_inverse_depth)[0]
         offset = se3.log(se3.inverse(tracked.fit.T) @ keyframe.T @ moved)
-    is_clear = snr > INITIALIZATION.candidate_snr
+    is_clear = snr > INITIALIZATION.published_snr
     return replace(
         tracked,
         candidate_translation=candidate,
