@@ -70,6 +70,8 @@ def read_list(file: Path) -> list[Run]:
     for number, line in enumerate(lines, 1):
         words = line.partition("#")[0].split()
         told = [words.pop(i) for i in reversed(range(1, len(words))) if words[i].startswith(SIGMA)]
+        if len(told) > 1:
+            raise InputError(f"{file}:{number}: {SIGMA} is given {len(told)} times: give it once")
         try:
             noise = TruthNoise.parse(told[0].removeprefix(SIGMA)) if told else EXACT
         except InputError as error:

@@ -85,7 +85,7 @@ class ProcessExtractor:
             self._process = subprocess.Popen([sys.executable, "-c", _CHILD, str(handle)], pass_fds=[handle])
         try:
             return str(self._ask(self._config))
-        except EOFError:
+        except (EOFError, OSError):
             self.close()
             raise InputError("the process that extracts features ends at once; see its error above") from None
 

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.expectation import Expectation
@@ -215,7 +216,7 @@ def follow(
         camera, R = expected.camera, view.R @ expected.R_before_now
         start = camera.project(view.newest @ expected.R_before_now).astype(np.float32)
         view = replace(view, R=R)
-        if np.arccos(np.clip((np.trace(R) - 1) / 2, -1, 1)) > flow.min_turn:
+        if se3.rotation_angle(R) > flow.min_turn:
             before = turned(last.image, camera, R)
             source = camera.project(view.detected[last.rows] @ R).astype(np.float32)
     inside = _inside(start, image) & _inside(source, image)

@@ -80,6 +80,7 @@ def test_a_list_is_read_relative_to_its_file(tmp_path: Path) -> None:
         (b"a\n", "list.txt:1: a has no mode; add mono or rgbd or stereo"),
         (b"a mono\nb lidar\n", "list.txt:2: mode 'lidar'; use mono, rgbd, stereo"),
         (b"# nothing\n", "no sequence in it"),
+        (b"a mono truth_sigma=1,1 truth_sigma=2,2\n", "truth_sigma= is given 2 times"),
         (b"a mono truth_sigma=1\n", "list.txt:1: truth.*METRES,DEGREES"),
         (b"\xff\xfe\x00", "give a text file"),
     ],
