@@ -16,8 +16,10 @@ from synthetic import CAMERA, World
 
 from hybrid_features_ros.core.camera import Camera
 
-settings.register_profile("no clock", deadline=None)  # a busy machine is no failure
-settings.load_profile("no clock")
+# A busy machine is no failure, and the same commit passes or fails the same way each time it is tried.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=500)  # pytest --hypothesis-profile=search
+settings.load_profile("repeatable")
 ROS = ("test_launch.py", "test_spin.py", "test_without_extras.py")  # start executables
 DOCS = ("test_docs.py", "test_docstrings.py", "test_imports.py", "test_moved.py", "test_package.py")
 

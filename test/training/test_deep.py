@@ -78,10 +78,14 @@ def test_whole_pixels_are_exact(seed, down, right):
     assert torch.allclose(whole[..., down:, right:], part, atol=1e-9)
 
 
-@settings(max_examples=10, deadline=None)
-@given(SEEDS, st.floats(5.0, 355.0))
-def test_any_angle_keeps_the_map(seed, degrees):
-    """On levels as smooth as the pyramid's, twice resampled, with random weights: maps correlate by .9."""
+@pytest.mark.parametrize("degrees", (5.0, 45.0, 75.0, 200.0))
+def test_any_angle_keeps_the_map(degrees):
+    """On levels as smooth as the pyramid's, twice resampled: maps of nine random networks correlate by .95 in the median."""
+    assert np.median([_likeness_after_a_turn(seed, degrees) for seed in range(9)]) > 0.95
+
+
+def _likeness_after_a_turn(seed, degrees):
+    """Correlation of the map of an image with the map of the turned image, turned back, within a disc."""
     model, image = network(seed), picture(seed, 121, 121)[0, 0].numpy()
     M = cv2.getRotationMatrix2D((60, 60), degrees, 1.0)
     B = cv2.getRotationMatrix2D((60, 60), -degrees, 1.0)
@@ -91,7 +95,7 @@ def test_any_angle_keeps_the_map(seed, degrees):
     back = cv2.warpAffine(b, B, (121, 121), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     y, x = np.mgrid[:121, :121] - 60
     disc = np.hypot(x, y) < 42
-    assert np.corrcoef(a[disc], back[disc])[0, 1] > 0.9
+    return np.corrcoef(a[disc], back[disc])[0, 1]
 
 
 def test_light_hardly_changes_the_ranking():
