@@ -242,10 +242,12 @@ def _check_intrinsics(width: int, height: int, K: list[float]) -> None:
     if len(K) != 9:
         raise InputError(f"camera: K has {len(K)} elements; give the 9 of a row-major 3x3 matrix")
     fx, skew, cx, zero, fy, cy, *last = K
-    if not (width > 0 and height > 0 and fx > 0 and fy > 0 and np.isfinite(K).all()):
+    if not (width > 0 and height > 0 and fx > 0 and fy > 0):
         return  # Camera says it
     trouble = ""
-    if zero != 0 or last != [0, 0, 1]:
+    if not np.isfinite(K).all():
+        trouble = f"K = {K} is not finite"
+    elif zero != 0 or last != [0, 0, 1]:
         trouble = f"K[3] = {zero:g} and K[6:9] = {last} must be 0 and [0, 0, 1]"
     elif abs(skew) > 1e-4 * fx:
         trouble = f"K[1] = {skew:g}, but skew is not supported: calibrate without it"

@@ -123,6 +123,7 @@ def test_any_numbers_make_a_camera_or_one_line(numbers, model, coefficients):
         ((640, 480, K, "plumb_bob", [0.1]), "1 coefficients for plumb_bob; give 4 or 5"),
         ((0, 480, K, "none", []), "image size 0x480 is empty"),
         ((640, 480, [np.nan, *K[1:]], "none", []), "is no calibration"),
+        ((640, 480, [*K[:8], math.inf], "none", []), "K = .* is not finite"),
     ],
 )
 def test_bad_calibration(arguments, message):
