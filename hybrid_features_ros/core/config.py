@@ -504,6 +504,13 @@ class InputConfig(_Checked):
         high=1000,
         live=False,
     )
+    reliability: str = option(
+        "auto",
+        "Quality of service of image subscriptions: auto = reliable where every publisher of the topic "
+        "offers it, else best effort. Over a link that loses much (WLAN) give best_effort. A parameter "
+        "qos_overrides of the topic goes before this one.",
+        choices=("auto", "best_effort", "reliable"),
+    )
     silence_s: float = option(3.0, "Warn after this time without an image [s].", low=0.1, high=3600.0)
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.io.source import Choice, Notes
 from hybrid_features_ros.msg import OdometryStatus
 from hybrid_features_ros.nodes import conversions
+from hybrid_features_ros.nodes.diagnostics import endpoints
 from hybrid_features_ros.nodes.spin import initialise
 
 if TYPE_CHECKING:
@@ -98,6 +99,12 @@ class BagPlayer(Node):
             self._await_answer()
             self._await(lambda: False, LAST_WORDS_S)
 
+    @property
+    def reliability(self) -> str:
+        """How the images awaited in lock-step are asked for: ``reliable`` by all that listen, or not."""
+        asked = {s.qos_profile.reliability for s in self.get_subscriptions_info_by_topic(self.image)}
+        return "reliable" if asked == {ReliabilityPolicy.RELIABLE} else "best_effort"
+
     def _publisher_for(self, topic: str, kind: str) -> Publisher | None:
         package, _, name = kind.split("/")
         try:
@@ -128,6 +135,8 @@ class BagPlayer(Node):
             return monotonic() - since >= SETTLED_S
 
         self._await(settled, LISTENER_S)
+        listeners = endpoints(self.get_subscriptions_info_by_topic(self.image))
+        self.get_logger().info(f"{self.image} is read by {', '.join(listeners)}")
 
     def _publish(self, message: BagMessage) -> None:
         if self._clock_publisher:

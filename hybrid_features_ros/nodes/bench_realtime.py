@@ -158,12 +158,13 @@ def _replay(bag: Path, cores: int, settings: Sequence[str]) -> dict[str, Any]:
     usage: list[Usage] = []
     try:
         os.sched_setaffinity(0, theirs)  # what is started now inherits it
-        with visual_odometry(player.image, reliable=True, settings=settings) as process:
+        with visual_odometry(player.image, settings) as process:
             os.sched_setaffinity(0, set(here) - set(theirs) or here)
             player.on_first = lambda: usage.append(Usage.of(process.pid))
             player.play()
             sleep(LAST_WORDS_S)
             usage.append(Usage.of(process.pid))
+            reliability = player.reliability
     finally:
         os.sched_setaffinity(0, here)
         listener.stop()
@@ -172,6 +173,7 @@ def _replay(bag: Path, cores: int, settings: Sequence[str]) -> dict[str, Any]:
             rclpy.try_shutdown()
     report = _report(bag, player.sent, listener.arrived, usage)
     report["protocol"] |= {"cores": len(theirs), "load_before": busy, "set": list(settings)}
+    report["protocol"]["reliability"] = reliability
     return report
 
 
@@ -194,7 +196,7 @@ def _report(
         "protocol": {
             "seconds": lasted,
             "images_hz": (len(sent) - 1) / max(lasted, 1e-9),
-            "transport": "reliable: what the middleware loses of a best-effort topic is not counted",
+            "dropped": "by the nodes, and where `reliability` is best_effort also by the middleware",
             "latency_ms": "from publishing an image to receiving its odometry, both by one clock",
             "cpu_share": "processor time of the composed nodes over time; 1 = one core",
             "cpu_ms": "processor time of their threads per odometry message; the executor also receives "

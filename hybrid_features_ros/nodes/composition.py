@@ -11,19 +11,15 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def visual_odometry(
-    topic: str, reliable: bool = False, settings: Sequence[str] = ()
-) -> Iterator[subprocess.Popen[bytes]]:
+def visual_odometry(topic: str, settings: Sequence[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
     """Run the composition on an image topic while the context lasts.
 
     Args:
         topic: ending in ``/compressed`` if the images are; ``camera_info`` is beside it.
-        reliable: feed it reliably, so that no image of a lock-step is lost.
         settings: of parameters, as NAME=VALUE.
     """
     image = topic.removesuffix("/compressed")
-    parameters = [f"qos_overrides.{topic}.subscription.reliability:=reliable"] if reliable else []
-    parameters += [text.replace("=", ":=", 1) for text in settings]
+    parameters = [text.replace("=", ":=", 1) for text in settings]
     if image != topic:
         parameters.append("input.transport:=compressed")
     remap = [f"image:={image}", f"image/compressed:={image}/compressed"]

@@ -91,7 +91,7 @@ def demo(data: Path | None, out: Path, image: str = "") -> None:
     showcase = int(source.stamps[len(source) * 2 // 5])
     rclpy.init()
     player = BagPlayer(bag, image=image if bag == data else "")
-    with visual_odometry(player.image, reliable=True):
+    with visual_odometry(player.image, ["input.reliability=reliable"]):  # lock-step waits for every image
         recorder = Recorder(player, showcase)
         print(
             f"replaying {len(source)} frames of {source.name} through the nodes, one by one ...", flush=True
@@ -103,7 +103,8 @@ def demo(data: Path | None, out: Path, image: str = "") -> None:
     _report(source, recorder, showcase, out)
     print(
         f"at its own rate: {realtime['odometry']} of {realtime['images']} images, {realtime['hz']:.1f} Hz, "
-        f"latency {realtime['latency_ms']['median']:.0f} ms, {realtime['cpu_share']:.2f} of a core"
+        f"latency {realtime['latency_ms']['median']:.0f} ms, {realtime['cpu_share']:.2f} of a core; images "
+        f"fed {realtime['protocol']['reliability']}"
     )
 
 

@@ -116,7 +116,7 @@ def explain_silence(node: Node, topic: str, seconds: float, stamp: int | None) -
 
 
 def endpoints(found: Iterable[Any]) -> list[str]:
-    """Publishers by their names, with their type and the quality of service that they offer."""
+    """Publishers or subscriptions by their nodes, with their type and quality of service."""
     return [f"{p.node_namespace.rstrip('/')}/{p.node_name} ({p.topic_type}, {_qos(p)})" for p in found]
 
 

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
-from message_filters import ApproximateTimeSynchronizer, Subscriber, TimeSynchronizer
 from rclpy.clock import Clock, ClockType
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -33,6 +31,7 @@ from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.budget import KeypointBudget
 from hybrid_features_ros.nodes.calibration import Calibration
 from hybrid_features_ros.nodes.diagnostics import Report, Upstream, explain_silence
+from hybrid_features_ros.nodes.image_topics import ImageTopics
 from hybrid_features_ros.nodes.managed import OVERRIDABLE, ManagedNode
 from hybrid_features_ros.nodes.parameters import is_given
 from hybrid_features_ros.nodes.rtabmap import RtabmapOutput
@@ -41,7 +40,6 @@ from hybrid_features_ros.nodes.worker import NewestWins
 
 Sink = Callable[[Header, Features, Upstream], None]
 
-SYNC_QUEUE = 10  # messages of one topic that wait for their partners
 DEPTH_RANGE_M = (0.05, 100.0)  # of median depths that are believed without a word
 REMEMBERED = 100  # images that the diagnostics tell of
 WARM_UP = (480, 640)  # size of the image that makes the model ready
@@ -80,12 +78,10 @@ class FeatureNode(ManagedNode):
         self._calibrations = [Calibration(self, f"{side}/camera_info") for side in ("left", "right")]
         self._pair: tuple[Any, StereoDepth] | None = None  # of which calibration
         self._worker: NewestWins[Item] | None = None
-        self._subscriptions_made: list[Any] = []
+        self.images = ImageTopics(self, self._on_image)
         self._dropped = 0
         self._budget = KeypointBudget(0, self.config.features.max_keypoints)
-        self._newest: dict[str, int] = {}
-        self._heard: set[str] = set()
-        self._silent = False
+        self._heard = self._silent = False
         self._publisher = self.create_lifecycle_publisher(
             FeatureArray, "features", 5, qos_overriding_options=OVERRIDABLE
         )
@@ -109,17 +105,18 @@ class FeatureNode(ManagedNode):
         """Subscribe."""
         if self._tracker is None:
             self.load()
-        self._heard.clear()
+        self._heard = False
         self._rectified = self._is_rectified()
         self._worker = NewestWins(self._extract, self.failures.tell, self.config.input.queue, "features")
         self._watch.reset()
-        self._subscribe()
+        self.images.subscribe()
+        stereo = self._calibrations if self.config.input.stereo else ()
+        for calibration in (*stereo, *self._rtabmap.calibrations):
+            calibration.subscribe()
 
     def stop(self) -> None:
         """Unsubscribe and release the model."""
-        for subscription in self._subscriptions_made:
-            self.destroy_subscription(subscription)
-        self._subscriptions_made.clear()
+        self.images.unsubscribe()
         for calibration in (*self._calibrations, *self._rtabmap.calibrations):
             calibration.unsubscribe()
         if self._worker:
@@ -148,7 +145,7 @@ class FeatureNode(ManagedNode):
 
     def report(self) -> Report:
         """Whether images arrive, and what works on them."""
-        quiet = self._silent or not self._newest
+        quiet = self._silent or not self.images.newest
         level = DiagnosticStatus.WARN if quiet else DiagnosticStatus.OK
         values = {
             "dropped": str(self.dropped),
@@ -156,57 +153,14 @@ class FeatureNode(ManagedNode):
             "detected images": f"{sum(self._outcomes)} of {len(self._outcomes)}",
             "model": self._model,
             "execution provider": self._provider,
+            "reliability": ", ".join(f"{name}: {how}" for name, how in self.images.reliability.items()),
         }
         return Report(level, "no images" if quiet else "extracting features", values)
-
-    def _topics(self) -> list[tuple[Any, str]]:
-        """Message type and name of the image topics, the one with the features first."""
-        given = self.config.input
-        compressed = given.transport == "compressed"
-        kind = CompressedImage if compressed else Image
-        names = ["left/image_rect", "right/image_rect"] if given.stereo else ["image"]
-        topics = [(kind, f"{name}/compressed" if compressed else name) for name in names]
-        return topics + ([(Image, "depth/image")] if given.depth else [])
-
-    def _subscribe(self) -> None:
-        given, topics = self.config.input, self._topics()
-        for calibration in self._rtabmap.calibrations:
-            calibration.subscribe()
-        qos = QoSProfile(
-            depth=max(given.queue, 5),
-            reliability=qos_profile_sensor_data.reliability,
-            durability=qos_profile_sensor_data.durability,
-        )
-        made = self._subscriptions_made
-        if len(topics) == 1:
-            made.append(
-                self.create_subscription(*topics[0], self._on_image, qos, qos_overriding_options=OVERRIDABLE)
-            )
-            return
-        filters = [
-            Subscriber(self, kind, topic, qos_profile=qos, qos_overriding_options=OVERRIDABLE)
-            for kind, topic in topics
-        ]
-        for f, (_, topic) in zip(filters, topics, strict=True):
-            f.registerCallback(self._note, topic)
-        if given.sync == "exact":
-            self._synchroniser = TimeSynchronizer(filters, SYNC_QUEUE)
-        else:
-            self._synchroniser = ApproximateTimeSynchronizer(filters, SYNC_QUEUE, given.max_interval_s)
-        self._synchroniser.registerCallback(self._on_image)
-        made.extend(f.sub for f in filters)
-        for calibration in self._calibrations if given.stereo else ():
-            calibration.subscribe()
-
-    def _note(self, msg: Any, topic: str) -> None:
-        self._newest[topic] = conversions.to_ns(msg.header.stamp)
 
     def _on_image(
         self, image: Image | CompressedImage, partner: Image | CompressedImage | None = None
     ) -> None:
-        topic = self._topics()[0][1]
-        self._note(image, topic)
-        self._heard.add(topic)
+        self._heard = True
         if self._worker:
             self._worker.submit(Item(self.meter.came(), image, partner))
 
@@ -306,16 +260,15 @@ class FeatureNode(ManagedNode):
 
     def _report_silence(self) -> None:
         """Say what is missing when no image came since the last call."""
-        topics = [topic for _, topic in self._topics()]
-        self._silent = self.active and topics[0] not in self._heard
-        self._heard.clear()
+        topics, newest = list(self.images.topics), self.images.newest
+        self._silent, self._heard = self.active and not self._heard, False
         if not self._silent:
             return
         seconds = self.config.input.silence_s
         for topic in topics:
-            self.get_logger().warning(explain_silence(self, topic, seconds, self._newest.get(topic)))
-        if len(topics) == 2 and all(topic in self._newest for topic in topics):
-            apart = abs(self._newest[topics[0]] - self._newest[topics[1]]) * 1e-9
+            self.get_logger().warning(explain_silence(self, topic, seconds, newest.get(topic)))
+        if len(topics) == 2 and all(topic in newest for topic in topics):
+            apart = abs(newest[topics[0]] - newest[topics[1]]) * 1e-9
             if apart <= self.config.input.max_interval_s and self.config.input.sync != "exact":
                 return  # they did pair, and then both fell silent
             self.get_logger().warning(

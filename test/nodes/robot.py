@@ -45,8 +45,13 @@ class Robot:
         self.stamp = BEGIN
 
     def connect(self):
+        """Wait until both are read, the images as reliably as they will be: that makes a new subscription."""
         assert self.graph.spin_until(
-            lambda: self.images.get_subscription_count() and self.info.get_subscription_count()
+            lambda: (
+                self.images.get_subscription_count()
+                and self.info.get_subscription_count()
+                and all(node.images.is_settled for node in self.graph.nodes if isinstance(node, FeatureNode))
+            )
         )
 
     def calibrate(self):

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
 
 from nav_msgs.msg import Odometry as OdometryMsg
+from robot import texts_of
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -50,14 +51,19 @@ def player(graph, bag):
     return player
 
 
-def test_lock_step_answers_every_image(graph, player):
+def test_lock_step_answers_every_image(graph, player, monkeypatch):
     remap = ["--ros-args", "-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
     remap += ["-p", "qos_overrides./camera/image_raw.subscription.reliability:=reliable"]
     odometry = graph.add(OdometryNode(composed=True, cli_args=remap))
     graph.add(FeatureNode(sink=odometry.submit, cli_args=remap))
     odom = graph.listen(OdometryMsg, "odom")
+    texts = texts_of(player, monkeypatch)
     player.play(lock_step=True)
     assert player.unanswered == 0
+    assert player.reliability == "reliable"
+    assert any(
+        "/camera/image_raw is read by /feature_node (sensor_msgs/msg/Image, reliable" in t for t in texts
+    )
     assert graph.spin_until(lambda: len(odom) == 6)
     assert [conversions.to_ns(m.header.stamp) for m in odom] == STAMPS.tolist()
 

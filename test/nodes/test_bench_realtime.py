@@ -24,6 +24,7 @@ def test_every_image_is_answered_or_dropped(tmp_path, graph, tracking):
     settings = [f"features.tracking={tracking}"]
     report = bench_realtime.bench_realtime(sequences.plain(tmp_path / "walk"), cores=1, settings=settings)
     assert report["protocol"]["set"] == settings
+    assert report["protocol"]["reliability"] == "reliable", "as the player offers it"
     assert report["protocol"]["cores"] == 1 and len(os.sched_getaffinity(0)) >= 1
     assert 0 <= report["dropped_later"] <= report["dropped"]
     used = [report["cpu_ms"][name] for name in ("executor", "features", "odometry")]

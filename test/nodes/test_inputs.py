@@ -169,7 +169,7 @@ def test_the_name_of_a_topic_says_whether_it_is_rectified_unless_a_parameter_doe
     graph.add(features)
     found = graph.listen(FeatureArray, "features")
     images = graph.tester.create_publisher(Image, topic, 5)
-    assert graph.spin_until(images.get_subscription_count)
+    assert graph.spin_until(lambda: images.get_subscription_count() and features.images.is_settled)
     assert graph.spin_until(lambda: features._publisher.get_subscription_count())
     images.publish(image_msg(photograph, FRAME_NS))
     assert graph.spin_until(lambda: found)

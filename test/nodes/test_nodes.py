@@ -12,7 +12,7 @@ from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry as OdometryMsg
 from nav_msgs.msg import Path
 from rclpy.qos import ReliabilityPolicy
-from robot import BEGIN, FRAME_NS, Robot, compose, rolled
+from robot import BEGIN, FRAME_NS, Robot, compose, rolled, texts_of
 from ros_graph import header, image_msg, info_msg, parameters
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from synthetic import LENS, World, panned
@@ -242,9 +242,7 @@ def test_depth_images_make_it_metric(graph, photograph):
 
 def test_silence_is_explained(graph, monkeypatch):
     node, _ = compose(graph, input__silence_s=0.2)
-    warnings = []
-    logger = type("Logger", (), {"warning": lambda self, text: warnings.append(text)})()
-    monkeypatch.setattr(node, "get_logger", lambda: logger)
+    warnings = texts_of(node, monkeypatch)
     assert graph.spin_until(lambda: warnings, 3.0)
     assert "no message on /image for 0.2 s; nobody publishes it" in warnings[0]
     graph.tester.create_publisher(Image, "image", 5)

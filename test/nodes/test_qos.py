@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishers of either reliability, and overrides of ours."""
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
@@ -9,9 +10,10 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or
 from nav_msgs.msg import Odometry as OdometryMsg
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import ReliabilityPolicy
-from robot import Robot, rolled, texts_of
-from ros_graph import parameters
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from robot import FRAME_NS, Robot, compose, rolled, texts_of
+from ros_graph import header, parameters
+from sensor_msgs.msg import Image
 
 from hybrid_features_ros.msg import FeatureArray, OdometryStatus
 from hybrid_features_ros.nodes.feature_node import FeatureNode
@@ -39,6 +41,92 @@ def test_images_arrive(graph, photograph, offered, wanted):
     assert robot.show(photograph) is not None
     ours = graph.tester.get_subscriptions_info_by_topic("/image")[0].qos_profile.reliability
     assert ours == (RELIABLE if wanted == "reliable" else BEST_EFFORT)
+
+
+def asked(graph, topic="/image"):
+    """What the one subscription to a topic asks for; None: there is none, or the new one beside the old."""
+    found = [s.qos_profile.reliability for s in graph.tester.get_subscriptions_info_by_topic(topic)]
+    return found[0] if len(found) == 1 else None
+
+
+@pytest.mark.parametrize("offered", [RELIABLE, BEST_EFFORT])
+@pytest.mark.parametrize("order", ["camera first", "node first"])
+def test_images_are_asked_for_as_their_publisher_offers_them(graph, photograph, monkeypatch, offered, order):
+    if order == "camera first":
+        robot = Robot(graph, photograph, reliability=offered)
+        assert graph.spin_until(lambda: graph.tester.get_publishers_info_by_topic("/image"))
+        features, _ = compose(graph)
+    else:
+        features, _ = compose(graph)
+        assert asked(graph) is BEST_EFFORT, "every publisher matches"
+        robot = Robot(graph, photograph, reliability=offered)
+    texts = texts_of(features, monkeypatch)
+    robot.connect()
+    assert asked(graph) is offered
+    assert features.images.reliability == {"image": offered.name.lower()}
+    robot.calibrate()
+    assert robot.show(photograph) is not None
+    told = [t for t in texts if "subscribed with reliable now: all of its publishers offer it" in t]
+    assert len(told) == (order == "node first" and offered is RELIABLE)
+
+
+def test_a_best_effort_camera_that_comes_late_is_heard_and_told(graph, photograph, monkeypatch):
+    """A reliable subscription does not match it."""
+    features, _ = compose(graph)
+    robot = Robot(graph, photograph)
+    robot.connect()
+    assert asked(graph) is RELIABLE
+    texts = texts_of(features, monkeypatch)
+    late = Robot(graph, photograph, reliability=BEST_EFFORT)
+    assert graph.spin_until(lambda: late.images.get_subscription_count())
+    assert asked(graph) is BEST_EFFORT
+    assert any("/tester (sensor_msgs/msg/Image, best_effort, volatile) offers no more" in t for t in texts)
+    late.connect()
+    late.calibrate()
+    assert late.show(photograph) is not None
+    graph.tester.destroy_publisher(late.images)
+    assert graph.spin_until(lambda: asked(graph) is RELIABLE)
+
+
+def test_a_camera_that_starts_again_is_asked_as_before(graph, photograph):
+    compose(graph)
+    robot = Robot(graph, photograph)
+    robot.connect()
+    graph.tester.destroy_publisher(robot.images)
+    graph.spin_until(lambda: False, 0.7)
+    assert asked(graph) is RELIABLE
+
+
+def test_each_topic_of_a_pair_is_asked_for_by_itself(graph, photograph):
+    features, _ = compose(graph, input__depth=True)
+    robot = Robot(graph, photograph)
+    depths = graph.tester.create_publisher(Image, "depth/image", QoSProfile(depth=5, reliability=BEST_EFFORT))
+    robot.connect()
+    assert graph.spin_until(depths.get_subscription_count)
+    assert features.images.reliability == {"image": "reliable", "depth/image": "best_effort"}
+    robot.calibrate()
+    stamp = robot.stamp + FRAME_NS
+    depths.publish(
+        Image(
+            header=header(stamp), width=320, height=240, step=640, encoding="16UC1",
+            data=np.full((240, 320), 2500, np.uint16).tobytes(),
+        )
+    )  # fmt: skip
+    answer = robot.show(photograph)
+    assert answer.landmarks == answer.keypoints
+
+
+def test_the_parameter_decides_and_acts_at_once(graph, photograph):
+    features, _ = compose(graph, input__reliability="best_effort")
+    robot = Robot(graph, photograph)
+    robot.connect()
+    assert asked(graph) is BEST_EFFORT
+    changed = features.set_parameters([Parameter("input.reliability", value="reliable")])
+    assert changed[0].successful
+    assert graph.spin_until(lambda: asked(graph) is RELIABLE)
+    robot.connect()
+    robot.calibrate()
+    assert robot.show(photograph) is not None
 
 
 def test_a_mismatch_is_told_with_both_sides(graph, photograph, monkeypatch):
