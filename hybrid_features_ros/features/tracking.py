@@ -26,6 +26,7 @@ from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.expectation import Expectation
 from hybrid_features_ros.core.types import Bool, Extractor, Features, Float32, Float64, Rows, UInt8
 from hybrid_features_ros.features.image import to_gray
+from hybrid_features_ros.geometry.rotation import kabsch
 
 Expect = Callable[[int, int], Expectation | None]  # of the image at the second stamp, after the first [ns]
 
@@ -272,8 +273,7 @@ def refined_rotation(R: Float64, before: Float64, now: Float64) -> Float64:
     for _ in range(2):
         squared = ((before - now @ R.T) ** 2).sum(axis=1)
         weights = 1 / (squared + max(float(np.median(squared)), 1e-12))
-        U, _, Vt = np.linalg.svd((before * weights[:, None]).T @ now)
-        R = np.asarray(U * [1, 1, np.linalg.det(U @ Vt)] @ Vt)
+        R = kabsch((before * weights[:, None]).T @ now)
     return R
 
 

@@ -38,10 +38,17 @@ def fit_rotation(pairs: RayPairs, threshold: float, config: TwoViewConfig, seed:
         weights = gated_cauchy_weights(pairs.squared_gaps(R), pairs.sigmas, threshold)
         if np.count_nonzero(weights) < 2:
             break
-        U, _, Vt = np.linalg.svd((products @ weights).reshape(3, 3))
-        R = np.asarray(U * [1, 1, np.linalg.det(U @ Vt)] @ Vt)
+        R = kabsch((products @ weights).reshape(3, 3))
     errors = pairs.squared_gaps(R) / pairs.sigmas**2
     return Hypothesis(MotionModel.ROTATION_ONLY, R, np.zeros(3), errors, parameters=3, codimension=2)
+
+
+def kabsch(correlation: Float64) -> Float64:
+    """The rotation ``R_a_b`` (3, 3) of least squares between rays, from their correlation
+    (3, 3) ``sum(weight * outer(ray_a, ray_b))`` (Kabsch, 1976).
+    """
+    U, _, Vt = np.linalg.svd(correlation)
+    return np.asarray(U * [1, 1, np.linalg.det(U @ Vt)] @ Vt)
 
 
 def _triad(rays: Float64) -> Float64:
