@@ -16,6 +16,7 @@ from hybrid_features_ros.core.types import Float64
 CAUCHY_WIDTH = 2.385  # of Cauchy's weights, in standard deviations: 95 % efficient for Gaussian errors
 MAD_TO_SIGMA = 1.4826  # standard deviation over the median absolute deviation, of Gaussian errors
 TRUNCATION = 4.0  # squared residual, over its variance, from which on none costs more (Torr)
+_STEPS = 4  # of iteratively reweighted least squares
 CHI2_MEDIAN = {1: 0.4549, 2: 1.3863}  # median of a chi-square variable, by its degrees of freedom
 
 
@@ -56,3 +57,32 @@ def gated_cauchy_weights(squared: Float64, sigmas: Float64, gate: float) -> Floa
 def information(weighted: Float64, J: Float64) -> Float64:
     """Information matrix (D, D) of Jacobians (2, D, M) and the same times the weights of the residuals."""
     return np.asarray((weighted @ J.transpose(0, 2, 1)).sum(axis=0))
+
+
+def robust_normal_matrix(rows: Float64, prior: Float64, prior_vector: Float64) -> Float64:
+    """Normal matrix (D + 1, D + 1) of whitened Jacobians and residuals (2, D + 1, M), with Cauchy weights of
+    what is left once the unknowns are put right: else what shows an error most would count least.
+
+    Args:
+        prior, prior_vector: information (D, D) of the unknowns and, times that, their mean (D,): they weigh
+            in the solution, and are not part of the result.
+    """
+    D = len(prior_vector)
+    solution, N = (
+        np.append(np.linalg.pinv(prior, hermitian=True) @ prior_vector, 1.0),
+        np.zeros((D + 1, D + 1)),
+    )
+    for _ in range(_STEPS):
+        errors = (np.einsum("kim,i->km", rows, solution) ** 2).sum(axis=0)
+        scale = robust_scale(errors)
+        N = information(rows * (cauchy_weights(errors, scale) / scale**2), rows)
+        solution[:D] = -np.linalg.pinv(N[:D, :D] + prior, hermitian=True) @ (N[:D, D] - prior_vector)
+    return N
+
+
+def marginal(N: Float64, kept: slice, others: slice) -> tuple[Float64, Float64]:
+    """Information (K, K) of some unknowns and, times that, their estimate (K,), the others eliminated by the
+    Schur complement, from a normal matrix (D + 1, D + 1).
+    """
+    gain = N[kept, others] @ np.linalg.pinv(N[others, others], hermitian=True)
+    return N[kept, kept] - gain @ N[others, kept], gain @ N[others, -1] - N[kept, -1]

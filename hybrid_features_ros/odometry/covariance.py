@@ -82,6 +82,7 @@ class CovarianceModel:
         estimate: (6, 6) of the newest pose, without what is unknown of the scale since the start.
         start_error: relative standard deviation of translations since one camera alone began the map.
         depth_error: standard deviation of what all measured inverse depths err in common [1/m].
+        calibration_doubt: relative error of the focal length that images show, see :mod:`self_calibration`.
         scale_sigma: relative standard deviation of lengths where another source than depth makes the scale
             metric; None where depth does.
     """
@@ -98,7 +99,7 @@ class CovarianceModel:
         self.median_inverse_depth = 1 / config.assumed_depth
         self.origin, self.estimate = pose[:3, 3], covariance
         self._start_rotation = pose[:3, :3]
-        self.start_error = self.depth_error = 0.0
+        self.start_error = self.depth_error = self.calibration_doubt = 0.0
         self.scale_sigma: float | None = None
         self._shared = 0.0  # error that the newest image's residuals show beyond the noise of keypoints [rad]
 
@@ -199,9 +200,10 @@ class CovarianceModel:
         since = T[:3, :3].T @ (T[:3, 3] - self.origin)
         C = self.add_unknown_scale(self.add_rotation_translation_ambiguity(self.estimate), since)
         C = C + self._isotropic(self._errors.shared_error * self._shared) + self._sensor_error(T, velocity)
-        return C + self._isotropic(
-            self.start_error * float(np.linalg.norm(since)) * self.median_inverse_depth
-        )
+        aside = float(np.linalg.norm(since)) * self.median_inverse_depth
+        turned = se3.rotation_angle(self._start_rotation.T @ T[:3, :3])
+        C = C + self._isotropic(self.calibration_doubt * float(np.hypot(turned, aside)))
+        return C + self._isotropic(self.start_error * aside)
 
     def _sensor_error(self, T: Float64, velocity: Float64) -> Float64:
         """(6, 6) of the motion within the error of stamps (a rolling shutter), and of the rotation since the
@@ -245,9 +247,8 @@ class CovarianceModel:
         if self.scale is not Scale.METRIC:
             return unknown
         if self.scale_sigma is None:
-            return float(
-                np.hypot(self._config.calibration_error, self.depth_error / self.median_inverse_depth)
-            )
+            depth = self.depth_error / self.median_inverse_depth
+            return float(np.linalg.norm([self._config.calibration_error, self.calibration_doubt, depth]))
         return min(unknown, self.scale_sigma)
 
     def add_rotation_translation_ambiguity(self, C: Float64) -> Float64:

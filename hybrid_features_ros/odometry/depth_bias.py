@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hybrid_features_ros.core.types import Float64
-from hybrid_features_ros.geometry.robust import cauchy_weights, robust_scale
+from hybrid_features_ros.geometry.robust import marginal, robust_normal_matrix
 from hybrid_features_ros.odometry.frame import Frame
 from hybrid_features_ros.odometry.local_map import LocalMap
-from hybrid_features_ros.odometry.pose_optimizer import Observations, linearise
+from hybrid_features_ros.odometry.pose_optimizer import Observations, linearise, whitened
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
 _KEEP = 0.5  # share of the evidence below which an estimate is no longer used
-_STEPS = 4  # of iteratively reweighted least squares
+_POSE, _BIAS = slice(0, 6), slice(6, 8)
 
 
 @dataclass(frozen=True)
@@ -128,43 +128,19 @@ class DepthBias:
         r = r + A * (shape @ self._used[keyframe.frame.number])  # as if nothing had been corrected
         rows = np.concatenate([J, -A[:, None] * shape.T, r[:, None]], axis=1)
         in_front = np.isfinite(r).all(axis=0)
-        N = self._normal_matrix(_whitened(rows, A, observations)[:, :, in_front])
-        pose, bias = slice(0, 6), slice(6, 8)
-        gain = N[bias, pose] @ np.linalg.pinv(N[pose, pose], hermitian=True)
-        self._information = self._information + self._prior.new * (N[bias, bias] - gain @ N[pose, bias])
-        self._vector = self._vector - self._prior.new * (N[bias, 8] - gain @ N[pose, 8])
+        prior, prior_vector = np.zeros((8, 8)), np.zeros(8)
+        prior[_BIAS, _BIAS], prior_vector[_BIAS] = self._information, self._vector
+        N = robust_normal_matrix(whitened(rows, A, observations)[:, :, in_front], prior, prior_vector)
+        information, vector = marginal(N, _BIAS, _POSE)
+        self._information = self._information + self._prior.new * information
+        self._vector = self._vector + self._prior.new * vector
         self._learnt += 1
         enough = max(self._prior.evidence, self._learnt * self._prior.evidence_each)
         evidence = float(self._estimate @ self._vector)
         self._is_significant = evidence > enough * (_KEEP if self._is_significant else 1.0)
-
-    def _normal_matrix(self, rows: Float64) -> Float64:
-        """(9, 9) of whitened Jacobians and residuals (2, 9, M), with Cauchy weights of what is left once pose
-        and depths are put right: else what shows the error most would count least.
-        """
-        solution, N = np.array([*np.zeros(6), *self._estimate, 1.0]), np.zeros((9, 9))
-        for _ in range(_STEPS):
-            errors = (np.einsum("kim,i->km", rows, solution) ** 2).sum(axis=0)
-            noise = robust_scale(errors)
-            N = ((rows * (cauchy_weights(errors, noise) / noise**2)) @ rows.transpose(0, 2, 1)).sum(axis=0)
-            H, g = N[:8, :8].copy(), N[:8, 8].copy()
-            H[6:, 6:] += self._information
-            g[6:] -= self._vector
-            solution[:8] = -np.linalg.pinv(H, hermitian=True) @ g
-        return np.asarray(N)
 
 
 def _shape(rays: Float64) -> Float64:
     """(N, 2) what ``c0`` and ``c1`` add to inverse depths along rays (N, 3)."""
     z = rays[:, 2]
     return np.stack([z, rays[:, 0] ** 2 / np.maximum(z, 0.1)], axis=1)
-
-
-def _whitened(rows: Float64, A: Float64, observations: Observations) -> Float64:
-    """(2, 9, M) over the standard deviation of rays and depths, see ``pose_optimizer``."""
-    ratio = (observations.inverse_depth_sigmas / observations.sigmas) ** 2
-    q = np.sqrt(1 + ratio * (A**2).sum(axis=0))
-    k = ratio / (q * (q + 1))
-    with np.errstate(invalid="ignore"):  # points behind the camera
-        along = (A[:, None] * rows).sum(axis=0)
-        return np.asarray((rows - k * A[:, None] * along) / observations.sigmas)

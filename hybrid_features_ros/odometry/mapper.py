@@ -25,6 +25,7 @@ from hybrid_features_ros.odometry.initializer import (
 )
 from hybrid_features_ros.odometry.keyframes import KeyframeRule, need_new_keyframe
 from hybrid_features_ros.odometry.local_map import LocalMap, empty_map, map_of
+from hybrid_features_ros.odometry.self_calibration import SelfCalibration
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
 from hybrid_features_ros.odometry.visibility import with_visibility
 from hybrid_features_ros.odometry.window import BAWindow, adjust_window, apply_solution, select_window
@@ -53,6 +54,7 @@ class Mapper:
         last_frame: the newest image that was placed, if it is no keyframe.
         n_keyframes: made since the start; never decreases.
         depth_bias: common error of the depths that the keyframes measured.
+        self_calibration: how far keyframes contradict the focal length.
         wants_keyframe: the newest image would be one, had features been detected in it.
         start: how one camera alone began the map; None before, or where depth is measured.
     """
@@ -78,7 +80,7 @@ class Mapper:
         self._job: tuple[int, BAWindow, Future[Solution]] | None = None
         self._max_inliers = 0  # of an image since the newest keyframe
         self.wants_keyframe = False
-        self.depth_bias = DepthBias()
+        self.depth_bias, self.self_calibration = DepthBias(), SelfCalibration()
         self.start: MapStart | None = None
         self._next_revision = INITIALIZATION.first_revision  # parallax [rad]
 
@@ -139,6 +141,7 @@ class Mapper:
         self.wants_keyframe = is_needed and is_followed
         if is_needed and not is_followed:
             self.depth_bias.add_keyframe(tracked.matches.frame, None if tracked.position_held else tracked)
+            self.self_calibration.add_keyframe(tracked)
             return True, self.insert_keyframe(tracked, covariance, median_inverse_depth)
         self.last_frame = tracked
         return False, None

@@ -343,8 +343,9 @@ class Odometry:
         estimate = self._estimate
         if tracked is None:
             return self._result(frame, None, *estimate.dead_reckon(frame.stamp, prior, last))
-        depth_error = self._mapper.depth_bias.shift_sigma
-        return self._result(frame, tracked, *estimate.update(tracked, prior, last, depth_error))
+        estimate.covariance.depth_error = self._mapper.depth_bias.shift_sigma
+        estimate.covariance.calibration_doubt = self._mapper.self_calibration.doubt
+        return self._result(frame, tracked, *estimate.update(tracked, prior, last))
 
     def _result(
         self, frame: Frame, tracked: TrackingResult | None, covariance: Float64, velocity: Float64

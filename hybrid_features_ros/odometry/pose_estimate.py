@@ -69,12 +69,9 @@ class PoseEstimate:
         return self.motion.predict(stamp, self.covariance.median_inverse_depth, prior)
 
     def update(
-        self, tracked: TrackingResult, prior: MotionPrior | None, last: OdometryResult, depth_error: float
+        self, tracked: TrackingResult, prior: MotionPrior | None, last: OdometryResult
     ) -> tuple[Float64, Float64]:
         """Take over the pose of an image that was placed in the map.
-
-        Args:
-            depth_error: standard deviation of what all measured inverse depths err in common [1/m].
 
         Returns:
             Covariances (6, 6) of the published pose and of the velocity.
@@ -86,7 +83,6 @@ class PoseEstimate:
         self.motion.update(stamp, tracked, is_moving=last.state is not State.LOST)
         velocity = self.covariance.velocity_covariance(tracked, seconds, self.motion.velocity)
         self.covariance.update_scene_depth(tracked)
-        self.covariance.depth_error = depth_error
         self.covariance.update(tracked, self.covariance.pose_covariance(tracked, self.motion.held_s))
         if tracked.weakness:
             self.covariance.add_doubt(seconds)

@@ -213,6 +213,21 @@ def linearise(observations: Observations, T: Float64, basis: Float64) -> tuple[F
     return np.where(front, r, np.inf), J, A
 
 
+def whitened(rows: Float64, A: Float64, observations: Observations) -> Float64:
+    """Rows (2, D, M) of residuals and Jacobians over the standard deviation of rays and depths, see
+    :func:`_whiten`.
+
+    Args:
+        A: (2, M) derivative of the residuals in the inverse depth.
+    """
+    ratio = (observations.inverse_depth_sigmas / observations.sigmas) ** 2
+    q = np.sqrt(1 + ratio * (A**2).sum(axis=0))
+    k = ratio / (q * (q + 1))
+    with np.errstate(invalid="ignore"):  # points behind the camera
+        along = (A[:, None] * rows).sum(axis=0)
+        return np.asarray((rows - k * A[:, None] * along) / observations.sigmas)
+
+
 def _step_scale(weights: Float64, most: float) -> float:
     """By how much longer Newton's step is than that of fixed Cauchy weights (M,), were there no prior.
 

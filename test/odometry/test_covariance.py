@@ -71,3 +71,15 @@ def test_motion_within_the_error_of_stamps_and_net_rotation_err_in_common():
     )
     assert fast - base == pytest.approx([0.1**2] * 3 + [0.02**2] * 3)
     assert far - base == pytest.approx([0.0] * 3 + [0.01**2] * 3, abs=1e-12)
+
+
+def test_a_doubted_focal_length_errs_with_the_turn_and_the_step_aside_since_the_start():
+    model, still = CovarianceModel(TrackingConfig(), np.eye(4), np.zeros((6, 6))), np.zeros(6)
+    model.median_inverse_depth = 0.5
+    turned, aside = se3.exp([0, 0, 0, 0, 1.0, 0]), se3.make(np.eye(3), [0.8, 0, 0])
+    for T, angle in ((np.eye(4), 0.0), (turned, 1.0), (aside, 0.4)):
+        model.calibration_doubt = 0.0
+        sound = model.covariance_since_start(T, still).diagonal()
+        model.calibration_doubt = 0.1
+        added = model.covariance_since_start(T, still).diagonal() - sound
+        assert added == pytest.approx([(0.1 * angle / 0.5) ** 2] * 3 + [(0.1 * angle) ** 2] * 3, abs=1e-12)
