@@ -16,13 +16,14 @@ from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features
 from hybrid_features_ros.features.extractor import Adjustable, make_extractor
+from hybrid_features_ros.features.image import to_gray
 
 # Ctrl-C is for the process that asks; the end of the pipe ends this one.
 _CHILD = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     f"from {__name__} import serve; serve(int(sys.argv[1]))"
 )
-_ENDS_S = 5.0  # how long the process may take to end
+_ENDS_S = 1.0  # how long a process that has closed its end of the pipe may take to say how it ended
 
 
 class ProcessExtractor:
@@ -53,10 +54,11 @@ class ProcessExtractor:
             InputError: the image is empty or of another shape or type, or the process has ended; another one
                 is started.
         """
+        given = image if ":" in self._config.extractor else to_gray(image)  # ours need no colours
         try:
-            features: Features = self._ask((image, self.budget))
+            features: Features = self._ask((given, self.budget))
         except (EOFError, OSError):
-            self.close()
+            self.close(_ENDS_S)
             code = self._process.returncode
             self._start()
             raise InputError(
@@ -65,11 +67,11 @@ class ProcessExtractor:
             ) from None
         return features
 
-    def close(self) -> None:
-        """End the process."""
+    def close(self, patience: float = 0.0) -> None:
+        """End the process, which has nothing to lose; before it is killed, it has so many seconds to end."""
         self._pipe.close()
         try:
-            self._process.wait(_ENDS_S)
+            self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -86,7 +88,7 @@ class ProcessExtractor:
         try:
             return str(self._ask(self._config))
         except (EOFError, OSError):
-            self.close()
+            self.close(_ENDS_S)
             raise InputError("the process that extracts features ends at once; see its error above") from None
 
     def _ask(self, what: Any) -> Any:

@@ -16,7 +16,7 @@ from rclpy.clock import Clock, ClockType
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from hybrid_features_ros.core.config import Config
+from hybrid_features_ros.core.config import Config, FeatureConfig
 from hybrid_features_ros.core.types import Features
 from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
@@ -42,6 +42,7 @@ Sink = Callable[[Header, Features, Upstream], None]
 
 DEPTH_RANGE_M = (0.05, 100.0)  # of median depths that are believed without a word
 REMEMBERED = 100  # images that the diagnostics tell of
+NODES_OWN = ("tracking", "min_keypoints", "inverse_depth_sigma", "rectification_sigma")  # of `features`
 WARM_UP = (480, 640)  # size of the image that makes the model ready
 
 
@@ -131,17 +132,25 @@ class FeatureNode(ManagedNode):
 
     def change(self, config: Config) -> None:
         """Make another extractor where its options changed; an image in work keeps the old one."""
-        if config.features != self.config.features and self._tracker is not None:
+        other = _of_extractor(config.features) != _of_extractor(self.config.features)
+        if self._tracker is None and other:
+            make_extractor(config.features)  # refuses what could not be activated
+        elif other:
             self._make_extractor(config)
+        elif self._tracker is not None and config.features != self.config.features:
+            self._follow_with(self._tracker.extractor, config)
         if config.input.silence_s != self.config.input.silence_s:
             self._watch.timer_period_ns = int(config.input.silence_s * 1e9)
 
     def _make_extractor(self, config: Config) -> Extractor:
         make = ProcessExtractor if config.features.own_process else make_extractor
         extractor: Extractor = make(config.features)
+        self._follow_with(extractor, config)
+        return extractor
+
+    def _follow_with(self, extractor: Extractor, config: Config) -> None:
         self._tracker = FeatureTracker(extractor, config.features.tracking, self._expect)
         self._budget = KeypointBudget(config.features.min_keypoints, config.features.max_keypoints)
-        return extractor
 
     def report(self) -> Report:
         """Whether images arrive, and what works on them."""
@@ -276,6 +285,12 @@ class FeatureNode(ManagedNode):
                 + ("equal stamps" if self.config.input.sync == "exact" else "those within")
                 + f" input.max_interval_s = {self.config.input.max_interval_s:g} s"
             )
+
+
+def _of_extractor(config: FeatureConfig) -> FeatureConfig:
+    """The options that an extractor is made from; the others are the node's own."""
+    usual = FeatureConfig()
+    return replace(config, **{name: getattr(usual, name) for name in NODES_OWN})
 
 
 def main() -> None:

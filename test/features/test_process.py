@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An extractor in a process of its own gives what it gives in this one."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,8 @@ def test_features_are_those_of_this_process_and_the_budget_holds(extractor, phot
     assert there.format == here.format
     np.testing.assert_array_equal(there.points, here.points)
     np.testing.assert_array_equal(there.descriptors, here.descriptors)
+    colours = extractor.extract(np.dstack([photograph] * 3))
+    np.testing.assert_array_equal(colours.points, here.points)
     extractor.budget = 50
     assert len(extractor.extract(photograph)) == 50
 
@@ -49,7 +53,14 @@ def test_the_process_ends_with_the_extractor(photograph):
     process = extractor._process
     assert process.poll() is None
     del extractor
-    assert process.returncode == 0
+    assert process.returncode is not None
+
+
+def test_a_process_that_is_stopped_is_ended_all_the_same(photograph):
+    extractor = ProcessExtractor(CONFIG)
+    extractor._process.send_signal(signal.SIGSTOP)
+    extractor.close()
+    assert extractor._process.returncode == -signal.SIGKILL
 
 
 def test_what_cannot_be_made_is_said_here():
