@@ -29,7 +29,7 @@ from hybrid_features_ros.benchmarks.endurance import RATE_HZ, endure
 from hybrid_features_ros.benchmarks.pose import bench_pose
 from hybrid_features_ros.benchmarks.rotation import photographs as image_files
 from hybrid_features_ros.benchmarks.zoom import bench_zoom
-from hybrid_features_ros.cli.options import check_writable, config_of
+from hybrid_features_ros.cli.options import NODES_ONLY, check_writable, config_of
 from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import UInt8
@@ -134,7 +134,8 @@ def _bench_realtime(given: argparse.Namespace) -> Report:
         from hybrid_features_ros.nodes.bench_realtime import bench_realtime
     except ModuleNotFoundError as error:
         raise InputError(f"realtime needs ROS 2 ({error.name} is not installed)") from None
-    config_of(argparse.Namespace(set=given.set, extractor=None), acting=("",))  # refuses what there is not
+    asked = argparse.Namespace(set=given.set, extractor=None)
+    config_of(asked, acting=("", *NODES_ONLY))  # refuses what there is not
     return bench_realtime(given.recording, given.cores, given.set)
 
 

@@ -26,7 +26,7 @@ OFFLINE = (
     *ALGORITHM, "input.rectified", "input.depth", "input.stereo", "input.imu", "input.prior",
     "input.sync", "input.max_interval_s",
 )  # fmt: skip
-NODES_ONLY = ("features.own_process",)  # though others of its kind act
+NODES_ONLY = ("features.own_process",)  # though others of its kind act: to be named one by one
 
 
 def command(
@@ -63,7 +63,8 @@ def config_of(given: argparse.Namespace, acting: Sequence[str] = ALGORITHM) -> C
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--set {text}: write NAME=VALUE")
-        if name in kinds and (name in NODES_ONLY or not name.startswith(tuple(acting))):
+        acts = name in acting if name in NODES_ONLY else name.startswith(tuple(acting))
+        if name in kinds and not acts:
             raise InputError(f"--set {text}: this command does not use {name}; here act {', '.join(acting)}")
         if name in values:
             raise InputError(f"--set {text}: {name} is given twice, first as {values[name]}: give it once")

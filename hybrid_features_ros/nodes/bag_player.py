@@ -42,7 +42,8 @@ IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
 class BagPlayer(Node):
-    """Publishes the messages of a bag as they are, byte for byte, at the pace of their stamps.
+    """Publishes the messages of a bag as they are, byte for byte, at the pace of their stamps; of topics that
+    nobody reads, only what later readers get, too.
 
     Args:
         path: a rosbag2 folder or a ROS 1 file.
@@ -112,11 +113,10 @@ class BagPlayer(Node):
         except (ImportError, AttributeError):
             self.get_logger().warning(f"{topic} is left out: its type {kind} is not installed")
             return None
-        static = topic.endswith("tf_static")
         qos = QoSProfile(
             depth=100,
             reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if static else DurabilityPolicy.VOLATILE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if _is_latched(topic) else DurabilityPolicy.VOLATILE,
         )
         return self.create_publisher(message_type, topic, qos)
 
@@ -141,8 +141,9 @@ class BagPlayer(Node):
     def _publish(self, message: BagMessage) -> None:
         if self._clock_publisher:
             self._clock_publisher.publish(Clock(clock=conversions.to_time(message.stamp)))
-        if message.topic in self._outputs:
-            self._outputs[message.topic].publish(message.data)
+        output = self._outputs.get(message.topic)
+        if output and (output.get_subscription_count() or _is_latched(message.topic)):
+            output.publish(message.data)
         if message.topic in self._calibrations:
             self._newest_calibrations[message.topic] = message
         if self._awaited and message.topic in self._pictures:
@@ -186,6 +187,10 @@ class BagPlayer(Node):
 
     def _on_status(self, msg: OdometryStatus) -> None:
         self._answers[conversions.to_ns(msg.header.stamp)] = msg.state
+
+
+def _is_latched(topic: str) -> bool:
+    return topic.endswith("tf_static")
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -99,6 +99,16 @@ def test_lock_step_waits_for_an_image_once_its_partner_is_there(graph, tmp_path,
     assert graph.spin_until(lambda: len(odom) == 4)
 
 
+def test_what_nobody_reads_is_not_sent(graph, player, monkeypatch):
+    sent = []
+    for topic, output in player._outputs.items():
+        monkeypatch.setattr(output, "publish", lambda _, topic=topic: sent.append(topic))
+    graph.listen(Image, "/camera/image_raw")
+    player.play(rate=100)
+    assert {"/camera/image_raw"} <= set(sent) <= {"/camera/image_raw", "/tf_static"}
+    assert "/camera/camera_info" in player._outputs
+
+
 def test_nothing_is_played_before_the_last_listener_has_joined(graph, player):
     graph.listen(Image, "/camera/image_raw")
     infos = []

@@ -12,6 +12,7 @@ import sequences
 
 pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or source a ROS 2")
 
+from hybrid_features_ros.cli.main import main
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.threads import name_thread
 from hybrid_features_ros.nodes import bench_realtime
@@ -33,6 +34,17 @@ def test_every_image_is_answered_or_dropped(tmp_path, graph, tracking):
     latency = report["latency_ms"]
     assert 0 < latency["median"] <= latency["p95"] <= latency["p99"]
     assert report["hz"] > 0 and report["cpu_share"] > 0 and report["threads"] > 1 and report["rss_mb"] > 20
+
+
+def test_every_parameter_of_the_nodes_is_taken(tmp_path, monkeypatch):
+    taken = []
+    monkeypatch.setattr(bench_realtime, "bench_realtime", lambda *given: taken.append(given) or {})
+    settings = ["features.own_process=true", "input.queue=3"]
+    options = [word for text in settings for word in ("--set", text)]
+    assert main(["bench", "realtime", str(tmp_path), *options]) in (0, None)
+    assert taken == [(tmp_path, 0, settings)]
+    with pytest.raises(SystemExit, match="unknown parameter"):
+        main(["bench", "realtime", str(tmp_path), "--set", "features.no=1"])
 
 
 def test_parameters_reach_the_nodes():
