@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+ENDS_S = 20.0  # how long the process may take to end
+
 
 @contextmanager
 def visual_odometry(topic: str, settings: Sequence[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
@@ -31,4 +33,8 @@ def visual_odometry(topic: str, settings: Sequence[str] = ()) -> Iterator[subpro
         yield process
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        try:
+            process.wait(ENDS_S)
+        except subprocess.TimeoutExpired:
+            process.kill()  # rather than leave it to itself
+            raise

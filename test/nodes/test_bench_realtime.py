@@ -3,6 +3,8 @@
 """A recording at its own rate through a process of the composed nodes: every image is accounted for."""
 
 import os
+import signal
+import subprocess
 import threading
 from pathlib import Path
 
@@ -15,7 +17,7 @@ pytest.importorskip("rclpy", reason="rclpy is not installed: run `make setup` or
 from hybrid_features_ros.cli.main import main
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.threads import name_thread
-from hybrid_features_ros.nodes import bench_realtime
+from hybrid_features_ros.nodes import bench_realtime, composition
 from hybrid_features_ros.nodes.bench_realtime import Usage
 from hybrid_features_ros.nodes.composition import visual_odometry
 
@@ -50,6 +52,13 @@ def test_every_parameter_of_the_nodes_is_taken(tmp_path, monkeypatch):
 def test_parameters_reach_the_nodes():
     with visual_odometry("/camera/image", settings=["features.tracking=between_keyframes"]) as process:
         assert "features.tracking:=between_keyframes" in process.args
+
+
+def test_nodes_that_do_not_end_are_not_left_to_themselves(monkeypatch):
+    monkeypatch.setattr(composition, "ENDS_S", 0.2)
+    with pytest.raises(subprocess.TimeoutExpired), visual_odometry("/camera/image") as process:
+        process.send_signal(signal.SIGSTOP)
+    assert process.wait(10) == -signal.SIGKILL
 
 
 def test_more_cores_than_there_are(tmp_path):
