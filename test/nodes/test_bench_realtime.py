@@ -5,6 +5,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -55,9 +56,14 @@ def test_parameters_reach_the_nodes():
 
 
 def test_nodes_that_do_not_end_are_not_left_to_themselves(monkeypatch):
+    deaf = "import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
+    start = subprocess.Popen
     monkeypatch.setattr(composition, "ENDS_S", 0.2)
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda _: start([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
+    )
     with pytest.raises(subprocess.TimeoutExpired), visual_odometry("/camera/image") as process:
-        process.send_signal(signal.SIGSTOP)
+        assert process.stdout.readline() == b"ready\n"
     assert process.wait(10) == -signal.SIGKILL
 
 
