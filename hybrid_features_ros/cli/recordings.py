@@ -14,6 +14,9 @@ from hybrid_features_ros.cli.options import check_writable
 from hybrid_features_ros.core.config import Config, with_options
 from hybrid_features_ros.core.errors import InputError
 
+# Options of `bench spin` that only a measurement uses, and their defaults.
+SPIN = {"mode": "mono", "starts": 3, "extractor": "hybrid", "tum": None, "json": None}
+
 
 def recordings_commands(benches: Any) -> None:
     """Add ``bench recordings``, ``bench spin`` and ``bench turn``."""
@@ -39,7 +42,8 @@ def recordings_commands(benches: Any) -> None:
     )
     spin.set_defaults(command=_bench_spin)
     spin.add_argument("sequence", type=Path)
-    spin.add_argument("--mode", choices=("mono", "rgbd"), default="mono", help="where depth comes from")
+    spin.set_defaults(**SPIN)
+    spin.add_argument("--mode", choices=("mono", "rgbd"), help="where depth comes from")
     spin.add_argument(
         "--profiles", nargs="+", metavar="KIND:VALUE",
         help="constant:DEGREES, swing:DEG_PER_S (180 degrees to either side), spin:DEG_PER_S, "
@@ -51,8 +55,8 @@ def recordings_commands(benches: Any) -> None:
         "--pan", type=float, default=0.0, metavar="DEG_PER_S",
         help="motion blur of a pan as well, during the exposure (default none)",
     )  # fmt: skip
-    spin.add_argument("--starts", type=int, default=3, metavar="N", help="frames 0, 1/N, 2/N ... (default 3)")
-    spin.add_argument("--extractor", default="hybrid", help="local feature of ours")
+    spin.add_argument("--starts", type=int, metavar="N", help="frames 0, 1/N, 2/N ... (default 3)")
+    spin.add_argument("--extractor", help="local feature of ours")
     spin.add_argument("--tum", type=Path, help="measure another system's trajectory (TUM format) instead")
     spin.add_argument(
         "--write", type=Path, metavar="DIR", help="only write the rolled sequences, one folder each"
@@ -92,6 +96,7 @@ def _bench_spin(given: argparse.Namespace) -> None:
 
     check_writable("--json", given.json)
     _check_at_least_one(given, "starts", "every")
+    _check_write(given)
     source = open_source(given.sequence)
     profiles = [
         RollProfile.parse(text, 1e-3 * given.exposure_ms, given.every, given.pan)
@@ -136,6 +141,17 @@ def _read_figures(file: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file}: {error}; give a file that `bench recordings --json` wrote") from None
     return figures
+
+
+def _check_write(given: argparse.Namespace) -> None:
+    """Whether all that was given is used: sequences are written without being measured."""
+    unused = [f"--{name}" for name, default in SPIN.items() if getattr(given, name) != default]
+    if given.write and unused:
+        raise InputError(
+            f"--write {given.write}: only writes and does not use {', '.join(unused)}: leave it out"
+        )
+    if given.bags and not given.write:
+        raise InputError("--bags: say with --write DIR where to")
 
 
 def _check_at_least_one(given: argparse.Namespace, *names: str) -> None:

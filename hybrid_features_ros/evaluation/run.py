@@ -17,15 +17,11 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Features, OdometryResult, Trajectory
 from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
-from hybrid_features_ros.features.stereo import StereoDepth
+from hybrid_features_ros.features.stereo import PAIRS_CHECKED, PairOrder, StereoDepth, known_depths
 from hybrid_features_ros.features.tracking import Expect, FeatureTracker
 from hybrid_features_ros.io.priors import MotionsBetween
 from hybrid_features_ros.io.sources import Frame, Source
 from hybrid_features_ros.odometry import Odometry
-
-PAIRS_CHECKED = 3  # first images of a stereo pair in which left and right are compared
-FEWEST_POINTS = 30  # with depth when left and right change places, below which nothing is concluded
-SWAPPED = 2.0  # times as many points as in the order given: chance matches are a sixth of the true ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +89,7 @@ def extracted(
     _check_missing(source, "depth" if depth else "", "right" if stereo else "")
     extractor = make_extractor(config.features)
     tracker = FeatureTracker(extractor, config.features.tracking, expect)
-    pair = _stereo(source, config) if stereo else None
+    pair = StereoDepth(*_pair(source, config)) if stereo else None
     wanted = set(source.stamps[frames].tolist())
     if stereo:
         _check_pair(source, config, extractor)
@@ -109,7 +105,7 @@ def extracted(
             source.notes.skipped[f"image {frame.stamp} ns"] = str(error)
             continue
         count += 1
-        with_depth_count += _known_depths(features) > 0
+        with_depth_count += known_depths(features) > 0
         yield frame, features, 1e3 * (perf_counter() - begin)
     if not count or ((depth or stereo) and not with_depth_count):
         none = (
@@ -178,11 +174,8 @@ def _check_missing(source: Source, *names: str) -> None:
             raise InputError(f"{source.name}: {what[name]}: {source.notes.missing[name]}")
 
 
-def _stereo(source: Source, config: Config, swapped: bool = False) -> StereoDepth:
-    """Depth from a pair whose rows match: both images rectified to one focal length and height.
-
-    ``swapped``: the right images are to be taken for left ones.
-    """
+def _pair(source: Source, config: Config) -> tuple[float, float, tuple[float, float], float]:
+    """What depth from a pair needs, rectified to one focal length and height so that its rows match."""
     if source.right is None:
         raise InputError(
             f"{source.name}: no right camera; a stereo pair is two folders NAME_left, NAME_right"
@@ -201,10 +194,8 @@ def _stereo(source: Source, config: Config, swapped: bool = False) -> StereoDept
             f"{source.name}: left and right image are not rectified to one another: fx {left.fx:g} and "
             f"{right.fx:g}, {left.height} and {right.height} rows"
         )
-    if swapped:
-        left, right = right, left
     offset = (left.cx - right.cx, left.cy - right.cy)
-    return StereoDepth(left.fx, source.baseline, offset, config.features.rectification_sigma)
+    return left.fx, source.baseline, offset, config.features.rectification_sigma
 
 
 def _check_pair(source: Source, config: Config, extractor: Extractor) -> None:
@@ -213,28 +204,20 @@ def _check_pair(source: Source, config: Config, extractor: Extractor) -> None:
     Raises:
         InputError: left and right images are the same, or more points are found when they change places.
     """
-    forth, back = _stereo(source, config), _stereo(source, config, swapped=True)
+    pair = _pair(source, config)
+    stereo, order = StereoDepth(*pair), PairOrder(*pair)
     first = islice(_frames(source, True), PAIRS_CHECKED)
     pairs = [(left.image, right.image) for left, right in first if right is not None]
     if pairs and all(np.array_equal(a, b) for a, b in pairs):
         raise InputError(
             f"{source.name}: left and right images are the same: give those of the right camera (--right)"
         )
-    found, found_swapped = 0, 0
     for images in pairs:
         a, b = (extractor.extract(image) for image in images)
         if a.height == b.height:
-            found += _known_depths(forth.add(a, b))
-            found_swapped += _known_depths(back.add(b, a))
-    if found_swapped > max(FEWEST_POINTS, SWAPPED * found):
-        raise InputError(
-            f"{source.name}: {found_swapped} points have depth when left and right images change places, "
-            f"{found} as they are: swap left and right"
-        )
-
-
-def _known_depths(features: Features) -> int:
-    return 0 if features.depths is None else int(np.isfinite(features.depths).sum())
+            order.see(stereo.add(a, b), b)
+    if order.doubt:
+        raise InputError(f"{source.name}: {order.doubt}: swap left and right")
 
 
 def _check_size(frame: Frame, camera: Camera) -> None:

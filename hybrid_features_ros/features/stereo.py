@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,9 @@ class StereoMatching:
 
 
 MATCHING = StereoMatching()
+PAIRS_CHECKED = 3  # first images of a stereo pair in which left and right are compared
+FEWEST_POINTS = 30  # with depth when left and right change places, below which nothing is concluded
+EXCHANGED = 2.0  # times as many points as in the order given: chance matches are a sixth of the true ones
 
 
 class StereoDepth:
@@ -143,6 +147,43 @@ class StereoDepth:
         middle = np.array([features.width - 1, features.height - 1]) / 2
         x, y = ((features.points - middle) / self._focal).T
         return x, y
+
+
+class PairOrder:
+    """Whether left and right have changed places, by the points with depth in the first pairs.
+
+    Args:
+        pair: focal length, baseline, offset and uncertainty, as :class:`StereoDepth` takes them.
+    """
+
+    def __init__(self, *pair: Any) -> None:
+        focal_px, baseline_m, offset_px, *rest = pair
+        self._exchanged = StereoDepth(focal_px, baseline_m, (-offset_px[0], -offset_px[1]), *rest)
+        self._pairs = self._found = self._found_exchanged = 0
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether enough pairs were seen."""
+        return self._pairs >= PAIRS_CHECKED
+
+    @property
+    def doubt(self) -> str:
+        """Why left and right are to be exchanged; empty: there is no reason to."""
+        there, here = self._found_exchanged, self._found
+        if there <= max(FEWEST_POINTS, EXCHANGED * here):
+            return ""
+        return f"{there} points have depth when left and right images change places, {here} as they are"
+
+    def see(self, left: Features, right: Features) -> None:
+        """Count the points of a pair, ``left`` with its depths."""
+        self._pairs += 1
+        self._found += known_depths(left)
+        self._found_exchanged += known_depths(self._exchanged.add(right, left))
+
+
+def known_depths(features: Features) -> int:
+    """How many features have a depth."""
+    return 0 if features.depths is None else int(np.isfinite(features.depths).sum())
 
 
 def _across(x: Float64, y: Float64) -> Float64:

@@ -19,8 +19,10 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float32, Float64, Trajectory
 from hybrid_features_ros.io.bag_reader import messages, stamp_of
 from hybrid_features_ros.io.bag_truth import Truth, read_truth
-from hybrid_features_ros.io.images import depth_of, image_of
+from hybrid_features_ros.io.images import depth_of, doubt_of, image_of, original_encoding
 from hybrid_features_ros.io.source import Frame, Imu, Notes, RecordedPrior, Source
+
+FAR_M = 6.0  # median depth of images in millimetres, beyond which another unit is more likely indoors
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,14 +93,30 @@ class BagSource:
         except InputError as error:
             self.notes.skipped[f"image {self.own_stamps[i]} ns on {self.topic}"] = str(error)
             return None
+        if doubt := doubt_of(parts[0]):
+            self.notes.assumed["encoding"] = f"{self.topic}: {doubt}"
         return Frame(int(self.stamps[i]), image, self._depth(i, parts[1]) if len(parts) > 1 else None)
 
     def _depth(self, i: int, message: Any) -> Float32 | None:
         try:
-            return depth_of(message, self.depth_units)
+            depth = depth_of(message, self.depth_units)
         except InputError as error:
             self.notes.skipped[f"depth {self.depth_stamps[i]} ns on {self.depth_topic}"] = str(error)
             return None
+        if self.depth_units is None and "32FC1" not in original_encoding(message):
+            self._doubt_millimetres(depth)
+        return depth
+
+    def _doubt_millimetres(self, depth: Float32) -> None:
+        """Note it where depths of 16 bits are farther than rooms are, in millimetres."""
+        known = depth[np.isfinite(depth)]
+        middle = float(np.median(known)) if known.size else 0.0
+        if middle > FAR_M:
+            self.notes.assumed.setdefault(
+                "depth unit",
+                f"{self.depth_topic}: 16 bits are taken for millimetres (REP 118), so that the median depth "
+                f"is {middle:.3g} m; TUM's images have 5000 units per metre: --depth-scale 5000",
+            )
 
     @cached_property
     def ground_truth(self) -> Trajectory | None:

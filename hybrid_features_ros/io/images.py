@@ -94,6 +94,20 @@ def image_of(msg: Any) -> UInt8:
         return eight_bits(pixels)
 
 
+def doubt_of(msg: Any) -> str:
+    """Why an image message may not be what it says; empty: nothing speaks against it.
+
+    Rows three or four times as long as grey pixels need may be padded, but are what colour pixels take.
+    """
+    channels = 0 if hasattr(msg, "format") or not msg.width else int(msg.step) / int(msg.width)
+    if channels not in (3, 4) or str(msg.encoding).lower() not in ("mono8", "8uc1"):
+        return ""
+    return (
+        f"{msg.width} pixels of {msg.encoding} in rows of {msg.step} bytes, of which {msg.width} are used: "
+        f"does the image have {channels:.0f} channels and another encoding?"
+    )
+
+
 def depth_of(msg: Any, units: float | None = None) -> Float32:
     """Depth (H, W) [m] of an image message, NaN where it was not measured.
 

@@ -22,10 +22,10 @@ from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
 from hybrid_features_ros.features.extractor import Adjustable
 from hybrid_features_ros.features.process import ProcessExtractor
-from hybrid_features_ros.features.stereo import StereoDepth
+from hybrid_features_ros.features.stereo import PairOrder, StereoDepth
 from hybrid_features_ros.features.tracking import Expect, FeatureTracker
 from hybrid_features_ros.io.calibration import is_named_rectified
-from hybrid_features_ros.io.images import depth_of
+from hybrid_features_ros.io.images import depth_of, doubt_of
 from hybrid_features_ros.msg import FeatureArray
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.budget import KeypointBudget
@@ -77,7 +77,7 @@ class FeatureNode(ManagedNode):
         self._model = "none"
         self._rectified = False
         self._calibrations = [Calibration(self, f"{side}/camera_info") for side in ("left", "right")]
-        self._pair: tuple[Any, StereoDepth] | None = None  # of which calibration
+        self._pair: tuple[Any, StereoDepth, PairOrder] | None = None  # of which calibration
         self._worker: NewestWins[Item] | None = None
         self.images = ImageTopics(self, self._on_image)
         self._dropped = 0
@@ -200,17 +200,25 @@ class FeatureNode(ManagedNode):
         """
         partner, stamp = item.partner, conversions.to_ns(item.image.header.stamp)
         features = tracker.extract(conversions.image_from_msg(item.image), stamp)
+        if doubt := doubt_of(item.image):
+            self.get_logger().warning(doubt, throttle_duration_sec=10.0)
         if partner is None or (self.config.input.stereo and not tracker.detected):
             return features
         if self.config.input.stereo:
             right = tracker.extractor.extract(conversions.image_from_msg(partner))
-            return self._stereo().add(features, right)
+            stereo, order = self._stereo()
+            features = stereo.add(features, right)
+            if not order.is_seen:
+                order.see(features, right)
+                self._doubt_order(order)
+            return features
         features = with_depth(features, depth_of(partner), self.config.features.inverse_depth_sigma)
         self._doubt(features)
         return features
 
-    def _stereo(self) -> StereoDepth:
-        """What turns a pair into depth, made anew where the calibration or its uncertainty has changed.
+    def _stereo(self) -> tuple[StereoDepth, PairOrder]:
+        """What turns a pair into depth, and doubts its order, made anew where the calibration or its
+        uncertainty has changed.
 
         Raises:
             InputError: a calibration is missing, or the two are none of a rectified pair.
@@ -218,8 +226,14 @@ class FeatureNode(ManagedNode):
         pair = conversions.stereo_from_msgs(*(c.get() for c in self._calibrations))
         given = *pair, self.config.features.rectification_sigma
         if self._pair is None or self._pair[0] != given:
-            self._pair = given, StereoDepth(*given)
-        return self._pair[1]
+            self._pair = given, StereoDepth(*given), PairOrder(*given)
+        return self._pair[1:]
+
+    def _doubt_order(self, order: PairOrder) -> None:
+        """Say so where the first pairs show that left and right have changed places."""
+        if order.is_seen and order.doubt:
+            left, right = (self.resolve_topic_name(topic) for topic in self.images.topics)
+            self.get_logger().error(f"{left}, {right}: {order.doubt}: swap left and right")
 
     def _doubt(self, features: Features) -> None:
         """Say so where depths are not what any camera measures."""

@@ -31,6 +31,7 @@ MAX_GAP_NS = 100_000_000  # of the recorded truth
 FADE_PX = 6.0  # width of the disc's faded edge: no corners along it
 BLUR_STEP_PX = 0.7  # arc at the disc's edge between two of the images that are averaged to motion blur
 _PAN_STRETCH = 1.3  # of pixels at the disc's edge over those in its middle, at usual focal lengths
+MAX_PAN = 2000.0  # rate of a pan [deg/s], at which 10 ms blur over a third of most cameras' view
 LIT_S, DARK_S = 3.0, 1.0  # of a profile with blackouts, in turns
 Kind = Literal["constant", "swing", "spin", "blackout"]
 
@@ -78,8 +79,8 @@ class RollProfile:
             raise InputError(
                 f"exposure {exposure_s} s, every {every}: give a time from 0 and a whole number from 1"
             )
-        if not np.isfinite(pan):
-            raise InputError(f"pan {pan:g} deg/s: give a number")
+        if not abs(pan) <= MAX_PAN:
+            raise InputError(f"pan {pan:g} deg/s: give a number up to {MAX_PAN:g}")
         if pan and not exposure_s:
             raise InputError(f"pan {pan:g} deg/s: it only blurs; give an exposure above 0, too")
         return RollProfile(cast(Kind, kind), value, exposure_s, every, pan)

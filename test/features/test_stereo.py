@@ -10,7 +10,7 @@ from synthetic import CAMERA, World
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.features.stereo import StereoDepth
+from hybrid_features_ros.features.stereo import PAIRS_CHECKED, PairOrder, StereoDepth
 
 BASELINE = 0.2
 
@@ -46,6 +46,22 @@ def test_the_depth_is_the_true_one(world):
     known = np.isfinite(found.depths)
     assert known.mean() > 0.7
     assert np.allclose(found.depths[known], left.depths[known], rtol=1e-3)
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+@pytest.mark.parametrize("offset", [(0.0, 0.0), (30.0, -12.0)])
+def test_a_pair_that_has_changed_places_is_known(world, exchanged, offset):
+    left, right = pair(world)
+    right = replace(right, points=right.points - np.float32(offset))
+    if exchanged:
+        left, right, offset = right, left, (-offset[0], -offset[1])
+    given = CAMERA.fx, BASELINE, offset
+    stereo, order = StereoDepth(*given), PairOrder(*given)
+    for n in range(PAIRS_CHECKED):
+        assert order.is_seen is False
+        order.see(stereo.add(left, right), right)
+        assert bool(order.doubt) is exchanged, n
+    assert order.is_seen
 
 
 @pytest.mark.parametrize("offset", [(10.0, 0.0), (-14.5, 0.0), (30.0, -12.0)])

@@ -73,6 +73,30 @@ def test_depth_is_told_by_what_it_is(tmp_path, entries, chosen):
     assert next(iter(by_hand)).depth[0, 0] == 3.0
 
 
+@pytest.mark.parametrize(("units", "doubted"), [(1000, False), (5000, True)])
+def test_sixteen_bits_that_are_far_in_millimetres_are_doubted(tmp_path, units, doubted):
+    wall = np.full((sequences.HEIGHT, sequences.WIDTH), 2 * units, np.uint16)
+    entries = camera("/eye") + [image("/eye/depth", s, wall, encoding="16UC1") for s in STAMPS]
+    source = open_bag(write(tmp_path / "b", entries))
+    assert len(list(source)) == len(STAMPS)
+    assert ("--depth-scale 5000" in source.notes.assumed.get("depth unit", "")) is doubted
+    told = open_bag(tmp_path / "b", Choice(depth_scale=units))
+    assert all((f.depth == 2.0).all() for f in told) and "depth unit" not in told.notes.assumed
+
+
+def test_grey_images_with_rows_of_colours_are_doubted(tmp_path):
+    source = open_bag(write(tmp_path / "b", camera("/eye", encoding="bgr8")))
+    for frame in source:
+        assert frame.image.ndim == 3
+    assert "encoding" not in source.notes.assumed
+    colours = np.dstack([sequences.image(0)] * 3)
+    entries = [e for e in camera("/eye") if e[0].endswith("info")]
+    entries += [image("/eye/image", s, colours, encoding="mono8") for s in STAMPS]
+    source = open_bag(write(tmp_path / "c", entries))
+    assert all(f.image.ndim == 2 for f in source)
+    assert "3 channels and another encoding" in source.notes.assumed["encoding"]
+
+
 def test_why_there_is_no_depth(tmp_path):
     source = open_bag(write(tmp_path / "a", camera("/eye")))
     assert "no depth topic (16UC1, 32FC1 or compressedDepth)" in source.notes.missing["depth"]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_features_ros.core.errors import InputError
-from hybrid_features_ros.io.images import ENCODINGS, depth_of, image_of, metres, read_pixels
+from hybrid_features_ros.io.images import ENCODINGS, depth_of, doubt_of, image_of, metres, read_pixels
 
 H, W = 24, 32
 GREY = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (H, W), dtype=np.uint8), (0, 0), 5)
@@ -199,3 +199,20 @@ def test_files(tmp_path):
         read_pixels(name)
     with pytest.raises(InputError, match="no such file"):
         read_pixels(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "step", "doubted"),
+    [
+        ("mono8", 3 * W, "3 channels"),
+        ("8UC1", 4 * W, "4 channels"),
+        ("mono8", W, ""),
+        ("mono8", 3 * W + 8, ""),
+        ("bgr8", 3 * W, ""),
+        ("bayer_rggb8", 3 * W, ""),
+    ],
+)
+def test_rows_that_would_hold_colours_are_doubted(encoding, step, doubted):
+    said = doubt_of(SimpleNamespace(encoding=encoding, width=W, height=H, step=step, data=b""))
+    assert (doubted in said) if doubted else not said
+    assert not doubt_of(SimpleNamespace(format="jpeg", data=b""))

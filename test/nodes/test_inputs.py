@@ -188,6 +188,40 @@ def test_features_of_a_rectified_image_go_with_the_projection_matrix(graph):
     assert odometry._camera(replace(features, rectified=True)).fx == 450.0
 
 
+def test_a_pair_that_has_changed_places_is_told_once(graph, photograph, monkeypatch):
+    features, _ = compose(graph, input__stereo=True)
+    texts = texts_of(features, monkeypatch)
+    robot = Robot(graph, photograph, topic="left/image_rect")
+    robot.info = graph.tester.create_publisher(CameraInfo, "left/camera_info", 5)
+    right = graph.tester.create_publisher(Image, "right/image_rect", 5)
+    right_info = graph.tester.create_publisher(CameraInfo, "right/camera_info", 5)
+    robot.connect()
+    assert graph.spin_until(lambda: right.get_subscription_count() and right_info.get_subscription_count())
+    robot.calibrate()
+    info = info_msg(0, 320, 240, 300.0)
+    info.p[3] = -300.0 * 0.1
+    right_info.publish(info)
+    assert graph.spin_until(lambda: all(c.msg is not None for c in features._calibrations))
+    for _ in range(5):
+        right.publish(image_msg(photograph, robot.stamp + FRAME_NS))
+        assert robot.show(np.roll(photograph, -12, axis=1)) is not None
+    told = [t for t in texts if t.endswith("swap left and right")]
+    assert len(told) == 1
+    assert told[0].startswith("/left/image_rect, /right/image_rect: ")
+
+
+def test_colours_that_are_called_grey_are_doubted(graph, photograph, monkeypatch):
+    features, _ = compose(graph)
+    texts = texts_of(features, monkeypatch)
+    robot = Robot(graph, photograph)
+    robot.connect()
+    robot.calibrate()
+    msg = image_msg(np.dstack([photograph] * 3), robot.stamp + FRAME_NS)
+    msg.encoding = "mono8"
+    robot.show(msg)
+    assert any("does the image have 3 channels and another encoding?" in t for t in texts)
+
+
 @pytest.mark.parametrize(
     ("encoding", "numbers", "said"),
     [("32FC1", 1800.0, "the median depth is"), ("16UC1", 2, "REP-118"), ("16UC1", 0, "no valid depth")],
