@@ -205,6 +205,7 @@ def _protocol(source: Source, config: Config, frames: slice) -> dict[str, Any]:
     return {
         "sequence": source.name, "mode": mode, "start": frames.start or 0, "every": frames.step or 1,
         "config": {o.name: o.value for o in options(config)},
+        "prior": source.prior.name if config.input.prior and source.prior is not None else None,
         "assumed": assumed(source.notes, mode, config.input.imu),
         "skipped": skipped(source.notes),
     }  # fmt: skip

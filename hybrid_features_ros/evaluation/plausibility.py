@@ -16,6 +16,7 @@ from hybrid_features_ros.core.types import OdometryResult, State, Trajectory
 from hybrid_features_ros.evaluation.metrics import evaluate_trajectory
 from hybrid_features_ros.evaluation.run import Step
 from hybrid_features_ros.io.source import Imu, Notes
+from hybrid_features_ros.odometry.prior_doubt import PriorDoubt
 
 LOOKED_AT = 10  # frames whose depth is looked at
 USUAL_M = (0.1, 50.0)  # median depth of what depth cameras measure
@@ -23,6 +24,7 @@ FARTHEST_STEREO_M = 500.0  # median depth that a pair may have outdoors
 DISAGREEMENT = 0.5  # of the turn that images show, by which a gyroscope's may differ
 LEAST_TURN = np.radians(2.0)  # rate below which the two are not compared [rad/s]
 FEWEST = 20  # pairs of images, or poses, that tell
+_NEWEST = 500  # motions of a prior that are compared
 FARTHEST_SCALE = 10.0  # factor between lengths in metres and those of the truth
 OTHER_ROTATION_DEG = 20.0  # median error of rotations where positions agree ...
 AGREEMENT = 0.1  # ... to this share of their spread
@@ -57,20 +59,29 @@ class DepthRange:
 
 
 class PriorUse:
-    """Says of how many frames a motion prior told the motion, and of how many the images contradicted it."""
+    """Says of how many frames a motion prior told the motion, of how many the images contradicted it, and
+    whether its unit and axes are to be doubted.
+    """
 
     def __init__(self, notes: Notes) -> None:
         self._notes, self._frames, self._told, self._rejected = notes, 0, 0, 0
+        self._doubt = PriorDoubt(_NEWEST)
+        self._last: OdometryResult | None = None
 
     def see(self, step: Step) -> None:
         """Count one frame."""
         self._frames += 1
-        self._told += step.has_prior
+        self._told += step.prior is not None
         self._rejected += step.result.prior_rejected
-        self._notes.assumed["motion prior"] = (
+        if step.prior is not None and self._last is not None:
+            self._doubt.add(step.prior, self._last, step.result)
+        self._last = step.result
+        told = (
             f"the motion prior told the motion to {self._told} of {self._frames - 1} frames since the first; "
             f"{self._rejected} images contradict it"
         )
+        doubt = self._doubt.sentence
+        self._notes.assumed["motion prior"] = f"{told}; {doubt}" if doubt else told
 
 
 def doubt_gyro(imu: Imu, results: Sequence[OdometryResult], notes: Notes) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from hybrid_features_ros.core.camera import Camera, Distortion
 from hybrid_features_ros.core.config import Config
 from hybrid_features_ros.core.errors import InputError
+from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.core.types import Features, OdometryResult, Trajectory
 from hybrid_features_ros.features import Extractor, make_extractor
 from hybrid_features_ros.features.depth import with_depth
@@ -33,14 +34,14 @@ class Step:
         features: of its image, with depths where they were used.
         result: of the odometry.
         extract_ms: wall-clock time that the features took [ms].
-        has_prior: whether another odometry told the motion since the frame before.
+        prior: motion since the frame before by another odometry; None if none told it.
     """
 
     frame: Frame
     features: Features
     result: OdometryResult
     extract_ms: float
-    has_prior: bool = False
+    prior: MotionPrior | None = None
 
 
 def run(source: Source, config: Config, frames: slice = slice(None)) -> Iterator[Step]:
@@ -70,7 +71,7 @@ def run(source: Source, config: Config, frames: slice = slice(None)) -> Iterator
         except InputError as error:
             source.notes.skipped[f"image {frame.stamp} ns"] = str(error)
             continue
-        yield Step(frame, features, result, extract_ms, prior is not None)
+        yield Step(frame, features, result, extract_ms, prior)
         before = frame.stamp
 
 

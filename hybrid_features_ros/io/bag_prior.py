@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,4 +53,5 @@ def bag_prior(path: Path, topic: str, frame: str, calibration: Calibration, note
     covariances = np.array([message.twist.covariance for message in told], dtype=float).reshape(-1, 6, 6)
     places = [(m.pose.pose.position, m.pose.pose.orientation) for m in told]
     values = np.array([(p.x, p.y, p.z, q.x, q.y, q.z, q.w) for p, q in places], dtype=float)
-    return recorded(f"{path}: {topic}", stamps, values, covariances, T_body_camera, notes)
+    prior = recorded(f"{path}: {topic}", stamps, values, covariances, T_body_camera, notes)
+    return replace(prior, name=topic)

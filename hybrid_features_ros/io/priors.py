@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,4 +92,5 @@ def read_prior(path: Path, notes: Notes) -> RecordedPrior:
         raise InputError(f"{path}: a standard deviation is negative: {sigmas.min():g}")
     with np.errstate(over="ignore", invalid="ignore"):  # what is beyond reason is left out
         covariances = np.nan_to_num(sigmas[:, None] ** 2 * np.eye(6), nan=0.0)
-    return recorded(str(path), stamps, values[:, :7], covariances, np.eye(4), notes)
+    prior = recorded(str(path), stamps, values[:, :7], covariances, np.eye(4), notes)
+    return replace(prior, name=path.name)

@@ -58,12 +58,14 @@ class RecordedPrior:
         covariances: (N, 6, 6) of the velocity until each pose, in the body's axes [m/s, rad/s]; all zero
             where it is not told.
         T_body_camera: (4, 4), where the camera sits on the body.
+        name: of the file or topic.
     """
 
     stamps: NDArray[np.int64]
     poses: Float64
     covariances: Float64
     T_body_camera: Float64
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,7 @@ class OdometryNode(ManagedNode):
             prior = self._prior(header, stamp)
             result = self._odometry.process(stamp, features, camera, prior)
             if self._expects_prior and self._last is not None:
-                self._priors.remember(prior, result.prior_rejected)
+                self._priors.remember(prior, self._last, result)
             self._stamps.accept(stamp, came)
             self._last, self._T_base_camera = result, T_base_camera
         self._publish(result, header, features, camera)

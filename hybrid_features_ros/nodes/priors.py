@@ -13,8 +13,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.motion_prior import MotionPrior, MotionTrack
+from hybrid_features_ros.core.types import OdometryResult
 from hybrid_features_ros.nodes import conversions
 from hybrid_features_ros.nodes.frames import FrameTree
+from hybrid_features_ros.odometry.prior_doubt import PriorDoubt
 
 PRIOR_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 QUEUE = 2000  # messages that wait for their image: ten seconds at 200 Hz
@@ -30,6 +32,7 @@ class MotionPriors:
         self._queue: deque[OdometryMsg] = deque(maxlen=QUEUE)
         self._track, self._body = MotionTrack(), ("", "")
         self._outcomes: deque[str] = deque(maxlen=REMEMBERED)
+        self._doubt = PriorDoubt(REMEMBERED)
 
     def receive(self, msg: OdometryMsg) -> None:
         """Take a message from ``prior``."""
@@ -61,14 +64,19 @@ class MotionPriors:
             return None
         return motion.of_part(*(self._frames.extrinsics(self._body[1], camera, t) for t in (begin, end)))
 
-    def remember(self, prior: MotionPrior | None, rejected: bool) -> None:
+    def remember(self, prior: MotionPrior | None, before: OdometryResult, result: OdometryResult) -> None:
         """Note for the diagnostics what became of an image's prior."""
-        self._outcomes.append(MISSING if prior is None else REJECTED if rejected else USED)
+        rejected = REJECTED if result.prior_rejected else USED
+        self._outcomes.append(MISSING if prior is None else rejected)
+        if prior is not None:
+            self._doubt.add(prior, before, result)
 
     def summary(self) -> tuple[str, str]:
         """What became of the priors of the newest images, and a sentence if that is no good; empty: it is."""
         counts = Counter(self._outcomes)
         text = ", ".join(f"{counts[name]} {name}" for name in (USED, REJECTED, MISSING))
+        if self._doubt.sentence:
+            return text, self._doubt.sentence
         if 2 * counts[REJECTED] > len(self._outcomes):
             return text, "the motion prior contradicts the images: spinning wheels, or a wrong mounting?"
         if 2 * counts[MISSING] > len(self._outcomes):

@@ -26,6 +26,7 @@ from hybrid_features_ros.io.bags import make_bag
 from hybrid_features_ros.io.source import Choice, Imu, Notes
 from hybrid_features_ros.io.sources import open_source
 from hybrid_features_ros.io.trajectory import write_tum
+from hybrid_features_ros.odometry import prior_doubt
 
 pytestmark = pytest.mark.slow
 
@@ -150,6 +151,18 @@ def test_a_prior_carries_the_pose_through_dark_images(walk):
     dark = evaluation.trajectory.poses[2:]
     assert np.allclose(np.diff(dark[:, 0, 3]), 0.1, atol=1e-3)
     assert "told the motion to 4 of 4 frames" in source.notes.assumed["motion prior"]
+    assert evaluation.report["protocol"]["prior"] == "wheels.txt"
+
+
+def test_a_prior_in_millimetres_is_doubted(walk, monkeypatch):
+    monkeypatch.setattr(prior_doubt, "PLAUSIBLE", prior_doubt.Plausible(fewest=2))
+    stamps = open_source(walk).stamps
+    path = np.array([se3.make(np.eye(3), [100.0 * i, 0, 0]) for i in range(5)])
+    write_tum(walk / "wheels.txt", Trajectory(stamps, path))
+    source = open_source(walk, choice=Choice(prior="wheels.txt"))
+    lines = evaluate(source, with_mode(CONFIG, "rgbd", prior=True)).report["protocol"]["assumed"]
+    assert any("images contradict it; the motion prior" in line for line in lines)
+    assert any("is it in metres?" in line for line in lines)
 
 
 @pytest.mark.parametrize(
