@@ -41,7 +41,9 @@ class Health:
 HEALTH = Health()
 
 
-def weakness(tracked: TrackingResult, camera: Camera, prior: PosePrior | None = None) -> str:
+def weakness(
+    tracked: TrackingResult, camera: Camera, prior: PosePrior | None = None, limits: Health = HEALTH
+) -> str:
     """Why a pose from landmarks of known depth is in doubt, in one sentence; empty if it is not.
 
     Args:
@@ -50,19 +52,19 @@ def weakness(tracked: TrackingResult, camera: Camera, prior: PosePrior | None = 
     if tracked.model is not MotionModel.PNP:
         return ""
     inliers, expected = int(tracked.known_inliers.sum()), len(tracked.expected)
-    if inliers < HEALTH.min_inliers:
+    if inliers < limits.min_inliers:
         return f"only {inliers} landmarks of known depth agree"
     found = int(tracked.inliers.sum())
-    if expected >= HEALTH.min_expected and found < HEALTH.min_found_ratio * expected:
+    if expected >= limits.min_expected and found < limits.min_found_ratio * expected:
         return f"only {found} of {expected} landmarks are found that should be in the image"
     rays = tracked.matches.frame.rays[tracked.matches.feature_idx[tracked.known_inliers]]
     spread = np.arctan2(rays[:, :2], rays[:, 2:]).std(axis=0) / camera.half_view
-    if spread.min() < HEALTH.min_spread:
+    if spread.min() < limits.min_spread:
         return "the landmarks that agree lie in one place of the image"
-    if tracked.fit.scatter > HEALTH.max_scatter:
+    if tracked.fit.scatter > limits.max_scatter:
         return f"the map contradicts itself: errors are {tracked.fit.scatter:.0f} times their noise"
     jump = 0.0 if prior is None else _jump(tracked.fit.T, prior)
-    return f"the pose jumps by {jump:.0f} sigma against the prediction" if jump > HEALTH.max_jump else ""
+    return f"the pose jumps by {jump:.0f} sigma against the prediction" if jump > limits.max_jump else ""
 
 
 def _jump(T: Float64, prior: PosePrior) -> float:

@@ -38,6 +38,7 @@ from hybrid_features_ros.odometry.motion_model import Gyro
 from hybrid_features_ros.odometry.pose_estimate import PoseEstimate
 from hybrid_features_ros.odometry.pose_optimizer import PosePrior
 from hybrid_features_ros.odometry.readout import ReadoutFilter
+from hybrid_features_ros.odometry.relocalization import relocalize, verified
 from hybrid_features_ros.odometry.rolling_shutter import RollingShutter
 from hybrid_features_ros.odometry.state import Evidence, next_state
 from hybrid_features_ros.odometry.tracker import Tracker
@@ -259,15 +260,15 @@ class Odometry:
             tracked = self._track_expected(tracker, frame, prior)
         is_lost = last.state is State.LOST
         if tracked is not None and is_lost:
-            tracked = tracker.verified(tracked, frame)
+            tracked = verified(tracker, tracked)
         if tracked is None:
             keyframes = _RELOCALIZATION_KEYFRAMES if is_lost else 1
-            tracked = tracker.relocalize(mapper.local_map, frame, keyframes)
+            tracked = relocalize(tracker, mapper.local_map, frame, keyframes)
         else:
             tracked = self._apply_measured_scale(self._revise_start(tracked, camera), tracker)
         candidate_map = mapper.candidate_map_at(frame.stamp) if is_lost else None
         if tracked is None and candidate_map is not None:
-            tracked = tracker.relocalize(candidate_map, frame, 1)
+            tracked = relocalize(tracker, candidate_map, frame, 1)
             if tracked is not None:
                 promoted = self._adopt_candidate_map(frame, last)
         return tracked, promoted

@@ -31,7 +31,7 @@ from hybrid_features_ros.geometry.rotation import fit_rotation
 from hybrid_features_ros.matching.descriptors import squared_distances
 from hybrid_features_ros.matching.mutual import mutual_among, mutual_nearest
 from hybrid_features_ros.odometry.frame import Frame
-from hybrid_features_ros.odometry.health import HEALTH, weakness
+from hybrid_features_ros.odometry.health import weakness
 from hybrid_features_ros.odometry.initializer import track_two_view
 from hybrid_features_ros.odometry.local_map import LocalMap, MapMatches
 from hybrid_features_ros.odometry.pose_optimizer import (
@@ -117,46 +117,17 @@ class Tracker:
             candidates, tracked = followed.landmark_idx, self._track_followed(followed, prior)
         else:
             candidates = landmarks_in_view(local_map, prior.T, half_view, limit)
-            tracked = self._track(local_map, candidates, frame, prior)
+            tracked = self.track_landmarks(local_map, candidates, frame, prior)
         if tracked is None:
             return None
         expected = landmarks_expected(local_map, tracked.fit.T, half_view, candidates)
         tracked = replace(tracked, expected=expected)
         return replace(tracked, weakness=weakness(tracked, self.camera, prior))
 
-    def relocalize(self, local_map: LocalMap, frame: Frame, max_keyframes: int) -> TrackingResult | None:
-        """Place an image among the landmarks of one keyframe, wherever it may be.
-
-        Tried are the newest keyframes and, as the last of ``max_keyframes``, another one with every image.
-        """
-        keyframes = [k for k in reversed(local_map.keyframes) if k.frame is not None]
-        for i in range(min(max_keyframes, len(keyframes))):
-            rotating = max_keyframes > 1 and i == max_keyframes - 1
-            keyframe = keyframes[(frame.number + i) % len(keyframes) if rotating else i]
-            prior = PosePrior(keyframe.T, keyframe.T[:3, 3])
-            tracked = self._track(local_map, local_map.landmarks_of(keyframe), frame, prior)
-            if tracked is not None and max_keyframes > 1:
-                tracked = self.verified(tracked, frame)
-            if tracked is not None:
-                return tracked
-        return None
-
-    def verified(self, tracked: TrackingResult, frame: Frame) -> TrackingResult | None:
-        """An image that was found again, placed among all landmarks around; None if too few of those that it
-        should show are there: the place only looks alike.
-        """
-        local_map, T = tracked.matches.local_map, tracked.fit.T
-        verified = self.track_local_map(local_map, frame, PosePrior(T, T[:3, 3]))
-        if verified is None:
-            return None
-        is_mapped = local_map.landmarks.depth_known[verified.expected].sum() >= HEALTH.min_expected
-        doubt = weakness(replace(verified, model=MotionModel.PNP), self.camera) if is_mapped else ""
-        return None if doubt or verified.weakness else verified
-
-    def _track(
+    def track_landmarks(
         self, local_map: LocalMap, candidates: Rows, frame: Frame, prior: PosePrior
     ) -> TrackingResult | None:
-        """Match, find a pose robustly, search by projection, refine; else the two-view models."""
+        """Match some landmarks, find a pose robustly, search by projection, refine; else two-view models."""
         config = self.config
         squared = squared_distances(local_map.landmarks.descriptors[candidates], frame.descriptors)
         at, features = mutual_nearest(squared, config.matching.lowe_ratio)
@@ -178,7 +149,7 @@ class Tracker:
         return track_two_view(matches, prior, config, self.camera, self.median_inverse_depth)
 
     def _track_followed(self, matches: MapMatches, prior: PosePrior) -> TrackingResult | None:
-        """As :meth:`_track`, of an image whose features were followed: the matches are known."""
+        """As :meth:`track_landmarks`, of an image whose features were followed: the matches are known."""
         if len(matches) < self.config.two_view.min_inliers:
             return None
         T, agree = self._find_pose(matches, prior)
