@@ -147,7 +147,7 @@ def _draw_motion(ax: Axes, estimate: Trajectory, truth: Trajectory | None, begin
     handles = []
     for offset, colour, label, values in (
         (0, BLUE, "orientation error [deg]", _orientation_errors(estimate, truth)),
-        (46, RED, "position error [cm]",
+        (60, RED, "position error [cm]",
          100 * np.linalg.norm(estimate.poses[:, :3, 3] - truth.poses[:, :3, 3], axis=1)),
     ):  # fmt: skip
         twin = ax.twinx()
