@@ -128,7 +128,10 @@ def little_training(monkeypatch: pytest.MonkeyPatch) -> None:
     from hybrid_features_ros.training import descriptor, detector, validation
 
     small = {
-        descriptor: (descriptor.DescriptorTraining, {"views": 2, "steps": 1, "validate_every": 1}),
+        descriptor: (
+            descriptor.DescriptorTraining,
+            {"warps": 2, "scenes": 0, "steps": 1, "validate_every": 1},
+        ),
         detector: (
             detector.DetectorTraining,
             {"batch": 1, "steps": 1, "scenes": 1, "side": 160, "validate_every": 1},

@@ -45,9 +45,9 @@ def _descriptor(given: argparse.Namespace) -> None:
     with extra("train"):
         from hybrid_features_ros.training.descriptor import DescriptorTraining, train_descriptor
         from hybrid_features_ros.training.fusion import FusionConfig
-    names = ("handcrafted", "residue", "dimension", "hidden", "channels", "kernels", "strides")
+    names = ("handcrafted", "residue", "dimension", "hidden", "channels", "kernels", "strides", "context")
     shape = FusionConfig(**_chosen(given, *names))
-    rest = ("steps", "seed", "validate_every", "views", "scenes", "loss", "start", "learning_rate")
+    rest = ("steps", "seed", "validate_every", "warps", "scenes", "loss", "start", "learning_rate")
     config = DescriptorTraining(descriptor=shape, **_chosen(given, *rest))
     pool = given.pool or given.out.parent / "correspondences.npz"
     print(f"best: {train_descriptor(config, given.data, given.val, given.out, pool, given.resume)}")
@@ -125,14 +125,12 @@ def _descriptor_options(train: argparse.ArgumentParser) -> None:
     ):
         train.add_argument(f"--{option}", type=int, nargs="+", default=argparse.SUPPRESS, help=text)
     train.add_argument("--hidden", type=positive, default=argparse.SUPPRESS, help="width of the MLP")
-    train.add_argument("--views", type=positive, default=argparse.SUPPRESS, help="pairs to learn from")
-    train.add_argument(
-        "--scenes",
-        type=float,
-        default=argparse.SUPPRESS,
-        metavar="SHARE",
-        help="of the pairs that are rendered, with parallax and occlusion (default 0: all are warps)",
-    )
+    for option, text in (
+        ("context", "levels of the pyramid between the patch and the wider one seen beside it; 0 = none"),
+        ("warps", "pairs of warped photographs to learn from"),
+        ("scenes", "rendered yards to learn from, ten views each, with parallax and occlusion"),
+    ):
+        train.add_argument(f"--{option}", type=int, default=argparse.SUPPRESS, help=text)
     train.add_argument("--loss", choices=("triplet", "softmax"), default=argparse.SUPPRESS)
     train.add_argument(
         "--start", default=argparse.SUPPRESS, metavar="CHECKPOINT", help="weights to begin with"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,9 +44,16 @@ class DetectorNetwork(Protocol):
 
 
 class DescriptorNetwork(Protocol):
-    """What turns patches (N, side, side) and handcrafted descriptors (N, H) into descriptors (N, D)."""
+    """What turns patches (N, side, side), one array for each of ``coarser``, and handcrafted descriptors
+    (N, H) of the first of them into descriptors (N, D).
 
-    def __call__(self, patches: Float32, handcrafted: Float32) -> Float32:
+    Attributes:
+        coarser: levels between a keypoint's and those of its patches.
+    """
+
+    coarser: tuple[int, ...]
+
+    def __call__(self, patches: Sequence[Float32], handcrafted: Float32) -> Float32:
         """Unit descriptors (N, D) float32."""
         ...
 

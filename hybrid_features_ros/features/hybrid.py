@@ -24,7 +24,8 @@ BYTE_SCALE, BYTE_ZERO = 0.005, 128  # of a descriptor's elements as bytes: +-0.6
 
 
 class HybridExtractor:
-    """Detect, then describe: one set of upright patches serves both halves of the descriptor.
+    """Detect, then describe: the same upright patches serve both halves of the descriptor, and wider ones the
+    learnt half.
 
     With ``config.extractor == "strek"`` the descriptor is the handcrafted half alone.
     """
@@ -55,9 +56,10 @@ class HybridExtractor:
 
     def describe(self, levels: Sequence[Float32], keypoints: Keypoints, width: int, height: int) -> Float32:
         """Descriptors (N, D) of keypoints of an image ``width`` x ``height`` [px] with this pyramid."""
-        patches = oriented_patches(levels, keypoints, width, height, self._workspace)
-        handcrafted = describe_patches(patches, workspace=self._workspace)
-        if self._network is None or not len(patches):
+        coarser = (0,) if self._network is None else self._network.coarser
+        patches = [oriented_patches(levels, keypoints, width, height, self._workspace, c) for c in coarser]
+        handcrafted = describe_patches(patches[0], workspace=self._workspace)
+        if self._network is None or not len(handcrafted):
             return handcrafted
         return self._network(patches, handcrafted)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.detector import Heat
+from hybrid_features_ros.features.residue import patches_of
 
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 """Execution providers, in the order of preference."""
@@ -113,10 +114,11 @@ class OnnxDescriptor:
 
     def __init__(self, network: OnnxNetwork) -> None:
         self._network = network
+        self.coarser = patches_of(network.config)
 
-    def __call__(self, patches: Float32, handcrafted: Float32) -> Float32:
+    def __call__(self, patches: Sequence[Float32], handcrafted: Float32) -> Float32:
         """Unit descriptors (N, D) of patches (N, side, side) and handcrafted descriptors (N, H)."""
-        return self._network(patches[:, None], handcrafted)[0]
+        return self._network(np.stack(patches, axis=1), handcrafted)[0]
 
 
 def read_onnx(name: str, file: Path | None = None) -> bytes:

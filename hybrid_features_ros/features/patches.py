@@ -14,7 +14,7 @@ import numpy as np
 
 from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.detector import FINEST_SCALE, SCALE, Keypoints
-from hybrid_features_ros.features.pyramid import to_level
+from hybrid_features_ros.features.pyramid import STEP, to_level
 from hybrid_features_ros.features.workspace import Workspace
 
 SIDE, SPACING = 20, 1.7  # of a patch [samples], between two samples [px of the keypoint's level]
@@ -29,6 +29,7 @@ def oriented_patches(
     width: int,
     height: int,
     workspace: Workspace | None = None,
+    coarser: int = 0,
 ) -> Float32:
     """Patches (N, SIDE, SIDE) float32 of an image's pyramid, the x axis along each keypoint's orientation.
 
@@ -36,16 +37,20 @@ def oriented_patches(
         levels: the pyramid that the keypoints were found in.
         width, height: of the image [px].
         workspace: of the patches, which are then valid until the next image.
+        coarser: levels between a keypoint's and the one its patch is taken from, which shows ``STEP`` times
+            as much for each; where the pyramid ends before, the samples of its last level lie further apart.
     """
     array = (workspace or Workspace()).array
     ticks = (np.arange(SIDE) - (SIDE - 1) / 2) * SPACING
     grid = np.stack([np.tile(ticks, SIDE), np.repeat(ticks, SIDE), np.ones(SIDE**2)]).astype(np.float32)
     c, s = np.cos(keypoints.angles), np.sin(keypoints.angles)
-    patches = array("patches", len(c), SIDE**2)
-    for i, level in enumerate(levels):
+    patches = array(f"patches {coarser}", len(c), SIDE**2)
+    for i in range(len(levels)):
         mine = np.flatnonzero(keypoints.levels == i)
+        there = min(i + coarser, len(levels) - 1)
+        level = levels[there]
         centre = to_level(keypoints.points[mine].astype(float), level, width, height).astype(np.float32)
-        size = 1.0 if i else FINEST_SCALE / SCALE
+        size = (1.0 if i else FINEST_SCALE / SCALE) * STEP ** (i + coarser - there)
         scaled = grid * np.array([[size], [size], [1]], np.float32)
         for k in range(0, len(mine), _PORTION):
             rows, (x, y) = mine[k : k + _PORTION], centre[k : k + _PORTION].T

@@ -1,40 +1,51 @@
 # SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The descriptor's network computed with numpy: an MLP of the handcrafted half beside a CNN of the patch.
+"""The descriptor's network computed with numpy: an MLP of the handcrafted half beside a CNN of the patches.
 
 The network is :class:`hybrid_features_ros.training.fusion.HybridDescriptor`, with its normalisations folded
-into the convolutions. Each convolution is one matrix product of the windows of a portion of the patches,
+into the convolutions. Each convolution is one matrix product of the windows of a portion of the keypoints,
 small enough to stay in the processor's cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.weights import Weights
 
-_PORTION = 128  # patches at a time
+_PORTION = 128  # keypoints at a time
 _LEAST_LIGHT = 1e-8  # added to the variance of a patch
 
 
 class ResidueNetwork:
-    """Patches (N, side, side) and handcrafted descriptors (N, H) to unit descriptors (N, D), float32."""
+    """Patches of N keypoints and handcrafted descriptors (N, H) to unit descriptors (N, D), float32.
+
+    Attributes:
+        coarser: levels between a keypoint's and those of its patches.
+    """
 
     def __init__(self, weights: Weights) -> None:
+        self.coarser = patches_of(weights.config)
         self._mlp = list(_layers(weights, "mlp"))
-        self._convolutions = list(_layers(weights, "conv"))
+        layers, count = list(_layers(weights, "conv")), len(self.coarser)
+        by_patch = [[np.array_split(array, count, axis=-1) for array in layer] for layer in layers]
+        self._convolutions = [[(w[k].copy(), b[k]) for w, b in by_patch] for k in range(count)]
         self._strides: list[int] = weights.config["descriptor"]["strides"]
         self._head = weights.arrays.get("head.weight")
 
-    def __call__(self, patches: Float32, handcrafted: Float32) -> Float32:
-        """Descriptors of patches and of what :func:`.rootsift.describe_patches` says of them."""
-        portions = [slice(i, i + _PORTION) for i in range(0, max(len(patches), 1), _PORTION)]
-        return np.concatenate([self._describe(patches[p], handcrafted[p]) for p in portions])
+    def __call__(self, patches: Sequence[Float32], handcrafted: Float32) -> Float32:
+        """Descriptors of patches (N, side, side), one array for each of ``coarser``, and of what
+        :func:`.rootsift.describe_patches` says of the first of them.
+        """
+        portions = [slice(i, i + _PORTION) for i in range(0, max(len(handcrafted), 1), _PORTION)]
+        return np.concatenate([self._describe([of[p] for of in patches], handcrafted[p]) for p in portions])
 
-    def _describe(self, patches: Float32, handcrafted: Float32) -> Float32:
+    def _describe(self, patches: Sequence[Float32], handcrafted: Float32) -> Float32:
         halves = []
         if self._mlp:
             gain = np.float32(handcrafted.shape[1] ** 0.5)  # unit vectors to elements of unit variance
@@ -54,13 +65,24 @@ class ResidueNetwork:
                 np.maximum(x, 0, out=x)
         return x
 
-    def _convolve(self, patches: Float32) -> Float32:
-        x = _even_light(patches)[..., None]
-        for (weight, bias), stride in zip(self._convolutions, self._strides, strict=True):
-            x = _convolved(x, weight, stride)
-            x += bias
-            np.maximum(x, 0, out=x)
-        return np.asarray(x.reshape(len(x), x[0].size if len(x) else -1), dtype=np.float32)
+    def _convolve(self, patches: Sequence[Float32]) -> Float32:
+        """Rows (N, M) of what the convolutions find: at each place what they find in all patches."""
+        maps = []
+        for of, convolutions in zip(patches, self._convolutions, strict=True):
+            x = _even_light(of)[..., None]
+            for (weight, bias), stride in zip(convolutions, self._strides, strict=True):
+                x = _convolved(x, weight, stride)
+                x += bias
+                np.maximum(x, 0, out=x)
+            maps.append(x)
+        found = np.concatenate(maps, axis=-1)
+        return np.asarray(found.reshape(len(found), math.prod(found.shape[1:])), dtype=np.float32)
+
+
+def patches_of(config: Mapping[str, Any]) -> tuple[int, ...]:
+    """Levels between a keypoint's and those of the patches that a network with this configuration sees."""
+    context = config["descriptor"].get("context", 0)
+    return (0, context) if context else (0,)
 
 
 def _convolved(x: Float32, weight: Float32, stride: int) -> Float32:

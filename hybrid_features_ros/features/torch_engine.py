@@ -26,6 +26,7 @@ from hybrid_features_ros.features.hybrid import descriptor_format, to_bytes
 from hybrid_features_ros.features.image import to_gray
 from hybrid_features_ros.features.patches import CELL, CELLS, SIDE, SPACING, cell_shares
 from hybrid_features_ros.features.pyramid import STEP, gauss, level_blur, level_sizes, parent
+from hybrid_features_ros.features.residue import patches_of
 from hybrid_features_ros.features.rootsift import CLIP, DIRECTIONS
 from hybrid_features_ros.features.selection import FIT, FIT_RADIUS, FIT_REACH, PLAIN
 from hybrid_features_ros.features.steerable import SteerableNetwork
@@ -98,6 +99,7 @@ class FeatureModule(nn.Module):
         self.levels = len(network.level_bias)
         self.factors = network.factors
         self.strides = descriptor.config["descriptor"]["strides"] if descriptor else []
+        self.coarser = patches_of(descriptor.config) if descriptor else (0,)
         self._keep("bias", network.level_bias)
         self._keep("fit", FIT)
         self._keep("blur", network.blur)
@@ -118,8 +120,8 @@ class FeatureModule(nn.Module):
         heats, gradients = zip(*(self.heat(level, i) for i, level in enumerate(levels)), strict=True)
         points, scores, level = self.select(Stack(list(heats[: self.levels])), levels)
         angles = self.orient(gradients, levels, points, level)
-        patches = self.patches(levels, points, level, angles)
-        return Found(points, scores, level, angles, self.describe(patches))
+        patches = [self.patches(levels, points, level, angles, coarser) for coarser in self.coarser]
+        return Found(points, scores, level, angles, self.describe(torch.stack(patches, dim=1)))
 
     def pyramid(self, image: Tensor) -> list[Tensor]:
         """Levels (1, 1, H_l, W_l), as :func:`.pyramid.pyramid`."""
@@ -188,20 +190,24 @@ class FeatureModule(nn.Module):
             total = total + exists[:, None] * torch.stack(parts, dim=1) if weight else total
         return _direction(total[:, 0], total[:, 1])
 
-    def patches(self, levels: list[Tensor], points: Tensor, level: Tensor, angles: Tensor) -> Tensor:
+    def patches(
+        self, levels: list[Tensor], points: Tensor, level: Tensor, angles: Tensor, coarser: int = 0
+    ) -> Tensor:
         """Upright patches (N, SIDE, SIDE), as :func:`.patches.oriented_patches`."""
         ticks = (torch.arange(SIDE, device=points.device) - (SIDE - 1) / 2).to(points.dtype) * SPACING
-        centre = (points + 0.5) / self._ratio(levels, level) - 0.5
+        there = (level + coarser).clamp(max=len(levels) - 1)
+        centre = (points + 0.5) / self._ratio(levels, there) - 0.5
         c, s = torch.cos(angles)[:, None, None], torch.sin(angles)[:, None, None]
-        size = torch.ones_like(angles).masked_fill(level == 0, FINEST_SCALE / SCALE)[:, None, None]
+        size = torch.ones_like(angles).masked_fill(level == 0, FINEST_SCALE / SCALE)
+        size = (size * STEP ** (level + coarser - there).to(size.dtype))[:, None, None]
         c, s = c * size, s * size
         x = centre[:, 0, None, None] + c * ticks[None, None] - s * ticks[None, :, None]
         y = centre[:, 1, None, None] + s * ticks[None, None] + c * ticks[None, :, None]
-        return Stack(levels).bilinear(level[:, None, None], y, x)
+        return Stack(levels).bilinear(there[:, None, None], y, x)
 
     def describe(self, patches: Tensor) -> Tensor:
-        """RootSIFT, or with a residue the hybrid descriptor (N, D)."""
-        handcrafted = self._rootsift(patches)
+        """RootSIFT, or with a residue the hybrid descriptor (N, D), of patches (N, K, SIDE, SIDE)."""
+        handcrafted = self._rootsift(patches[:, 0])
         if not self.layers:
             return handcrafted
         x = handcrafted * handcrafted.shape[1] ** 0.5
@@ -209,13 +215,14 @@ class FeatureModule(nn.Module):
         for i, name in enumerate(dense):
             x = x @ self._layer(name) + self._layer(name.replace("weight", "bias"))
             x = torch.relu(x) if i + 1 < len(dense) else x
-        flat = patches - patches.mean(dim=(1, 2), keepdim=True)
-        z = (flat / torch.sqrt((flat * flat).mean(dim=(1, 2), keepdim=True) + 1e-8))[:, None]
+        flat = patches - patches.mean(dim=(2, 3), keepdim=True)
+        z = flat / torch.sqrt((flat * flat).mean(dim=(2, 3), keepdim=True) + 1e-8)
         for i, stride in enumerate(self.strides):
             weight = self._layer(f"conv.{i}.weight")
             side = int(weight.shape[-1])
             margin = 0 if side == stride else side // 2
-            z = torch.relu(conv2d(z, weight, self._layer(f"conv.{i}.bias"), stride, margin))
+            bias, kinds = self._layer(f"conv.{i}.bias"), len(self.coarser)
+            z = torch.relu(conv2d(z, weight, bias, stride, margin, groups=kinds))
         residue = z.permute(0, 2, 3, 1).flatten(1) @ self._layer("head.weight")
         return normalize(torch.cat([x, residue], dim=1), dim=1)
 

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,15 +21,14 @@ from hybrid_features_ros.features.detector import Keypoints
 from hybrid_features_ros.features.patches import oriented_patches
 from hybrid_features_ros.features.strek import StrekDetector
 from hybrid_features_ros.training.pairs import Photographs, make_pair
-from hybrid_features_ros.training.scenes import scene_pairs
+from hybrid_features_ros.training.rendered import RenderedViews
 
-VIEW = 320  # side of a view of a warped photograph [px]
+VIEW = 320  # side of a view [px]
 DENSITY = 1000 / (640 * 480)  # keypoints of a pixel, as in use
 REACH, REACH_OF_SCALE = 1.5, 0.6  # most error of a keypoint [px], or of its scale if that is more
 SCALE_RATIO, TURN = 1.8, np.radians(45)  # most disagreement of two keypoints' scales and orientations
-ALONE = 150  # most keypoints of a view without a partner that are kept
 _LEAST = 20  # correspondences of a pair that is worth keeping
-_PAIRS_OF_SCENE, _PAPERS = 8, (12, 40)  # pairs and photographs of a rendered scene
+_ENOUGH, _OTHERS = 60, 60  # places that make a pair worth as much as any; least others of a view
 _AHEAD = 3.0  # scales between a keypoint and the place that tells how its surroundings turn and grow
 
 
@@ -45,7 +45,9 @@ class TwoViews(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """Of one pair of views: rows of places (K,), and of keypoints (A,) and (B,) that one view has alone."""
+    """Of one pair of views: rows (K, 2) of keypoints that show one place, in the first and the second view,
+    and rows (A,) and (B,) of others of each view.
+    """
 
     places: Rows
     alone_a: Rows
@@ -54,103 +56,125 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Correspondences:
-    """K places seen twice, and M keypoints of the same views without a partner.
+    """M keypoints of V views, view by view, and which of them show one place.
 
     Attributes:
-        patches: (K, 2, SIDE, SIDE) float16, of the first and the second view.
-        points: (K, 2) float32, in the first view [px].
-        pair: (K,) int32, ascending; which pair of views each comes from.
-        alone: (M, SIDE, SIDE) float16.
-        alone_view: (M,) int32, ascending: twice the pair, one more for the second view.
+        patches: (M, K, SIDE, SIDE) float16, see :func:`describable`.
+        points: (M, 2) float32 [px].
+        starts: (V + 1,) int64, where each view begins.
+        pairs: (P, 2) int64, the two views of each pair.
+        places: (Q, 2) int64, rows of keypoints in both views, pair by pair.
+        pair_starts: (P + 1,) int64, where the places of each pair begin.
     """
 
     patches: NDArray[np.float16]
     points: Float32
-    pair: NDArray[np.int32]
-    alone: NDArray[np.float16]
-    alone_view: NDArray[np.int32]
+    starts: Rows
+    pairs: Rows
+    places: Rows
+    pair_starts: Rows
 
-    def batch(self, pairs: int, each: int, alone: int, rng: np.random.Generator) -> list[Batch]:
-        """Up to ``each`` places of ``pairs`` pairs, and up to ``alone`` keypoints that one view has alone."""
-        numbers = np.unique(self.pair)
-        chosen = rng.choice(numbers, min(pairs, len(numbers)), replace=False)
-        return [
-            Batch(
-                _some(self.pair, number, each, rng),
-                _some(self.alone_view, 2 * number, alone, rng),
-                _some(self.alone_view, 2 * number + 1, alone, rng),
-            )
-            for number in chosen
-        ]
+    def batch(self, pairs: int, each: int, rng: np.random.Generator) -> list[Batch]:
+        """Up to ``each`` places of some pairs, and of either view others that make them ``each``, ``_OTHERS``
+        at least. Pairs with few places come less often.
+        """
+        counts = np.minimum(np.diff(self.pair_starts), _ENOUGH)
+        chosen = rng.choice(len(counts), min(pairs, len(counts)), replace=False, p=counts / counts.sum())
+        return [self._of_pair(number, each, rng) for number in chosen.tolist()]
+
+    def _of_pair(self, number: int, each: int, rng: np.random.Generator) -> Batch:
+        known = self.places[self.pair_starts[number] : self.pair_starts[number + 1]]
+        places = rng.permutation(known)[:each]
+        others = max(each - len(places), _OTHERS)
+        alone = []
+        for view, mine in zip(self.pairs[number], known.T, strict=True):
+            rest = np.setdiff1d(np.arange(self.starts[view], self.starts[view + 1]), mine)
+            alone.append(rng.permutation(rest)[:others])
+        return Batch(places, *alone)
 
 
-def _some(ascending: NDArray[np.int32], value: int, most: int, rng: np.random.Generator) -> Rows:
-    first, last = np.searchsorted(ascending, [value, value + 1])
-    return rng.permutation(np.arange(first, last))[:most]
-
-
-def gather(photographs: Photographs, views: int, scenes: float, seed: int, file: Path) -> Correspondences:
-    """Correspondences of ``views`` pairs of views, kept in ``file`` (npz) for other trainings.
+def gather(
+    photographs: Photographs, warps: int, scenes: int, coarser: Sequence[int], seed: int, file: Path
+) -> Correspondences:
+    """Correspondences of warped photographs and of views of rendered scenes, kept in ``file`` (npz) for other
+    trainings.
 
     Args:
-        scenes: share of the pairs from rendered scenes; the others are warped photographs.
+        warps: pairs of views of photographs.
+        scenes: rendered, with ten views each, any two of which are a pair if they share enough.
+        coarser: levels of the patches, see :func:`describable`.
 
     Raises:
         InputError: the file holds other correspondences.
     """
-    wanted = f"{views} pairs, {scenes:g} rendered, seed {seed}, {len(photographs.paths)} photographs"
+    wanted = (
+        f"{warps} warps, {scenes} scenes, levels {list(coarser)}, seed {seed}, "
+        f"{len(photographs.paths)} photographs"
+    )
     if not file.is_file():
-        _write(_pairs(photographs, views, scenes, seed), views, file, wanted)
+        _write(_views(photographs, warps, scenes, seed), coarser, file, wanted)
     with np.load(file) as found:
         if str(found["made_of"]) != wanted:
             raise InputError(f"{file}: holds {found['made_of']}, not {wanted}; delete it or name another")
-        return Correspondences(
-            *(found[name] for name in ("patches", "points", "pair", "alone", "alone_view"))
-        )
+        return Correspondences(*(found[field.name] for field in fields(Correspondences)))
 
 
-def _pairs(photographs: Photographs, views: int, scenes: float, seed: int) -> Iterator[TwoViews]:
-    rendered = round(scenes * views)
-    for first in range(0, rendered, _PAIRS_OF_SCENE):
-        rng = np.random.default_rng([seed, 1, first])
-        papers = [photographs.draw(rng, colour=True) for _ in range(rng.integers(*_PAPERS))]
-        yield from scene_pairs(papers, min(_PAIRS_OF_SCENE, rendered - first), rng)
-    for number in range(views - rendered):
+def _views(
+    photographs: Photographs, warps: int, scenes: int, seed: int
+) -> Iterator[tuple[Sequence[UInt8], Mapping[tuple[int, int], TwoViews]]]:
+    """Images of one place, and for two of them where the first's pixels are in the second."""
+    for number in tqdm(range(warps), desc="warps", unit="pair", disable=None):
         rng = np.random.default_rng([seed, 0, number])
-        yield make_pair(photographs.draw(rng), VIEW, rng)
+        pair = make_pair(photographs.draw(rng), VIEW, rng)
+        yield [pair.a, pair.b], {(0, 1): pair}
+    for scene in range(scenes):
+        views = RenderedViews.render(photographs, 1, VIEW, seed, scene)
+        two_of_them = combinations(range(len(views.images)), 2)
+        yield list(views.images), {(a, b): views.between(a, b) for a, b in two_of_them}
 
 
-def _write(pairs: Iterator[TwoViews], views: int, file: Path, made_of: str) -> None:
+def _write(
+    groups: Iterable[tuple[Sequence[UInt8], Mapping[tuple[int, int], TwoViews]]],
+    coarser: Sequence[int],
+    file: Path,
+    made_of: str,
+) -> None:
     detector = StrekDetector()
-    patches, points, pair, alone, alone_view = [], [], [], [], []
-    rng = np.random.default_rng(0)
-    for number, two in enumerate(tqdm(pairs, total=views, desc="correspondences", unit="pair", disable=None)):
-        (a, of_a), (b, of_b) = (describable(detector, image) for image in (two.a, two.b))
-        i, j = corresponding(a, b, two)
-        if len(i) < _LEAST:
-            continue
-        patches.append(np.stack([of_a[i], of_b[j]], axis=1).astype(np.float16))
-        points.append(a.points[i])
-        pair.append(np.full(len(i), number, np.int32))
-        for side, (of, known) in enumerate(((of_a, i), (of_b, j))):
-            rest = rng.permutation(np.setdiff1d(np.arange(len(of)), known))[:ALONE]
-            alone.append(of[rest].astype(np.float16))
-            alone_view.append(np.full(len(rest), 2 * number + side, np.int32))
-    if not patches:
+    patches, points, starts, pairs, places = [], [], [0], [], []
+    for images, truths in groups:
+        first = len(starts) - 1
+        found = [describable(detector, image, coarser) for image in images]
+        for keypoints, of in found:
+            patches.append(of.astype(np.float16))
+            points.append(keypoints.points)
+            starts.append(starts[-1] + len(of))
+        for (a, b), views in truths.items():
+            i, j = corresponding(found[a][0], found[b][0], views)
+            if len(i) >= _LEAST:
+                pairs.append([first + a, first + b])
+                places.append(np.stack([starts[first + a] + i, starts[first + b] + j], axis=1))
+    if not pairs:
         raise InputError(f"{made_of}: no two views have {_LEAST} keypoints in common; take other photographs")
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part.npz")
     np.savez(
-        part, patches=np.concatenate(patches), points=np.concatenate(points), pair=np.concatenate(pair),
-        alone=np.concatenate(alone), alone_view=np.concatenate(alone_view), made_of=np.array(made_of),
+        part, patches=np.concatenate(patches), points=np.concatenate(points), starts=np.array(starts),
+        pairs=np.array(pairs), places=np.concatenate(places),
+        pair_starts=np.cumsum([0, *map(len, places)]), made_of=np.array(made_of),
     )  # fmt: skip
     part.replace(file)
 
 
-def describable(detector: StrekDetector, image: NDArray[np.uint8]) -> tuple[Keypoints, Float32]:
-    """Keypoints of a view and their patches (N, SIDE, SIDE)."""
+def describable(
+    detector: StrekDetector, image: NDArray[np.uint8], coarser: Sequence[int]
+) -> tuple[Keypoints, Float32]:
+    """Keypoints of a view and their patches (N, K, SIDE, SIDE): K for each, so many levels coarser than the
+    keypoint's own as ``coarser`` says.
+    """
     levels, keypoints = detector.detect(image, round(DENSITY * image.size))
-    return keypoints, oriented_patches(levels, keypoints, image.shape[1], image.shape[0])
+    height, width = image.shape
+    patches = [oriented_patches(levels, keypoints, width, height, coarser=c) for c in coarser]
+    return keypoints, np.stack(patches, axis=1)
 
 
 def corresponding(a: Keypoints, b: Keypoints, views: TwoViews) -> tuple[Rows, Rows]:

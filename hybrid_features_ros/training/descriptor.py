@@ -41,7 +41,7 @@ from hybrid_features_ros.training.validation import MatchingValidation
 MARGIN = 1.0
 NEAR = 8.0  # [px]
 LOSSES = ("triplet", "softmax")
-TEMPERATURE = 0.08  # cosines that differ by so much differ by e in their odds
+TEMPERATURE = 0.06  # cosines that differ by so much differ by e in their odds
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class DescriptorTraining:
 
     Attributes:
         descriptor: its shape.
-        views: pairs of views that correspondences are gathered from.
-        scenes: share of them from rendered scenes, with parallax and occlusion; the others are warps.
+        warps: pairs of views of photographs that correspondences are gathered from.
+        scenes: rendered yards that they are gathered from, too, with parallax, occlusion and other light.
         loss: one of ``LOSSES``.
         start: checkpoint of a descriptor of the same shape to begin with; "" = random weights.
         steps: of gradient descent; learning rate falls to zero along a half cosine.
@@ -60,13 +60,13 @@ class DescriptorTraining:
     """
 
     descriptor: FusionConfig = field(default_factory=FusionConfig)
-    views: int = 1200
-    scenes: float = 0.0
-    loss: str = "triplet"
+    warps: int = 300
+    scenes: int = 245
+    loss: str = "softmax"
     start: str = ""
-    steps: int = 3000
-    pairs: int = 8
-    each: int = 64
+    steps: int = 2800
+    pairs: int = 5
+    each: int = 200
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     validate_every: int = 250
@@ -93,18 +93,18 @@ def train_descriptor(
         weight_decay=config.weight_decay,
     )
     run = Run(out, config, model, optimiser, resume)
-    validation = MatchingValidation(val)
+    validation = MatchingValidation(val, config.descriptor.coarser)
     if run.step == 0:
         _validate(run, model, validation, math.nan)
-    places = run.first(lambda: gather(photographs, config.views, config.scenes, config.seed, pool))
+    of = config.warps, config.scenes, config.descriptor.coarser
+    places = run.first(lambda: gather(photographs, *of, config.seed, pool))
     bar = tqdm(total=config.steps, initial=run.step, unit="step", disable=None)
     while run.step < config.steps:
         rng = np.random.default_rng(run.seed())
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * run.step / config.steps))
         model.train()
-        alone = config.each if config.loss == "softmax" else 0
-        batch = places.batch(config.pairs, config.each, alone, rng)
+        batch = places.batch(config.pairs, config.each, rng)
         loss = batch_loss(model, places, batch, config.loss)
         run.descend(loss)
         bar.update()
@@ -130,21 +130,21 @@ def begun(config: DescriptorTraining) -> HybridDescriptor:
 
 def batch_loss(model: HybridDescriptor, places: Correspondences, batch: Sequence[Batch], loss: str) -> Tensor:
     """One of ``LOSSES`` over some pairs of views."""
-    parts = []
-    for two in batch:
-        of = places.patches[two.places]
-        parts += [of[:, 0], places.alone[two.alone_a], of[:, 1], places.alone[two.alone_b]]
-    patches = np.concatenate(parts).astype(np.float32)
+    sides = [
+        np.concatenate([two.places[:, k], alone])
+        for two in batch
+        for k, alone in enumerate((two.alone_a, two.alone_b))
+    ]
+    patches = places.patches[np.concatenate(sides)].astype(np.float32)
     given = torch.from_numpy(handcrafted(model.config, patches))
-    descriptors = model(torch.from_numpy(patches[:, None]), given)
-    sizes = [n for t in batch for n in (len(t.places) + len(t.alone_a), len(t.places) + len(t.alone_b))]
-    views, known = torch.split(descriptors, sizes), [len(t.places) for t in batch]
+    views = torch.split(model(torch.from_numpy(patches), given), [len(rows) for rows in sides])
+    known = [len(two.places) for two in batch]
     if loss == "softmax":
         losses = [dual_softmax(a, b, n) for a, b, n in zip(views[::2], views[1::2], known, strict=True)]
         return torch.stack(losses).mean()
     a, b = (torch.cat([v[:n] for v, n in zip(views[side::2], known, strict=True)]) for side in (0, 1))
-    rows = np.concatenate([t.places for t in batch])
-    points, pair = torch.from_numpy(places.points[rows]), torch.from_numpy(places.pair[rows])
+    points = torch.from_numpy(np.concatenate([places.points[two.places[:, 0]] for two in batch]))
+    pair = torch.from_numpy(np.repeat(np.arange(len(batch)), known))
     alike = (pair[:, None] == pair[None]) & (torch.cdist(points, points) < NEAR)
     return hardest_triplet(a, b, alike)
 

@@ -64,7 +64,7 @@ def load(checkpoint: Path) -> Detector | DeepDetector | HybridDescriptor:
     elif "network" in config:
         model = Detector(_shape(NetworkConfig, config["network"]))
     elif "descriptor" in config:
-        model = HybridDescriptor(_shape(FusionConfig, config["descriptor"]))
+        model = HybridDescriptor(_shape(FusionConfig, {"context": 0, **config["descriptor"]}))
     else:
         raise InputError(f"{checkpoint}: a checkpoint of something else; give one of `hybrid-features train`")
     model.load_state_dict(state["model"])
@@ -125,8 +125,8 @@ def export(checkpoint: Path, out: Path) -> float:
         data = to_onnx(module, samples, ["level"], ["logits", "gradient"], axes, {**shape, **training})
     else:
         module = model
-        patches = torch.rand(5, 1, SIDE, SIDE, generator=noise)
-        samples = [patches, torch.from_numpy(handcrafted(model.config, patches[:, 0].numpy()))]
+        patches = torch.rand(5, len(model.config.coarser), SIDE, SIDE, generator=noise)
+        samples = [patches, torch.from_numpy(handcrafted(model.config, patches.numpy()))]
         axes = {name: {0: "keypoints"} for name in ("patches", "handcrafted", "descriptors")}
         names = ["patches", "handcrafted"], ["descriptors"]
         data = to_onnx(module, samples, *names, axes, {"descriptor": asdict(model.config), **training})
@@ -156,7 +156,9 @@ def _detector_tensors(model: Detector) -> dict[str, Tensor]:
 
 
 def _descriptor_tensors(model: HybridDescriptor) -> dict[str, Tensor]:
-    """Matrices map rows to rows; convolutions are (y, x, inputs, outputs), normalisation folded in."""
+    """Matrices map rows to rows; convolutions are (y, x, inputs, outputs), those of one patch behind those of
+    the other, normalisation folded in.
+    """
     found: dict[str, Tensor] = {}
     for i, layer in enumerate(_of(model.mlp, nn.Linear)):
         found |= {f"mlp.{i}.weight": layer.weight.T, f"mlp.{i}.bias": layer.bias}
@@ -167,7 +169,8 @@ def _descriptor_tensors(model: HybridDescriptor) -> dict[str, Tensor]:
         found[f"conv.{i}.weight"] = (conv.weight * gain[:, None, None, None]).permute(2, 3, 1, 0)
         found[f"conv.{i}.bias"] = norm.bias - norm.running_mean * gain
     for head in _of(model.cnn, nn.Linear):
-        side = round((head.in_features / model.config.channels[-1]) ** 0.5)
+        maps = len(model.config.coarser) * model.config.channels[-1]
+        side = round((head.in_features / maps) ** 0.5)
         weight = head.weight.reshape(len(head.weight), -1, side, side)
         found["head.weight"] = weight.permute(2, 3, 1, 0).flatten(0, 2)
     return found

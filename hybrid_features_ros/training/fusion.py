@@ -3,16 +3,17 @@
 """The hybrid descriptor: a handcrafted half, projected, beside a learnt residue.
 
 "Residual learning for image point descriptors" (2023): keep what SIFT knows and let a light network learn
-only what it lacks. Both halves see the same patch, turned upright and sized by the keypoint, so that the
-residue is as indifferent to rotation as SIFT is:
+only what it lacks. Both halves see the same patch, turned upright and sized by the keypoint, and the residue
+sees a wider one, too, turned and sized alike, so that it is as indifferent to rotation as SIFT is:
 
-    descriptor = unit( [ MLP(RootSIFT(patch)), CNN(patch) ] ).
+    descriptor = unit( [ MLP(RootSIFT(patch)), CNN(patch) + CNN'(wider patch) ] ).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -34,21 +35,30 @@ class FusionConfig:
         residue: "trained", "frozen" (an untrained CNN, for the ablation) or "none".
         dimension: of the descriptor; the halves share it equally.
         hidden: width of the MLP.
-        channels, kernels, strides: of the convolutions, first to last. One whose kernel is its stride sees
-            each part of the patch once, without a border; others have a border of zeros.
+        channels, kernels, strides: of the convolutions of a patch, first to last. One whose kernel is its
+            stride sees each part of the patch once, without a border; others have a border of zeros.
+        context: levels of the pyramid between a keypoint's patch and the wider one that the CNN sees, too;
+            0 = it sees none.
     """
 
     handcrafted: str = "rootsift"
     residue: str = "trained"
     dimension: int = 128
     hidden: int = 192
-    channels: tuple[int, ...] = (24, 48)
+    channels: tuple[int, ...] = (16, 32)
     kernels: tuple[int, ...] = (4, 3)
     strides: tuple[int, ...] = (4, 2)
+    context: int = 3
+
+    @property
+    def coarser(self) -> tuple[int, ...]:
+        """Levels between a keypoint's and those of its patches."""
+        return (0, self.context) if self.context else (0,)
 
 
 class HybridDescriptor(nn.Module):
-    """Patches (N, 1, SIDE, SIDE) and handcrafted descriptors (N, H) to unit descriptors (N, dimension).
+    """Patches (N, K, SIDE, SIDE), one for each of ``config.coarser``, and handcrafted descriptors (N, H) to
+    unit descriptors (N, dimension).
 
     Raises:
         InputError: no such part, or neither half.
@@ -80,10 +90,12 @@ class HybridDescriptor(nn.Module):
 
 
 def handcrafted(config: FusionConfig, patches: Float32) -> Float32:
-    """The handcrafted descriptors (N, H) of patches (N, SIDE, SIDE); (N, 0) if there is no such half."""
+    """The handcrafted descriptors (N, H) of patches (N, K, SIDE, SIDE), of the first of each keypoint; (N, 0)
+    if there is no such half.
+    """
     if config.handcrafted == "none":
-        return patches[:, 0, :0]
-    return HANDCRAFTED[config.handcrafted][0](patches)
+        return patches[:, 0, 0, :0]
+    return HANDCRAFTED[config.handcrafted][0](np.ascontiguousarray(patches[:, 0]))
 
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Module:
@@ -91,13 +103,15 @@ def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Module:
 
 
 def _cnn(config: FusionConfig, outputs: int) -> nn.Module:
+    """Convolutions of each patch by itself, and one matrix of what they find."""
     layers: list[nn.Module] = []
-    inputs, side = 1, SIDE
+    patches = len(config.coarser)
+    inputs, side = patches, SIDE
     for channels, kernel, stride in zip(config.channels, config.kernels, config.strides, strict=True):
-        margin = 0 if kernel == stride else kernel // 2
-        convolution = nn.Conv2d(inputs, channels, kernel, stride, margin, bias=False)
-        layers += [convolution, nn.BatchNorm2d(channels), nn.ReLU()]
-        inputs, side = channels, (side + 2 * margin - kernel) // stride + 1
+        margin, found = 0 if kernel == stride else kernel // 2, patches * channels
+        convolution = nn.Conv2d(inputs, found, kernel, stride, margin, groups=patches, bias=False)
+        layers += [convolution, nn.BatchNorm2d(found), nn.ReLU()]
+        inputs, side = found, (side + 2 * margin - kernel) // stride + 1
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(inputs * side**2, outputs, bias=False))
 
 

@@ -53,14 +53,15 @@ class RenderedViews:
             a = int(rng.integers(len(self.scenes)))
             first, last = np.searchsorted(self.scenes, [self.scenes[a], self.scenes[a] + 1])
             b = int(rng.choice(np.delete(np.arange(first, last), a - first)))
-            pair = self._pair(a, b)
+            pair = self.between(a, b)
             line = np.linspace(0, self.images.shape[1] - 1, _GRID)
             grid = np.stack([np.tile(line, _GRID), np.repeat(line, _GRID)], axis=1)
             if np.isfinite(pair.transfer(grid)[:, 0]).mean() >= SHARED:
                 break
         return pair
 
-    def _pair(self, a: int, b: int) -> ScenePair:
+    def between(self, a: int, b: int) -> ScenePair:
+        """Views a and b of one scene, however little they share."""
         side = self.images.shape[1]
         middle = (side - 1) / 2
         cameras = [Camera(side, side, f, f, middle, middle) for f in self.focals[[a, b]].tolist()]
@@ -70,10 +71,10 @@ class RenderedViews:
         )
 
     @staticmethod
-    def render(photographs: Photographs, scenes: int, side: int, seed: int) -> RenderedViews:
-        """``VIEWS_OF_SCENE`` views of each scene; half a second a view."""
+    def render(photographs: Photographs, scenes: int, side: int, seed: int, first: int = 0) -> RenderedViews:
+        """``VIEWS_OF_SCENE`` views of each of some scenes, from the ``first`` one of this seed on."""
         views = []
-        for scene in tqdm(range(scenes), desc="views", unit="scene", disable=None):
+        for scene in tqdm(range(first, first + scenes), desc="views", unit="scene", disable=None):
             rng = np.random.default_rng([seed, 2, scene])
             papers = [photographs.draw(rng, colour=True) for _ in range(rng.integers(*_PAPERS))]
             surfaces = yard(papers, rng)
@@ -90,7 +91,7 @@ class RenderedViews:
 
     @staticmethod
     def kept(photographs: Photographs, scenes: int, side: int, seed: int, file: Path) -> RenderedViews:
-        """The same, kept in ``file`` (npz, 80 kB for a view of 240 px) for other trainings.
+        """The same from the first scene on, kept in ``file`` (npz, 80 kB for a view of 240 px) for others.
 
         Raises:
             InputError: the file holds other views.

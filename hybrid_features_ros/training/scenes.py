@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -15,14 +14,9 @@ from numpy.typing import NDArray
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.camera import Camera
 from hybrid_features_ros.core.types import Float32, Float64, UInt8
-from hybrid_features_ros.simulation.roll import rotation_about_z
-from hybrid_features_ros.simulation.scene import Renderer, Surface
-from hybrid_features_ros.simulation.two_views import CAMERA, looking, yard
 from hybrid_features_ros.training.pairs import disturbed, noisy
 
-APART_DEG = (3.0, 60.0)  # between the directions in which the two views are taken
-ZOOM = 2.0**0.8  # most ratio of the two focal lengths
-ROLLED, LIT = 0.7, 0.6  # shares of pairs whose second camera is rolled, and that differ in their light
+ROLLED, LIT = 0.7, 0.6  # shares of views whose camera is rolled, and that are taken in a light of their own
 _HIDDEN = 0.05  # a place is hidden where the second view's depth is less than its own by this share
 
 
@@ -57,30 +51,6 @@ class ScenePair:
         """The same views in the other order."""
         back = se3.inverse(self.T_b_a)
         return ScenePair(self.b, self.a, self.depth_b, self.depth_a, self.camera_b, self.camera_a, back)
-
-
-def scene_pairs(photographs: Sequence[UInt8], pairs: int, rng: np.random.Generator) -> list[ScenePair]:
-    """Pairs of views of one yard.
-
-    Args:
-        photographs: (H, W, 3) BGR, of its surfaces.
-    """
-    surfaces = yard(photographs, rng)
-    return [_pair(surfaces, rng) for _ in range(pairs)]
-
-
-def _pair(surfaces: Sequence[Surface], rng: np.random.Generator) -> ScenePair:
-    apart = np.radians(rng.uniform(*APART_DEG)) * rng.choice([-1, 1])
-    azimuth = rng.uniform(-0.9, 0.9)
-    T_a, T_b = looking(rng, azimuth - apart / 2), looking(rng, azimuth + apart / 2)
-    if rng.random() < ROLLED:
-        T_b = T_b @ se3.make(rotation_about_z(rng.uniform(-np.pi, np.pi)), np.zeros(3))
-    zoom = ZOOM ** rng.uniform(-0.5, 0.5)
-    near, far = (replace(CAMERA, fx=CAMERA.fx * f, fy=CAMERA.fy * f) for f in (zoom, 1 / zoom))
-    (a, depth_a), (b, depth_b) = Renderer(surfaces, near).render(T_a), Renderer(surfaces, far).render(T_b)
-    lit = rng.random() < LIT
-    a, b = (photographed(image, lit, rng) for image in (a, b))
-    return ScenePair(a, b, depth_a, depth_b, near, far, se3.inverse(T_b) @ T_a)
 
 
 def photographed(image: UInt8, lit: bool, rng: np.random.Generator) -> UInt8:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -48,12 +49,13 @@ class MatchingValidation:
 
     Args:
         folder: of photographs.
+        coarser: levels of the patches, see :func:`.describable`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, coarser: Sequence[int]) -> None:
         detector = StrekDetector()
         self._pairs = validation_pairs(folder)
-        self._views = [[describable(detector, image) for image in (p.a, p.b)] for p in self._pairs]
+        self._views = [[describable(detector, image, coarser) for image in (p.a, p.b)] for p in self._pairs]
 
     @torch.no_grad()
     def __call__(self, model: HybridDescriptor) -> dict[str, float]:
@@ -62,7 +64,7 @@ class MatchingValidation:
 
         def describe(patches: Float32) -> Float32:
             given = torch.from_numpy(handcrafted(model.config, patches))
-            return np.asarray(model(torch.from_numpy(patches[:, None]), given).numpy(), dtype=np.float32)
+            return np.asarray(model(torch.from_numpy(patches), given).numpy(), dtype=np.float32)
 
         correct, shares = [], []
         for pair, views in zip(self._pairs, self._views, strict=True):

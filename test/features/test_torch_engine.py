@@ -14,6 +14,7 @@ from hybrid_features_ros.core.config import FeatureConfig
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features import engine, make_extractor
 from hybrid_features_ros.features.hybrid import HybridExtractor
+from hybrid_features_ros.features.patches import oriented_patches
 from hybrid_features_ros.features.pyramid import pyramid
 from hybrid_features_ros.features.rootsift import describe_patches
 from hybrid_features_ros.features.torch_engine import TorchExtractor
@@ -59,6 +60,16 @@ def test_rootsift_is_the_same(pair):
     patches = np.random.default_rng(0).random((40, 20, 20), np.float32)
     found = pair[1].module._rootsift(torch.from_numpy(patches)).numpy()
     assert np.abs(found**2 - describe_patches(patches) ** 2).max() < 1e-5
+
+
+@pytest.mark.parametrize("coarser", [0, 3, 7])
+def test_patches_are_the_same(scene, pair, coarser):
+    levels, found = pair[0].detector.detect(scene, 60)
+    expected = oriented_patches(levels, found, scene.shape[1], scene.shape[0], coarser=coarser)
+    given = [torch.from_numpy(np.array(level))[None, None] for level in levels]
+    places = (torch.from_numpy(array) for array in (found.points, found.levels, found.angles))
+    patches = pair[1].module.patches(given, *places, coarser).numpy()
+    assert np.abs(patches - expected).max() < 0.02  # OpenCV reads at 32nds of a pixel
 
 
 def test_features_are_the_same(scene, pair):

@@ -18,6 +18,7 @@ torch = pytest.importorskip(
 from hybrid_features_ros.benchmarks.homography import transfer
 from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.features.onnx import OnnxNetwork
+from hybrid_features_ros.features.residue import ResidueNetwork
 from hybrid_features_ros.features.strek import StrekDetector
 from hybrid_features_ros.training.correspondences import Correspondences, corresponding, describable, gather
 from hybrid_features_ros.training.descriptor import (
@@ -29,15 +30,17 @@ from hybrid_features_ros.training.descriptor import (
     hardest_triplet,
     train_descriptor,
 )
-from hybrid_features_ros.training.export import export, load
+from hybrid_features_ros.training.export import export, load, weights_of
 from hybrid_features_ros.training.fusion import FusionConfig, HybridDescriptor, handcrafted
 from hybrid_features_ros.training.pairs import Photographs, local_scale, local_turn, make_pair
+from hybrid_features_ros.training.rendered import RenderedViews
 from hybrid_features_ros.training.run import Run
-from hybrid_features_ros.training.scenes import photographed, scene_pairs
+from hybrid_features_ros.training.scenes import photographed
 
 pytestmark = pytest.mark.slow
 
-SMALL = DescriptorTraining(views=3, steps=4, pairs=2, each=8, validate_every=2)
+SIDE = 240  # of a rendered view [px]
+SMALL = DescriptorTraining(warps=3, scenes=0, steps=4, pairs=2, each=8, validate_every=2)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,7 @@ def test_corresponding_keypoints_show_the_same_place(photos):
     rng = np.random.default_rng(1)
     pair = make_pair(Photographs.under(photos).draw(rng), 320, rng)
     detector = StrekDetector()
-    (a, of_a), (b, of_b) = (describable(detector, image) for image in (pair.a, pair.b))
+    (a, of_a), (b, of_b) = (describable(detector, image, (0, 3)) for image in (pair.a, pair.b))
     i, j = corresponding(a, b, pair)
     assert len(i) > 40 and len(set(i)) == len(i) and len(set(j)) == len(j)
     here = a.points[i].astype(float)
@@ -67,21 +70,21 @@ def test_corresponding_keypoints_show_the_same_place(photos):
     assert np.abs(np.log(zoom)).max() < np.log(1.7)
     turn = a.angles[i] + local_turn(pair.H_b_a, here) - b.angles[j]
     assert np.degrees(np.median(np.abs((turn + np.pi) % (2 * np.pi) - np.pi))) < 5
-    alike = [np.corrcoef(p.ravel(), q.ravel())[0, 1] for p, q in zip(of_a[i], of_b[j], strict=True)]
-    assert np.median(alike) > 0.9
+    for kind in range(2):  # the patch, and the wider one
+        both = zip(of_a[i, kind], of_b[j, kind], strict=True)
+        assert np.median([np.corrcoef(p.ravel(), q.ravel())[0, 1] for p, q in both]) > 0.9
 
 
 @pytest.fixture(scope="module")
 def scene(photos):
-    """Views of a rendered yard."""
-    rng = np.random.default_rng(2)
-    papers = [Photographs.under(photos).draw(rng, colour=True)]
-    return scene_pairs(papers, 4, rng)
+    """Pairs of views of a rendered yard."""
+    views = RenderedViews.render(Photographs.under(photos), 1, SIDE, 2)
+    return [views.between(0, b) for b in range(1, 5)]
 
 
 def test_places_of_a_scene_are_the_same_surface_seen_from_both_sides(scene):
     for pair in scene:
-        grid = np.stack([axis.ravel() for axis in np.mgrid[8:632:24, 8:472:24]], axis=1).astype(float)
+        grid = np.stack([axis.ravel() for axis in np.mgrid[8:SIDE:12, 8:SIDE:12]], axis=1).astype(float)
         there = pair.transfer(grid)
         seen = np.isfinite(there[:, 0])
         if seen.sum() < 20:
@@ -98,7 +101,7 @@ def test_places_of_a_scene_are_the_same_surface_seen_from_both_sides(scene):
 def test_a_hidden_place_has_no_partner(scene):
     pair = scene[0]
     wall = replace(pair, depth_b=np.full_like(pair.depth_b, 0.1))  # a wall in front of the second camera
-    grid = np.stack([axis.ravel() for axis in np.mgrid[8:632:24, 8:472:24]], axis=1).astype(float)
+    grid = np.stack([axis.ravel() for axis in np.mgrid[8:SIDE:12, 8:SIDE:12]], axis=1).astype(float)
     assert np.isnan(wall.transfer(grid)).all()
 
 
@@ -119,27 +122,35 @@ def test_what_papers_the_test_scenes_is_not_trained_on(tmp_path):
 
 def test_a_pool_is_made_once_and_only_for_what_made_it(photos, tmp_path):
     file = tmp_path / "pool.npz"
-    pool = gather(Photographs.under(photos), 4, 0.5, 0, file)
+    pool = gather(Photographs.under(photos), 2, 1, (0, 3), 0, file)
     made = file.stat().st_mtime_ns
-    again = gather(Photographs.under(photos), 4, 0.5, 0, file)
+    again = gather(Photographs.under(photos), 2, 1, (0, 3), 0, file)
     assert file.stat().st_mtime_ns == made and np.array_equal(pool.patches, again.patches)
-    assert set(pool.alone_view // 2) == set(pool.pair) and pool.pair.max() >= 2  # of both kinds
-    with pytest.raises(InputError, match="holds 4 pairs"):
-        gather(Photographs.under(photos), 3, 0.5, 0, file)
+    assert len(pool.starts) == 2 * 2 + 10 + 1 and pool.starts[-1] == len(pool.patches) == len(pool.points)
+    assert pool.pairs.max() >= 4  # of both kinds
+    for (a, b), first, last in zip(pool.pairs, pool.pair_starts, pool.pair_starts[1:], strict=False):
+        for view, rows in zip((a, b), pool.places[first:last].T, strict=True):
+            assert (pool.starts[view] <= rows).all() and (rows < pool.starts[view + 1]).all()
+    with pytest.raises(InputError, match="holds 2 warps, 1 scenes"):
+        gather(Photographs.under(photos), 3, 1, (0, 3), 0, file)
 
 
 def test_a_batch_takes_many_places_of_few_pairs_and_what_is_alone_in_them():
-    pair = np.repeat(np.arange(10), 20).astype(np.int32)
-    alone = np.repeat(np.arange(20), 6).astype(np.int32)
-    patches, points = np.zeros((200, 2, 1, 1), np.float16), np.zeros((200, 2), np.float32)
-    pool = Correspondences(patches, points, pair, np.zeros((120, 1, 1), np.float16), alone)
-    batch = pool.batch(3, 5, 4, np.random.default_rng(0))
-    assert len(batch) == 3
+    starts = 30 * np.arange(21)  # 20 views of 30 keypoints, and two of them are a pair that shares 10
+    pairs = np.arange(20).reshape(10, 2)
+    places = np.stack([np.arange(10) + starts[view] for view in range(20)]).reshape(10, 2, 10)
+    pool = Correspondences(
+        np.zeros((600, 1, 1, 1), np.float16), np.zeros((600, 2), np.float32), starts, pairs,
+        places.transpose(0, 2, 1).reshape(-1, 2), 10 * np.arange(11),
+    )  # fmt: skip
+    batch = pool.batch(3, 5, np.random.default_rng(0))
+    assert len(batch) == 3 and len({two.places[0, 0] // 60 for two in batch}) == 3
     for two in batch:
-        number = pair[two.places[0]]
-        assert len(set(two.places)) == 5 and (pair[two.places] == number).all()
-        assert len(two.alone_a) == len(two.alone_b) == 4
-        assert (alone[two.alone_a] == 2 * number).all() and (alone[two.alone_b] == 2 * number + 1).all()
+        view = two.places[0, 0] // 30
+        assert two.places.shape == (5, 2) and (two.places // 30 == [view, view + 1]).all()
+        assert (two.places[:, 0] + 30 == two.places[:, 1]).all() and (two.places[:, 0] % 30 < 10).all()
+        for side, alone in enumerate((two.alone_a, two.alone_b)):
+            assert len(set(alone)) == 20 and (alone // 30 == view + side).all() and (alone % 30 >= 10).all()
 
 
 def test_the_loss_of_triplets_is_that_of_its_formula():
@@ -182,9 +193,9 @@ def test_every_shape_gives_unit_descriptors(half, residue):
         with pytest.raises(InputError, match="at least one half"):
             HybridDescriptor(config)
         return
-    patches = np.random.default_rng(0).random((6, 20, 20), dtype=np.float32)
+    patches = np.random.default_rng(0).random((6, 2, 20, 20), dtype=np.float32)
     model = HybridDescriptor(config).eval()
-    found = model(torch.from_numpy(patches[:, None]), torch.from_numpy(handcrafted(config, patches)))
+    found = model(torch.from_numpy(patches), torch.from_numpy(handcrafted(config, patches)))
     assert found.shape == (6, 32)
     assert torch.allclose(found.norm(dim=1), torch.ones(6), atol=1e-5)
     learns = {name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad}
@@ -192,10 +203,10 @@ def test_every_shape_gives_unit_descriptors(half, residue):
 
 
 def test_light_does_not_matter():
-    patches = np.random.default_rng(0).random((4, 20, 20), dtype=np.float32)
+    patches = np.random.default_rng(0).random((4, 2, 20, 20), dtype=np.float32)
     model = HybridDescriptor(FusionConfig()).eval()
     first, second = (
-        model(torch.from_numpy(p[:, None]), torch.from_numpy(handcrafted(model.config, p)))
+        model(torch.from_numpy(p), torch.from_numpy(handcrafted(model.config, p)))
         for p in (patches, 0.5 * patches + 0.2)
     )
     assert torch.allclose(first, second, atol=1e-3)
@@ -227,17 +238,24 @@ def test_resumes_to_the_bit(photos, tmp_path, monkeypatch, loss):
     assert not torch.equal(a["mlp.0.weight"], frozen["mlp.0.weight"])
 
 
-def test_export_equals_pytorch(tmp_path):
-    model = HybridDescriptor(FusionConfig())
+@pytest.mark.parametrize("context", [0, 3])
+def test_export_equals_pytorch(tmp_path, context):
+    torch.manual_seed(2)
+    model = HybridDescriptor(FusionConfig(context=context))
+    for norm in (m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        torch.nn.init.uniform_(norm.running_mean, -0.2, 0.2)  # as after a training
     config = asdict(replace(SMALL, descriptor=model.config))
     torch.save({"config": config, "model": model.state_dict()}, tmp_path / "best.pt")
     assert export(tmp_path / "best.pt", tmp_path / "out.onnx") < 1e-3
-    patches = np.random.default_rng(0).random((7, 20, 20), dtype=np.float32)
-    given = [patches[:, None], handcrafted(model.config, patches)]
+    patches = np.random.default_rng(0).random((7, 2, 20, 20), dtype=np.float32)[:, : 2 if context else 1]
+    given = [patches, handcrafted(model.config, patches)]
     found = OnnxNetwork((tmp_path / "out.onnx").read_bytes(), 1, blocked=True)(*given)[0]
     with torch.no_grad():
         expected = load(tmp_path / "best.pt")(*(torch.from_numpy(g) for g in given)).numpy()
     assert np.allclose(found, expected, atol=1e-4)
+    network = ResidueNetwork(weights_of(tmp_path / "best.pt"))
+    by_kind = list(np.ascontiguousarray(patches.transpose(1, 0, 2, 3)))
+    assert np.allclose(network(by_kind, given[1]), expected, atol=1e-4)
     torch.save({"config": {}, "model": {}}, tmp_path / "other.pt")
     with pytest.raises(InputError, match="something else"):
         load(tmp_path / "other.pt")
@@ -249,7 +267,7 @@ from pathlib import Path
 import torch
 from hybrid_features_ros.training.descriptor import DescriptorTraining, train_descriptor
 photos, out = Path(sys.argv[1]), Path(sys.argv[2])
-config = DescriptorTraining(views=3, steps=2, pairs=2, each=8, validate_every=9)
+config = DescriptorTraining(warps=3, scenes=0, steps=2, pairs=2, each=8, validate_every=9)
 train_descriptor(config, photos, photos, out, out / "pool.npz")
 """
 
@@ -283,11 +301,11 @@ def test_the_command_line_changes_what_it_names_and_nothing_else(photos, tmp_pat
     run.step = 1
     run.keep(0.0)
     pool = tmp_path / "pool.npz"
-    gather(Photographs.under(photos), 1, 0.0, config.seed, pool)
+    gather(Photographs.under(photos), 1, 0, config.descriptor.coarser, config.seed, pool)
     with np.load(pool) as made:
         arrays = dict(made)
-    rendered = f"{config.scenes:g} rendered"
-    arrays["made_of"] = np.array(f"{config.views} pairs, {rendered}, seed {config.seed}, 1 photographs")
+    of = f"{config.warps} warps, {config.scenes} scenes, levels {list(config.descriptor.coarser)}"
+    arrays["made_of"] = np.array(f"{of}, seed {config.seed}, 1 photographs")
     np.savez(pool, **arrays)
     options = ["--pool", str(pool), "--resume", "--steps", "1"]
     main([*given, *options, "--dimension", "32"])

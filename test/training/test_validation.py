@@ -28,7 +28,7 @@ def test_sigmas_are_calibrated():
     detector = StrekDetector()
     errors = []
     for pair in validation_pairs(KODAK)[:24]:
-        (a, _), (b, _) = (describable(detector, image) for image in (pair.a, pair.b))
+        (a, _), (b, _) = (describable(detector, image, (0,)) for image in (pair.a, pair.b))
         i, j = corresponding(a, b, pair)
         here = a.points[i].astype(float)
         sigma = np.hypot(a.sigmas[i] * local_scale(pair.H_b_a, here), b.sigmas[j])
