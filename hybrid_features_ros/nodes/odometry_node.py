@@ -186,6 +186,8 @@ class OdometryNode(ManagedNode):
         if self._last:
             values |= {"scale": self._last.scale.name, "resets": str(self._last.resets)}
             values |= {"scale sigma": f"{self._last.scale_sigma:.3f}"}
+            error, sigma = self._odometry.focal_error
+            values["focal length error"] = f"{100 * error:.1f} +- {100 * sigma:.1f} %"
         if self.config.odometry.tracking.readout_sigma_s:
             readout = self._odometry.readout
             values["readout"] = f"{1e3 * readout.seconds:.1f} +- {1e3 * readout.sigma_s:.1f} ms"

@@ -84,6 +84,14 @@ class Odometry:
         """Read-out of a rolling shutter, as it is known by now."""
         return self._shutter.readout
 
+    @property
+    def focal_error(self) -> tuple[float, float]:
+        """Relative error of the focal length that images show by now, positive where the true one is longer.
+
+        And its standard deviation, which is 0.3 before there is evidence.
+        """
+        return self._mapper.self_calibration.focal_error
+
     def process(
         self, stamp: int, features: Features, camera: Camera, prior: MotionPrior | None = None
     ) -> OdometryResult:

@@ -48,10 +48,16 @@ class CalibrationPrior:
 
 
 class SelfCalibration:
-    """Estimate of what the focal length and the lens differ from their calibration, from keyframes."""
+    """Estimate of what the focal length and the lens differ from their calibration, from keyframes.
+
+    Attributes:
+        focal_error: relative error of the focal length, positive where the true one is longer, and its
+            standard deviation.
+    """
 
     def __init__(self, prior: CalibrationPrior = CalibrationPrior()) -> None:
         self._prior = prior
+        self.focal_error = 0.0, prior.focal
         self._told: deque[tuple[Float64, Float64]] = deque(maxlen=prior.keyframes)
 
     @property
@@ -62,14 +68,11 @@ class SelfCalibration:
         error, sigma = self.focal_error
         return float(np.sqrt(max(error**2 - (self._prior.significance * sigma) ** 2, 0.0)))
 
-    @property
-    def focal_error(self) -> tuple[float, float]:
-        """Relative error of the focal length, positive where the true one is longer, and its standard
-        deviation: that of the noise of keypoints, or as keyframes differ from each other, if that is more.
+    def _estimated(self) -> tuple[float, float]:
+        """The error, and its standard deviation: that of the noise of keypoints, or as keyframes differ from
+        each other, if that is more.
         """
         prior = np.diag([self._prior.focal**-2, self._prior.radial**-2])
-        if not self._told:
-            return 0.0, self._prior.focal
         information, vectors = (np.array(part) for part in zip(*self._told, strict=True))
         C = np.linalg.inv(information.sum(axis=0) + prior)
         estimate = C @ vectors.sum(axis=0)
@@ -102,6 +105,7 @@ class SelfCalibration:
         prior = np.diag([0.0] * 6 + [self._prior.focal**-2, self._prior.radial**-2])
         N = robust_normal_matrix(whitened(rows, A, observations)[:, :, in_front], prior, np.zeros(8))
         self._told.append(marginal(N, _LENS, _POSE))
+        self.focal_error = self._estimated()
 
 
 def _by_lens(observations: Observations, T_world_keyframe: Float64, T_world_camera: Float64) -> Float64:

@@ -49,6 +49,7 @@ def test_rates_latency_state_and_model_are_told(graph, photograph):
         assert float(values["rate in [Hz]"]) > 0
         assert float(values["rate out [Hz]"]) > 0
         assert 0 < float(values["latency p50 [ms]"]) <= float(values["latency p95 [ms]"])
+    assert odometry["focal length error"].endswith("%")
     assert features["model"]
     assert features["execution provider"]
 

@@ -76,13 +76,16 @@ def test_nothing_is_doubted_before_there_is_evidence():
 
 
 def test_poses_are_less_certain_where_images_contradict_the_focal_length():
-    def rotation_sigma(told):
+    def moved(told):
         odometry, world = Odometry(OdometryConfig()), World.random(5)
         for i in range(60):
             T = se3.exp([0.6 * np.sin(0.1 * i), 0.0, 0.0, 0.2 * np.sin(0.2 * i), 0.6 * np.sin(0.13 * i), 0.0])
             features = world.seen_from(T, noise_px=0.3, seed=i, with_depth=True)
             result = odometry.process((i + 1) * 50_000_000, features, told)
-        return np.sqrt(result.covariance[4, 4])
+        return np.sqrt(result.covariance[4, 4]), odometry.focal_error[0]
 
     longer = replace(CAMERA, fx=CAMERA.fx * 1.1, fy=CAMERA.fy * 1.1)
-    assert rotation_sigma(longer) > 3 * rotation_sigma(CAMERA)
+    (sigma, error), (sound_sigma, sound_error) = moved(longer), moved(CAMERA)
+    assert sigma > 3 * sound_sigma
+    assert error == pytest.approx(1 / 1.1 - 1, abs=0.03)
+    assert abs(sound_error) < 0.01
