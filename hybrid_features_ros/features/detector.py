@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -167,10 +166,21 @@ def orientations(pyramid: HeatPyramid, points: Float64, levels: np.ndarray) -> F
         weights = np.array([*BLEND, 0.0])[np.where((step >= 0) & (step < len(BLEND)), step, len(BLEND))]
         rows = np.flatnonzero(weights)
         if len(rows):
-            where = to_level(points[rows], heat.logits, pyramid.width, pyramid.height).astype(np.float32)
-            for axis, gradient in enumerate(heat.gradient):
-                here = cv2.remap(
-                    gradient, where[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-                )
-                total[rows, axis] += weights[rows] * here[:, 0]
+            where = to_level(points[rows], heat.logits, pyramid.width, pyramid.height)
+            total[rows] += weights[rows, None] * _between_pixels(heat.gradient, where)
     return np.arctan2(total[:, 1], total[:, 0]).astype(np.float32)
+
+
+def _between_pixels(maps: Float32, points: Float64) -> Float64:
+    """Linearly interpolated values (N, C) of maps (C, H, W) at points (N, 2) [px]; beyond a border, its own.
+
+    OpenCV's versions differ in theirs.
+    """
+    c, height, width = maps.shape
+    x, y = points.T.clip(0, [[width - 1], [height - 1]])
+    left, top = np.minimum(x.astype(int), width - 2), np.minimum(y.astype(int), height - 2)
+    at, u, v = top * width + left, x - left, y - top
+    flat = maps.reshape(c, -1)
+    upper = flat.take(at, axis=1) * (1 - u) + flat.take(at + 1, axis=1) * u
+    lower = flat.take(at + width, axis=1) * (1 - u) + flat.take(at + width + 1, axis=1) * u
+    return np.asarray((upper * (1 - v) + lower * v).T)

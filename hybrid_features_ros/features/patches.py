@@ -14,7 +14,7 @@ import numpy as np
 
 from hybrid_features_ros.core.types import Float32
 from hybrid_features_ros.features.detector import FINEST_SCALE, SCALE, Keypoints
-from hybrid_features_ros.features.pyramid import STEP, to_level
+from hybrid_features_ros.features.pyramid import STEP, snapped, to_level
 from hybrid_features_ros.features.workspace import Workspace
 
 SIDE, SPACING = 20, 1.7  # of a patch [samples], between two samples [px of the keypoint's level]
@@ -58,7 +58,12 @@ def oriented_patches(
             np.matmul(np.stack([c[rows], -s[rows], x], axis=1), scaled, out=map_x)
             np.matmul(np.stack([s[rows], c[rows], y], axis=1), scaled, out=map_y)
             patches[rows] = cv2.remap(
-                level, map_x, map_y, cv2.INTER_LINEAR, dst=sampled, borderMode=cv2.BORDER_REFLECT_101
+                level,
+                snapped(map_x),
+                snapped(map_y),
+                cv2.INTER_LINEAR,
+                dst=sampled,
+                borderMode=cv2.BORDER_REFLECT_101,
             )
     return patches.reshape(-1, SIDE, SIDE)
 

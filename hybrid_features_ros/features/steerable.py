@@ -40,6 +40,7 @@ _BLUR_RADIUS, _BLUR_SIGMA = 2, 1.0  # of the common blur before the stencils [px
 _LEAST_EIGENVALUE = 1e-3  # of a form, as a share of its factor's largest: below, the axis is left out
 _MOST_ERROR = 0.01  # of a stencil, as a share of its factor's strongest response
 _RANK_ONE = 1e-4  # second singular value of a kernel over its first, up to which it is of rank one
+_DECIMALS = 6  # of a stencil's weights
 _IMAGE_SIGMA, _NOISE, _ROUNDING = 0.2, 2 / 255, 1e-4  # of the levels that stencils are fitted to
 _BORDER = cv2.BORDER_REFLECT_101
 
@@ -83,11 +84,13 @@ class Stencil:
 
     @staticmethod
     def make(kernel: Float64) -> Stencil:
-        """The stencil of a kernel."""
+        """The stencil of a kernel, rounded: the last digits are those of a version of LAPACK."""
         columns, values, rows = np.linalg.svd(kernel)
         if values[1] > _RANK_ONE * values[0]:
-            return Stencil(np.asarray(kernel, dtype=np.float32))
-        column, row = ((values[0] ** 0.5 * v).astype(np.float32) for v in (columns[:, 0], rows[0]))
+            return Stencil(kernel.round(_DECIMALS).astype(np.float32))
+        column, row = (
+            (values[0] ** 0.5 * v).round(_DECIMALS).astype(np.float32) for v in (columns[:, 0], rows[0])
+        )
         return Stencil(np.outer(column, row), column, row)
 
 
@@ -152,7 +155,7 @@ class SteerableNetwork:
             cv2.accumulateSquare(out, sums[sign])
         q = cv2.subtract(sums[1.0], sums[-1.0], dst=sums[1.0])
         cv2.max(q, factor.floor, dst=q)
-        cv2.log(q, dst=q)
+        np.log(q, out=q)  # unlike OpenCV's, the same to the last bit in Debian's build
         cv2.scaleAdd(q, factor.exponent, logits, dst=logits)
 
 

@@ -5,8 +5,9 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import map_coordinates
 
-from hybrid_features_ros.features.detector import Heat, HeatPyramid, balanced, select
+from hybrid_features_ros.features.detector import Heat, HeatPyramid, _between_pixels, balanced, select
 
 
 def scattered(seed, count=400):
@@ -52,3 +53,11 @@ def test_a_small_budget_gets_the_best_of_a_large_one(seed, budget):
         assert np.allclose(getattr(best, name), getattr(everything, name)[:budget], atol=1e-4)
     turn = np.exp(1j * best.angles) - np.exp(1j * everything.angles[:budget])
     assert np.abs(turn).max() < 0.01  # rounding counts where a gradient is weak
+
+
+def test_gradients_are_interpolated_linearly_and_go_on_beyond_the_border():
+    random = np.random.default_rng(0)
+    maps = random.normal(size=(2, 30, 40)).astype(np.float32)
+    points = random.uniform([-3, -3], [42, 32], (200, 2))
+    expected = [map_coordinates(m.astype(float), points.T[::-1], order=1, mode="nearest") for m in maps]
+    assert np.allclose(_between_pixels(maps, points), np.transpose(expected), atol=1e-9)

@@ -5,8 +5,21 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import map_coordinates
 
-from hybrid_features_ros.features.pyramid import BLUR, FINEST_BLUR, STEP, pyramid, to_image, to_level
+from hybrid_features_ros.features.pyramid import (
+    BLUR,
+    FINEST_BLUR,
+    STEP,
+    _resized,
+    pyramid,
+    snapped,
+    to_image,
+    to_level,
+)
+from hybrid_features_ros.features.workspace import Workspace
 
 
 def blob(x, y, sigma, size=(200, 160)):
@@ -19,6 +32,36 @@ def test_sizes_fall_by_half_octaves_until_too_small():
     assert levels[0].shape == (160, 200)
     assert [len(level) for level in levels] == [round(160 / STEP**i) for i in range(len(levels))]
     assert min(levels[-1].shape) >= 24
+
+
+@settings(deadline=None)
+@given(st.integers(24, 90), st.integers(24, 90), st.integers(16, 60), st.integers(16, 60))
+@example(90, 60, 45, 30)
+def test_resizing_interpolates_linearly(height, width, rows, columns):
+    image = np.random.default_rng(0).random((height, width)).astype(np.float32)
+    expected = image.astype(float)
+    for n in (rows, columns):
+        at = (np.arange(n) + 0.5) * (len(expected) / n) - 0.5
+        between = [np.interp(at, np.arange(len(expected)), column) for column in expected.T]
+        expected = np.array(between)  # turned over, so that the columns are next
+    found = _resized(image, columns, rows, Workspace())
+    assert np.allclose(found, expected, atol=1e-6)
+
+
+def test_any_opencv_interpolates_snapped_positions_exactly():
+    random = np.random.default_rng(1)
+    image = random.random((60, 80)).astype(np.float32)
+    x, y = (snapped(random.uniform(0, side - 1, (200, 1)).astype(np.float32)) for side in (80, 60))
+    found = cv2.remap(image, x, y, cv2.INTER_LINEAR)
+    expected = map_coordinates(image.astype(float), [y.ravel(), x.ravel()], order=1)
+    assert np.allclose(found.ravel(), expected, atol=1e-6)
+
+
+def test_snapped_positions_are_the_nearest_32nds():
+    positions = np.random.default_rng(0).uniform(0, 600, 1000).astype(np.float32)
+    found = snapped(positions.copy())
+    assert np.array_equal(found * 32, np.rint(found * 32))
+    assert np.abs(found - positions).max() <= 1 / 64 + 1e-4
 
 
 def test_blurs_are_those_that_are_said():

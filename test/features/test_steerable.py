@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from hybrid_features_ros.features.pyramid import gauss, pyramid
 from hybrid_features_ros.features.steerable import (
     SteerableNetwork,
+    Stencil,
     harmonics,
     level_covariance,
     principal_filters,
@@ -70,3 +71,13 @@ def test_several_factors_multiply():
     once = SteerableNetwork(weights, Workspace()).heat(level, 2).logits
     twice = SteerableNetwork(Weights({**weights.arrays, **double}, {}), Workspace()).heat(level, 2).logits
     assert np.allclose(once, twice, atol=1e-3)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_the_last_digits_of_a_linear_algebra_library_change_no_stencil(rank):
+    """Of a kernel of rank one, which is applied as a row and a column, and of another."""
+    random = np.random.default_rng(rank)
+    kernel = sum(np.outer(*random.normal(size=(2, 3))) for _ in range(rank))
+    one, other = (Stencil.make(k) for k in (kernel, kernel * (1 + 1e-12)))
+    assert (one.row is None) == (rank == 2)
+    assert np.array_equal(one.kernel, other.kernel)
