@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from synthetic import CAMERA, World
 
@@ -48,6 +48,7 @@ def place(share, depth=1.0, scatter=1.0, measured=1.0):
 
 @given(st.floats(0.5, 2.0))
 def test_depths_agree_where_they_are_those_of_the_landmarks(depth):
+    assume(abs(abs(np.log(depth)) - BELIEF.same_depth) > 1e-3)  # rounding decides there
     agreement = depth_agreement(place(0.2, depth), RADIUS)
     is_same = abs(np.log(depth)) < BELIEF.same_depth
     assert agreement is not None and (agreement > 0.9) == is_same and (agreement < 0.5) != is_same
