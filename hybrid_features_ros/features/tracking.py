@@ -33,7 +33,8 @@ Expect = Callable[[int, int], Expectation | None]  # of the image at the second 
 
 @dataclass(frozen=True)
 class Flow:
-    """Optical flow, and when to detect anew: the window chosen by its cost, the rest without a sweep.
+    """Optical flow, and when to detect anew: ``min_share`` swept on rendered rooms (docs/tuning.md), where
+    ``max_images``, ``back_px`` and ``min_coverage`` made no clear difference; the window chosen by its cost.
 
     Attributes:
         window: side of the patches [px]; multiples of 8 are fastest.
@@ -57,7 +58,7 @@ class Flow:
     min_turn: float = float(np.radians(0.5))
     max_images: int = 5
     min_points: int = 100
-    min_share: float = 0.6
+    min_share: float = 0.75
     trial: int = 10
     doubt: float = 0.8
     cells: int = 8
