@@ -37,6 +37,7 @@ class ScaleFilter:
             stretch begins anew.
         gate: innovation over its standard deviation from which a ratio is not used.
         patience: ratios in a row that are not used, after which the filter begins anew.
+        memory: ratios over which it is averaged by how much they scatter beyond what they should.
         same_direction: cosine of the angle between both directions of a stretch, below which it is not used.
         max_turn: standard deviation of a stretch's rotation at which it ends unused [rad].
         dead_band: change of the scale below which the map is left as it is.
@@ -51,6 +52,7 @@ class ScaleFilter:
     restart_ratio: float = 0.4
     gate: float = 3.0
     patience: int = 5
+    memory: float = 10.0
     same_direction: float = 0.9
     max_turn: float = 0.2
     dead_band: float = 0.005
@@ -82,11 +84,14 @@ class MetricScale:
         self.log, self.variance, self.common = 0.0, FILTER.unknown**2, config.scale_error
         self._stretch: _Stretch | None = None
         self._refused = 0
+        self._scatter = 1.0  # squared innovations over their variances, running mean
 
     @property
     def sigma(self) -> float:
-        """Relative standard deviation of lengths, what measurements err in common included."""
-        return float(np.hypot(np.sqrt(self.variance), self.common))
+        """Relative standard deviation of lengths, what measurements err in common included; where ratios
+        scatter by more than they should, by as much more.
+        """
+        return float(np.hypot(np.sqrt(self.variance * max(self._scatter, 1.0)), self.common))
 
     @property
     def is_metric(self) -> bool:
@@ -134,11 +139,13 @@ class MetricScale:
         self.variance += FILTER.drift**2
         innovation = float(np.log(ratio)) - self.log
         total = self.variance + variance
+        surprise = min(innovation**2 / total, FILTER.memory * FILTER.gate**2)
+        self._scatter += (surprise - self._scatter) / FILTER.memory
         if innovation**2 > FILTER.gate**2 * total:
             self._refused += 1
             if self._refused < FILTER.patience:
                 return False
-            self.variance = FILTER.unknown**2
+            self.variance, self._scatter = FILTER.unknown**2, 1.0
             total = self.variance + variance
         self._refused = 0
         self.log += self.variance / total * innovation

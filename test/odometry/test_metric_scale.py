@@ -36,6 +36,16 @@ def test_what_all_measurements_have_in_common_stays():
     assert measured(2.0, 1000).sigma > PriorConfig().scale_error
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_ratios_that_scatter_more_than_told_leave_more_doubt(seed):
+    sound, scattered = measured(1.0, 40, seed), MetricScale(PriorConfig())
+    rng = np.random.default_rng(seed)
+    for _ in range(40):
+        scattered.add_ratio(float(np.exp(3 * NOISE * rng.normal())), NOISE**2)
+    assert scattered.sigma > 1.3 * sound.sigma
+    assert abs(scattered.log) < 3 * scattered.sigma
+
+
 def test_a_wrong_ratio_is_not_used_until_others_agree_with_it():
     scale = measured(1.0, 20)
     before = scale.log
