@@ -115,7 +115,7 @@ def _by_lens(observations: Observations, T_world_keyframe: Float64, T_world_came
     into = T_world_camera[:3, :3].T
     origins, directions, _ = observations.columns
     d = into @ (directions + observations.inverse_depth * (origins - T_world_camera[:3, 3:]))
-    length = np.sqrt(dot(d, d))
+    length = np.maximum(np.sqrt(dot(d, d)), 1e-12)
     u = d / length
     then = into @ T_world_keyframe[:3, :3] @ _lens(T_world_keyframe[:3, :3].T @ directions)
     change = (then - u * (then * u).sum(axis=1, keepdims=True)) / length - _lens(u)
