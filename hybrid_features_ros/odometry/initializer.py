@@ -42,7 +42,8 @@ class Initialization:
     """When a translation counts. Depths and the angle were chosen on rendered rooms, turns and walls, the
     signal-to-noise ratios and the shutter's share on 27 scenes of rendered points (docs/tuning.md); what
     concerns revisions by looking at recordings (KITTI, 7-Scenes, TUM fr1_rpy, TartanAir), so that figures on
-    these four are not independent of them.
+    these four are not independent of them; rendered points agree afterwards with ``contradiction``, and do
+    not tell ``last_revision``.
 
     Attributes:
         min_depths: known depths from which they, not the scene's median one, give a translation's length.
@@ -51,7 +52,7 @@ class Initialization:
             confirm.
         certain_snr: the same, of a translation that begins the map at once.
         published_snr: the same, of a translation that is published before; nothing is derived from it, and
-            its covariance contains that nothing moved. Four standard deviations, not swept.
+            its covariance contains that nothing moved.
         shutter_share: of the turn within ``tracking.stamp_error_s``, by which a rolling shutter makes the
             rotation uncertain.
         same_direction: cosine of the angle between directions that confirm each other.
