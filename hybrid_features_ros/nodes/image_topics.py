@@ -130,7 +130,7 @@ class ImageTopics:
         if asked != "auto":
             return ReliabilityPolicy[asked.upper()]
         found = self._publishers(topic)
-        return before if not found else BEST_EFFORT if _grudging(found) else RELIABLE
+        return before if not found else BEST_EFFORT if _unreliable(found) else RELIABLE
 
     def _publishers(self, topic: str) -> list[Any]:
         found: list[Any] = self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(topic))
@@ -157,7 +157,8 @@ class ImageTopics:
             self._node.get_logger().info(f"{text}all of its publishers offer it (input.reliability)")
         else:
             who = (
-                ", ".join(endpoints(_grudging(self._publishers(topic)))) or "a publisher that has gone again"
+                ", ".join(endpoints(_unreliable(self._publishers(topic))))
+                or "a publisher that has gone again"
             )
             self._node.get_logger().warning(
                 f"{text}{who} offers no more, and a reliable subscription would hear nothing of it; large "
@@ -165,6 +166,6 @@ class ImageTopics:
             )
 
 
-def _grudging(publishers: list[Any]) -> list[Any]:
+def _unreliable(publishers: list[Any]) -> list[Any]:
     """Those that offer no reliable transmission."""
     return [p for p in publishers if p.qos_profile.reliability is not RELIABLE]
