@@ -68,10 +68,8 @@ def robust_normal_matrix(rows: Float64, prior: Float64, prior_vector: Float64) -
             in the solution, and are not part of the result.
     """
     D = len(prior_vector)
-    solution, N = (
-        np.append(np.linalg.pinv(prior, hermitian=True) @ prior_vector, 1.0),
-        np.zeros((D + 1, D + 1)),
-    )
+    solution = np.append(np.linalg.pinv(prior, hermitian=True) @ prior_vector, 1.0)
+    N = np.zeros((D + 1, D + 1))
     for _ in range(_STEPS):
         errors = (np.einsum("kim,i->km", rows, solution) ** 2).sum(axis=0)
         scale = robust_scale(errors)

@@ -63,10 +63,8 @@ def test_an_image_of_another_size_than_its_calibration_is_refused_with_both(grap
     assert "640x480" in failures[0]
 
 
-@pytest.mark.parametrize(("sync", "verged"), [("exact", 0), ("approximate", 0), ("exact", 9)])
-def test_a_rectified_pair_is_metric(graph, photograph, sync, verged):
-    features = graph.listen(FeatureArray, "features")
-    compose(graph, input__stereo=True, input__sync=sync)
+def stereo_robot(graph, photograph, verged=0):
+    """A robot with a calibrated pair of cameras .1 m apart, and the publisher of the right images."""
     robot = Robot(graph, photograph, topic="left/image_rect")
     robot.info = graph.tester.create_publisher(CameraInfo, "left/camera_info", 5)
     right = graph.tester.create_publisher(Image, "right/image_rect", 5)
@@ -78,6 +76,14 @@ def test_a_rectified_pair_is_metric(graph, photograph, sync, verged):
     info.p[2] -= verged
     info.p[3] = -300.0 * 0.1
     right_info.publish(info)
+    return robot, right
+
+
+@pytest.mark.parametrize(("sync", "verged"), [("exact", 0), ("approximate", 0), ("exact", 9)])
+def test_a_rectified_pair_is_metric(graph, photograph, sync, verged):
+    features = graph.listen(FeatureArray, "features")
+    compose(graph, input__stereo=True, input__sync=sync)
+    robot, right = stereo_robot(graph, photograph, verged)
     graph.spin_until(lambda: False, 0.2)
     shifted = np.roll(photograph, -12 - verged, axis=1)  # a wall at 300 px * 0.1 m / 12 px = 2.5 m
     for _ in range(2):
@@ -191,16 +197,7 @@ def test_features_of_a_rectified_image_go_with_the_projection_matrix(graph):
 def test_a_pair_that_has_changed_places_is_told_once(graph, photograph, monkeypatch):
     features, _ = compose(graph, input__stereo=True)
     texts = texts_of(features, monkeypatch)
-    robot = Robot(graph, photograph, topic="left/image_rect")
-    robot.info = graph.tester.create_publisher(CameraInfo, "left/camera_info", 5)
-    right = graph.tester.create_publisher(Image, "right/image_rect", 5)
-    right_info = graph.tester.create_publisher(CameraInfo, "right/camera_info", 5)
-    robot.connect()
-    assert graph.spin_until(lambda: right.get_subscription_count() and right_info.get_subscription_count())
-    robot.calibrate()
-    info = info_msg(0, 320, 240, 300.0)
-    info.p[3] = -300.0 * 0.1
-    right_info.publish(info)
+    robot, right = stereo_robot(graph, photograph)
     assert graph.spin_until(lambda: all(c.msg is not None for c in features._calibrations))
     for _ in range(5):
         right.publish(image_msg(photograph, robot.stamp + FRAME_NS))
