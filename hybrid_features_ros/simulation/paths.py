@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,9 +15,32 @@ from scipy.spatial.transform import Rotation
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.types import Float64
 
-# (begin [s], end [s], change): every coordinate is a sum of smooth steps, so that it stands exactly still
-# between them. Positions in metres; yaw, pitch, roll in degrees about the camera's y, x and z axes.
-_STEPS = {
+
+@dataclass(frozen=True)
+class Eased:
+    """Every coordinate is a sum of smooth steps, so that it stands exactly still between them.
+
+    Attributes:
+        steps: (begin [s], end [s], change) of x, y, z [m] and of yaw, pitch, roll about the camera's y, x and
+            z axes [deg].
+    """
+
+    steps: Mapping[str, Sequence[tuple[float, float, float]]]
+
+    def pose(self, seconds: float) -> Float64:
+        """``T_world_camera`` (4, 4) at a time [s]."""
+        x, y, z, *angles = (
+            sum(
+                change * _ease((seconds - begin) / (end - begin))
+                for begin, end, change in self.steps.get(name, ())
+            )
+            for name in ("x", "y", "z", "yaw", "pitch", "roll")
+        )
+        turn = Rotation.from_euler("YXZ", angles, degrees=True)
+        return se3.make(turn.as_matrix(), [x, y, z])
+
+
+_ROOM = {
     "x": ((0.0, 3.0, 0.9), (3.0, 7.0, -1.5), (13.0, 16.5, 1.3), (16.5, 20.0, -0.7)),
     "y": ((0.5, 3.5, -0.35), (3.5, 7.0, 0.5), (13.0, 17.0, -0.4), (17.0, 20.0, 0.25)),
     "z": ((1.0, 4.5, 0.5), (4.5, 8.5, -0.6), (13.5, 17.5, 0.7), (17.5, 20.0, -0.6)),
@@ -39,12 +63,7 @@ class RoomPath:
 
     def pose(self, seconds: float) -> Float64:
         """``T_world_camera`` (4, 4) at a time from 0 to ``DURATION`` [s]."""
-        c = {
-            name: sum(change * _ease((seconds - begin) / (end - begin)) for begin, end, change in steps)
-            for name, steps in _STEPS.items()
-        }
-        turn = Rotation.from_euler("YXZ", [c["yaw"], c["pitch"], c["roll"]], degrees=True)
-        return se3.make(turn.as_matrix(), [c["x"], c["y"], c["z"]])
+        return Eased(_ROOM).pose(seconds)
 
 
 TURN_DURATION = 10.0
@@ -61,12 +80,7 @@ class TurnPath:
 
     def pose(self, seconds: float) -> Float64:
         """``T_world_camera`` (4, 4) at a time from 0 to ``TURN_DURATION`` [s]."""
-        yaw, pitch, roll = (
-            sum(change * _ease((seconds - begin) / (end - begin)) for begin, end, change in steps)
-            for steps in _TURNS.values()
-        )
-        turn = Rotation.from_euler("YXZ", [yaw, pitch, roll], degrees=True)
-        return se3.make(turn.as_matrix(), np.zeros(3))
+        return Eased(_TURNS).pose(seconds)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ that blur, and lenses that differ from their calibration, whose errors neighbour
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
+import cv2
 import numpy as np
 
 from hybrid_features_ros.core.camera import Camera, Distortion
@@ -34,12 +35,37 @@ _BANDS = 24  # in which the rows of a rolling shutter are rendered
 _EXPOSURES = 4  # images averaged for one that is blurred
 
 
+Moving = Callable[[float], Sequence[Surface]]
+
+
 class CameraPath(Protocol):
     """Where the camera is at any time."""
 
     def pose(self, seconds: float) -> Float64:
         """``T_world_camera`` (4, 4)."""
         ...
+
+
+@dataclass(frozen=True)
+class DepthCamera:
+    """A depth camera that does not see everything.
+
+    Attributes:
+        farthest_m: farther points have no depth.
+        holes: share of the image without depth, in patches of some twentieth of its width.
+    """
+
+    farthest_m: float = np.inf
+    holes: float = 0.0
+
+    def measure(self, depth: Float32, rng: np.random.Generator) -> Float32:
+        """The depth image (H, W) [m] with NaN where nothing is measured."""
+        seen = np.less_equal(depth, self.farthest_m)
+        if self.holes:
+            noise = rng.normal(size=(15, 20)).astype(np.float32)
+            blobs = cv2.resize(noise, depth.shape[::-1], interpolation=cv2.INTER_CUBIC)
+            seen &= blobs > np.quantile(blobs, self.holes)
+        return np.where(seen, depth, np.float32(np.nan))
 
 
 @dataclass(frozen=True)
@@ -53,6 +79,9 @@ class Place:
         readout_s: from the first to the last row [s]; an image's stamp is that of its middle row.
         exposure_s: of every row [s].
         baseline_m: distance to a right camera [m]; 0 = none.
+        moving: made for a seed; surfaces that move, at a time [s].
+        gain: of the sensor at a time [s]; 1 shows the scene as it is.
+        depth_camera: what becomes of the exact depth.
     """
 
     surfaces: Callable[[int], list[Surface]]
@@ -64,6 +93,9 @@ class Place:
     readout_s: float = 0.0
     exposure_s: float = 0.0
     baseline_m: float = 0.0
+    moving: Callable[[int], Moving] = lambda seed: lambda seconds: ()
+    gain: Callable[[float], float] = lambda seconds: 1.0
+    depth_camera: DepthCamera = DepthCamera()
 
 
 class Shutter:
@@ -73,11 +105,18 @@ class Shutter:
         surfaces: the scene.
         lens: what the camera is.
         readout_s, exposure_s: see :class:`Place`.
+        moving: surfaces that move, at a time [s].
     """
 
     def __init__(
-        self, surfaces: list[Surface], lens: Camera, readout_s: float = 0.0, exposure_s: float = 0.0
+        self,
+        surfaces: list[Surface],
+        lens: Camera,
+        readout_s: float = 0.0,
+        exposure_s: float = 0.0,
+        moving: Moving = lambda seconds: (),
     ) -> None:
+        self._moving = moving
         edges = np.linspace(0, lens.height, (_BANDS if readout_s else 1) + 1).astype(int).tolist()
         bands = pairwise(edges)
         cameras = [replace(lens, height=high - low, cy=lens.cy - low) for low, high in bands]
@@ -94,9 +133,8 @@ class Shutter:
         return np.asarray(image + np.float32(0.5), dtype=np.uint8), shots[len(shots) // 2][1]
 
     def _sharp(self, pose: Callable[[float], Float64], seconds: float) -> tuple[UInt8, Float32]:
-        views = [
-            band.render(pose(seconds + delay)) for band, delay in zip(self._bands, self._delays, strict=True)
-        ]
+        times = [seconds + delay for delay in self._delays]
+        views = [band.render(pose(t), self._moving(t)) for band, t in zip(self._bands, times, strict=True)]
         return np.concatenate([v[0] for v in views]), np.concatenate([v[1] for v in views])
 
 
@@ -218,12 +256,22 @@ def take(
     (H, W, 3), None without a right camera.
     """
     path, surfaces = place.path(seed), place.surfaces(seed)
-    shutter = Shutter(surfaces, place.lens, place.readout_s, place.exposure_s)
+    shutter = Shutter(surfaces, place.lens, place.readout_s, place.exposure_s, place.moving(seed))
+    rng = np.random.default_rng(seed)
     beside = np.eye(4)
     beside[0, 3] = place.baseline_m
     times = np.arange(round(place.duration_s * place.rate_hz)) / place.rate_hz
 
-    def right(seconds: float) -> UInt8:
-        return shutter.take(lambda t: path.pose(t) @ beside, seconds)[0]
+    def left(seconds: float) -> tuple[UInt8, Float32]:
+        image, depth = shutter.take(path.pose, seconds)
+        return _amplified(image, place.gain(seconds)), place.depth_camera.measure(depth, rng)
 
-    return times, lambda t: shutter.take(path.pose, t), right if place.baseline_m else None
+    def right(seconds: float) -> UInt8:
+        image, _ = shutter.take(lambda t: path.pose(t) @ beside, seconds)
+        return _amplified(image, place.gain(seconds))
+
+    return times, left, right if place.baseline_m else None
+
+
+def _amplified(image: UInt8, gain: float) -> UInt8:
+    return np.asarray(np.clip(image * np.float32(gain), 0, 255), dtype=np.uint8)

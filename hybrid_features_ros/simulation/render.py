@@ -22,6 +22,7 @@ from hybrid_features_ros.simulation.pano import Panorama
 from hybrid_features_ros.simulation.paths import DURATION, TURN_DURATION, RoomPath, TurnPath
 from hybrid_features_ros.simulation.places import PLACES, CameraPath, take
 from hybrid_features_ros.simulation.scene import Renderer, Surface, furnished_room
+from hybrid_features_ros.simulation.stress import STRESS
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 BEGIN_NS = 1_000_000_000
@@ -67,16 +68,18 @@ def render_sequence(
 
 
 def render_place(out: Path, name: str, seed: int = 0) -> Path:
-    """Write one of :data:`.PLACES`, with its right camera if it has one; what is there already is kept.
+    """Write one of :data:`.PLACES` or :data:`.STRESS`, with its right camera if it has one.
 
+    What is there already is kept.
     Folders and return value as in :func:`render_sequence`.
 
     Raises:
         InputError: there is no such place, and as there.
     """
-    if name not in PLACES:
-        raise InputError(f"--place {name}: choose one of {', '.join(PLACES)}")
-    place = PLACES[name]
+    places = {**PLACES, **STRESS}
+    if name not in places:
+        raise InputError(f"--place {name}: choose one of {', '.join(places)}")
+    place = places[name]
     recipe = calibration(
         place.camera, rate_hz=place.rate_hz, source=f"rendered: {name}, seed {seed}", **PHOTOGRAPHS,
         baseline_m=place.baseline_m,

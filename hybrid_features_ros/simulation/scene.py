@@ -77,16 +77,17 @@ class Renderer:
         xy = camera.normalise(np.stack([x.ravel(), y.ravel()], axis=1))
         self._xy = xy.reshape(camera.height, camera.width, 2).astype(np.float32)
 
-    def render(self, T_world_camera: Float64) -> tuple[UInt8, Float32]:
+    def render(self, T_world_camera: Float64, also: Sequence[Surface] = ()) -> tuple[UInt8, Float32]:
         """Image (H, W, 3) BGR and depth (H, W) along the optical axis [m]; black and NaN in the void.
 
+        ``also``: surfaces that belong to this view only, such as of what moves.
         A pixel sees the nearest surface along its ray. Textures are read from the two levels of their
         pyramid nearest to the pixel's footprint and blended, so that they do not alias.
         """
         shape = self._camera.height, self._camera.width
         image = np.zeros((*shape, 3), np.uint8)
         depth = np.full(shape, np.inf, np.float32)
-        for surface in self._surfaces:
+        for surface in (*self._surfaces, *also):
             self._draw(surface, T_world_camera, image, depth)
         depth[~np.isfinite(depth)] = np.nan
         return image, depth
