@@ -56,6 +56,8 @@ ROS_WHEELS = (
 _DEMO = {"rosbags": "rosbags", "skimage": "scikit-image", "sklearn": "scikit-learn"}
 TOOLS = {"demo": _DEMO, "test": {**_DEMO, "hypothesis": "hypothesis", "mypy": "mypy", "ruff": "ruff==0.17.6"}}
 COLCON_SETUPTOOLS = "setuptools<80"
+# Free space that they take [10^9 bytes]: PyTorch's wheel brings the CUDA libraries, the tests their legs.
+ROS_GB, TRAINING_GB = 2, 8
 # What a build reads (contents), and what it only links to (names).
 BUILD_INPUTS = ("CMakeLists.txt", "package.xml", "msg", "srv", "overlay/interfaces", "scripts/setup_ros.py")
 LINKED = ("hybrid_features_ros", "launch", "config", "foxglove", "rviz")
@@ -112,6 +114,7 @@ def set_up_environment(with_training: bool) -> None:
     packages = digest([python, str(ROOT), wheels, metadata])
     if read_stamp("packages") != packages:
         shutil.rmtree(VENV, ignore_errors=True)
+        check_space(ROS_GB)
         say(f"installing ROS 2 {DISTRO.title()} and tools from PyPI into .venv (about a minute)")
         run([python, "-m", "venv", VENV])
         pip_install(*wheels)
@@ -122,6 +125,7 @@ def set_up_environment(with_training: bool) -> None:
         CHOSEN.write_text(DISTRO)
 
     if with_training and read_stamp("training") != packages:
+        check_space(TRAINING_GB)
         say("installing PyTorch and Rerun for their tests")
         pip_install("--editable", f"{ROOT}[train,rerun]", COLCON_SETUPTOOLS)
         write_stamp("training", packages)
@@ -148,6 +152,20 @@ def set_up_environment(with_training: bool) -> None:
         )
         remove_second_metadata()
         write_stamp("workspace", workspace)
+
+
+def check_space(needed_gb: float) -> None:
+    """Whether the disk that holds ``.venv`` has room for what comes next.
+
+    Raises:
+        SetupError: there is less; says how much is needed and how much there is.
+    """
+    free_gb = shutil.disk_usage(ROOT).free / 1e9
+    if free_gb < needed_gb:
+        raise SetupError(
+            f"{VENV} needs {needed_gb:g} GB more and the disk has {free_gb:.1f}: make room, or move the "
+            "repository to another disk"
+        )
 
 
 def find_python() -> str:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -236,12 +237,22 @@ def test_tools_that_a_sourced_ros_lacks_are_named(tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_full_disk_is_told_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import setup_ros  # type: ignore[import-not-found]
+
+    monkeypatch.setattr(setup_ros.shutil, "disk_usage", lambda _: SimpleNamespace(free=5.4e9))
+    setup_ros.check_space(5.4)
+    with pytest.raises(setup_ros.SetupError, match=r"\.venv needs 8 GB more and the disk has 5\.4"):
+        setup_ros.check_space(8)
+
+
 def test_of_two_metadata_the_one_without_entry_points_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """colcon's build of the messages leaves an egg-info beside the editable installation's dist-info."""
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    import setup_ros  # type: ignore[import-not-found]
+    import setup_ros
 
     site = tmp_path / "lib" / "python3.11" / "site-packages"
     for name in (
