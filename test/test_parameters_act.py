@@ -71,6 +71,8 @@ def told(config, variant):
         config = with_options(config, {"mapping.min_new_depths": 5, "mapping.min_parallax_deg": 10.0})
     world, odometry, numbers = World.random(count=400 if variant == "sparse" else 900), Odometry(config), []
     poses = walk(0.004 if variant in ("slow", "sparse") else 0.01)
+    if variant == "wheels":  # whose scale shows after some keyframes
+        poses = [*(se3.make(np.eye(3), [0.05 * i, 0, 0]) for i in range(-30, 0)), *poses]
     for i, T in enumerate(poses):
         stamp = (i + 1) * 50_000_000
         features = world.seen_from(T, noise_px=0.4, seed=i, with_depth=variant == "depths")

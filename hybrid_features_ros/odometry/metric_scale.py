@@ -2,72 +2,94 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metric scale of one camera's map: how many metres a unit is, from what another source measures of lengths.
 
-Wheels measure motions, a depth image now and then measures distances. Both give ratios of a length in
-metres to the same length in the map; a Kalman filter of the ratio's logarithm joins them. The map of one
-camera drifts in scale, so the filter has process noise and goes on while there are measurements.
+Wheels measure motions: the path that they give through the stamps of the map's keyframes is the path of the
+keyframes, in metres, and the similarity between both has the scale. It is asked for with every keyframe anew,
+as bundle adjustment has the keyframes by then. A depth image now and then measures distances; their ratios to
+those in the map go through a Kalman filter of the scale's logarithm. The map of one camera drifts in scale,
+so the estimate has process noise and goes on while there are measurements.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import PriorConfig
 from hybrid_features_ros.core.motion_prior import MotionPrior
 from hybrid_features_ros.core.types import Float64
+from hybrid_features_ros.geometry.rotation import kabsch
+from hybrid_features_ros.odometry.local_map import Keyframe
 from hybrid_features_ros.odometry.tracking_result import TrackingResult
 
 
 @dataclass(frozen=True)
 class ScaleFilter:
-    """Noise of ratios, all relative; chosen on synthetic walks with wheels that slip.
+    """Noise of measurements, all relative.
 
     Attributes:
         unknown: standard deviation before any measurement.
         free: least one of the length of a motion that an image is tracked with while the scale is estimated:
             an estimate that pulled the images would confirm itself.
         drift: standard deviation by which the map's scale changes from one measurement to the next.
-        shape: standard deviation of a ratio beyond that of the poses: landmarks of a stretch err in common.
-        warp: the same of depths in a single image.
-        min_snr: length of a stretch over its standard deviation, by the prior and in the map, from which it
-            gives a ratio.
-        restart_ratio: standard deviation of a position, over that where the stretch began, at which the
-            stretch begins anew.
+        shape: standard deviation of a path's scale beyond what its residuals tell.
+        min_positions: that a path has.
+        max_keyframes: that it goes through; the newest, as scale drifts within the map, too.
+        independent: residuals of a path that count as independent: neighbours err alike.
+        warp: standard deviation of depths in a single image beyond what they tell.
         gate: innovation over its standard deviation from which a ratio is not used.
         patience: ratios in a row that are not used, after which the filter begins anew.
         memory: ratios over which it is averaged by how much they scatter beyond what they should.
-        same_direction: cosine of the angle between both directions of a stretch, below which it is not used.
-        max_turn: standard deviation of a stretch's rotation at which it ends unused [rad].
         dead_band: change of the scale below which the map is left as it is.
     """
 
     unknown: float = 1.0
     free: float = 0.5
     drift: float = 0.005
-    shape: float = 0.03
+    shape: float = 0.01
+    min_positions: int = 6
+    max_keyframes: int = 20
+    independent: float = 8.0
     warp: float = 0.01
-    min_snr: float = 15.0
-    restart_ratio: float = 0.4
     gate: float = 3.0
     patience: int = 5
     memory: float = 10.0
-    same_direction: float = 0.9
-    max_turn: float = 0.2
     dead_band: float = 0.005
 
 
 FILTER = ScaleFilter()
+_RECENT = 300  # images among which a keyframe may still be found
+_SMALLEST = 1e-12  # sum of squares of a path that has a scale [m^2]
 
 
-@dataclass(frozen=True, eq=False)
-class _Stretch:
-    """A part of the path: where it began in the map (4, 4), the covariance there, the motion since then."""
+class MeasuredPath:
+    """Positions in metres that motions add up to, at the stamps of keyframes.
 
-    T: Float64
-    covariance: Float64
-    motion: MotionPrior
+    Args:
+        stamp: of the image where it begins [ns].
+    """
+
+    def __init__(self, stamp: int) -> None:
+        self._pose = np.eye(4)
+        self._recent = deque([(stamp, np.zeros(3))], maxlen=_RECENT)
+        self._keyframes: dict[int, Float64] = {}
+
+    def add(self, stamp: int, motion: MotionPrior) -> None:
+        """Go on by a motion until the image at a stamp [ns]."""
+        self._pose = self._pose @ motion.T_previous_current
+        self._recent.append((stamp, self._pose[:3, 3]))
+
+    def beside(self, keyframes: Sequence[Keyframe], T: Float64) -> tuple[Float64, Float64]:
+        """Positions (N, 3), in the map and in metres, of keyframes that the path has passed and of the newest
+        image, which is at T (4, 4) in the map.
+        """
+        known = {**self._keyframes, **dict(self._recent)}
+        passed = [k for k in keyframes if k.frame is not None and k.frame.stamp in known]
+        self._keyframes = {k.frame.stamp: known[k.frame.stamp] for k in passed if k.frame is not None}
+        units = np.array([*(k.T[:3, 3] for k in passed), T[:3, 3]])
+        return units, np.array([*self._keyframes.values(), self._pose[:3, 3]])
 
 
 class MetricScale:
@@ -81,8 +103,14 @@ class MetricScale:
 
     def __init__(self, config: PriorConfig) -> None:
         self._config = config
-        self.log, self.variance, self.common = 0.0, FILTER.unknown**2, config.scale_error
-        self._stretch: _Stretch | None = None
+        self._path: MeasuredPath | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """The map has another unit, which nothing has told yet; the measured path goes on."""
+        self.log, self.variance, self.common = 0.0, FILTER.unknown**2, self._config.scale_error
+        self._newest = -1  # keyframe that the path was compared with
+        self._is_of_path = False  # whether the newest measurement is the path's
         self._refused = 0
         self._scatter = 1.0  # squared innovations over their variances, running mean
 
@@ -101,6 +129,7 @@ class MetricScale:
     def set_exact(self) -> None:
         """Every depth is measured: a unit is a metre."""
         self.log = self.variance = 0.0
+        self._path = None
 
     def to_map(self, motion: MotionPrior, *, is_tracked: bool = False) -> MotionPrior:
         """A motion in metres as one in units of the map; the scale's doubt is in its covariance.
@@ -117,22 +146,29 @@ class MetricScale:
         C[:3, :3] += sigma**2 * np.outer(t, t)
         return MotionPrior(T, C)
 
-    def add_step(self, motion: MotionPrior | None, tracked: TrackingResult | None) -> None:
-        """Use one image: the motion [m] since the one before, with a covariance, and its place in the map."""
+    def add_step(self, stamp: int, motion: MotionPrior | None, tracked: TrackingResult | None) -> None:
+        """Use one image.
+
+        Args:
+            stamp: of it [ns].
+            motion: since the image before [m].
+            tracked: its place in the map.
+        """
+        if self._path is None or motion is None:
+            self._path = MeasuredPath(stamp)
+        else:
+            self._path.add(stamp, motion)
         if tracked is None or tracked.position_held:
-            self._stretch = None
             return
-        T, C = tracked.fit.T, tracked.covariance
-        if (
-            motion is not None
-            and self._stretch is not None
-            and not _is_restart_due(C, self._stretch.covariance)
-        ):
-            motion = self._stretch.motion.then(motion)
-            if self._judge(self._stretch, motion, T, C):
-                self._stretch = _Stretch(self._stretch.T, self._stretch.covariance, motion)
-                return
-        self._stretch = _Stretch(T, C, MotionPrior(np.eye(4), np.zeros((6, 6))))
+        keyframes = tracked.matches.local_map.keyframes
+        if keyframes[-1].number == self._newest:
+            return
+        self._newest = keyframes[-1].number
+        self.variance += FILTER.drift**2
+        found = path_ratio(*self._path.beside(keyframes[-FILTER.max_keyframes :], tracked.fit.T))
+        if found is not None and (self._is_of_path or found[1] < self.variance):
+            self.log, self.variance, self._scatter = float(np.log(found[0])), found[1], 1.0
+            self._is_of_path = True
 
     def add_ratio(self, ratio: float, variance: float) -> bool:
         """Use a measurement of the metres per unit, with its relative variance; whether it was used."""
@@ -147,7 +183,7 @@ class MetricScale:
                 return False
             self.variance, self._scatter = FILTER.unknown**2, 1.0
             total = self.variance + variance
-        self._refused = 0
+        self._refused, self._is_of_path = 0, False
         self.log += self.variance / total * innovation
         self.variance *= variance / total
         return True
@@ -160,42 +196,30 @@ class MetricScale:
         """
         if abs(self.log) < FILTER.dead_band and not is_first:
             return None
-        factor, self.log, self._stretch = float(np.exp(self.log)), 0.0, None
+        factor, self.log = float(np.exp(self.log)), 0.0
         return factor
 
-    def apply_correction(self, correction: Float64) -> None:
-        """The map was moved by ``correction`` (4, 4) in the world, on the left."""
-        s = self._stretch
-        if s is not None:
-            self._stretch = _Stretch(correction @ s.T, s.covariance, s.motion)
 
-    def _judge(self, stretch: _Stretch, motion: MotionPrior, T: Float64, C: Float64) -> bool:
-        """Take a ratio from a stretch that is long enough; whether it should go on."""
-        assert motion.covariance is not None
-        A = se3.inverse(stretch.T) @ T
-        metres, units = motion.T_previous_current[:3, 3], A[:3, 3]
-        R = motion.T_previous_current[:3, :3]
-        noise_m = _along(metres, R @ motion.covariance[:3, :3] @ R.T)
-        noise_u = _along(units, stretch.covariance[:3, :3] + A[:3, :3] @ C[:3, :3] @ A[:3, :3].T)
-        if max(noise_m, noise_u) > 1 / FILTER.min_snr:
-            return bool(motion.covariance[3:, 3:].trace() < 3 * FILTER.max_turn**2)
-        m, u = np.linalg.norm(metres), np.linalg.norm(units)
-        if metres @ units > FILTER.same_direction * m * u:
-            self.add_ratio(float(m / u), noise_m**2 + noise_u**2 + FILTER.shape**2)
-        return False
+def path_ratio(units: Float64, metres: Float64) -> tuple[float, float] | None:
+    """Metres per unit of the map, and its relative variance, from positions (N, 3) in both, the newest
+    last: the scale of the similarity of least squares; None if they are too few or too close together
+    to tell.
 
-
-def _is_restart_due(C: Float64, before: Float64) -> bool:
-    """Whether positions are so much more certain by now, as after a map's first images, that a stretch is to
-    begin anew.
+    By how much the newest half has another scale is doubt, too: the map's drifts.
     """
-    return bool(C[:3, :3].trace() < FILTER.restart_ratio**2 * before[:3, :3].trace())
-
-
-def _along(v: Float64, C: Float64) -> float:
-    """Standard deviation along a vector (3,) by a covariance (3, 3), over its length."""
-    squared = float(v @ v)
-    return float(np.sqrt(max(float(v @ C @ v), 0.0)) / squared) if squared > 1e-12 else np.inf
+    if len(units) < FILTER.min_positions:
+        return None
+    a, b = units - units.mean(axis=0), metres - metres.mean(axis=0)
+    R = kabsch(b.T @ a)
+    overlap, spread = float(np.sum(b * (a @ R.T))), float(np.sum(b * b))
+    if overlap <= 0 or spread < _SMALLEST:
+        return None
+    ratio = overlap / float(np.sum(a * a))
+    share = float(np.sum((b - ratio * a @ R.T) ** 2)) / spread  # of the residuals
+    share *= 3 * len(units) / (3 * len(units) - 7)
+    newest = path_ratio(units[len(units) // 2 :], metres[len(units) // 2 :])
+    drift = 0.0 if newest is None else float(np.log(newest[0] / ratio))
+    return ratio, share / FILTER.independent + drift**2 + FILTER.shape**2
 
 
 def depth_ratio(tracked: TrackingResult, min_landmarks: int) -> tuple[float, float] | None:

@@ -329,6 +329,8 @@ class Odometry:
         """Make the map metric where measured lengths tell what its unit is; the estimated pose stays."""
         estimate = self._estimate
         if not estimate.scale.is_metric:
+            if estimate.covariance.scale_sigma is not None:  # it was, and is in doubt now
+                estimate.covariance.scale_sigma = estimate.scale.sigma
             return False
         factor = estimate.scale.take_factor(is_first=estimate.covariance.scale is not Scale.METRIC)
         if factor is not None:

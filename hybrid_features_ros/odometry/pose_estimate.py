@@ -63,6 +63,7 @@ class PoseEstimate:
         self.covariance.initialize_scene_depth(frame)
         if self.covariance.scale is Scale.METRIC:
             self.scale.set_exact()
+        self._measure_scale(frame.stamp, None, None)
 
     def predict(self, stamp: int, prior: MotionPrior | None = None) -> PosePrior:
         """The pose to expect at a stamp [ns]; ``prior`` as of :meth:`ConstantVelocityModel.predict`."""
@@ -76,8 +77,8 @@ class PoseEstimate:
         Returns:
             Covariances (6, 6) of the published pose and of the velocity.
         """
-        self._measure_scale(prior, tracked)
         stamp = tracked.matches.frame.stamp
+        self._measure_scale(stamp, prior, tracked)
         seconds = (stamp - self.motion.last_tracked_stamp) * 1e-9
         self._smooth(tracked, last, seconds)
         self.motion.update(stamp, tracked, is_moving=last.state is not State.LOST)
@@ -97,7 +98,7 @@ class PoseEstimate:
         Returns:
             Covariances (6, 6) of the published pose and of the velocity.
         """
-        self._measure_scale(prior, None)
+        self._measure_scale(stamp, prior, None)
         seconds = (stamp - last.stamp) * 1e-9
         motion = self.motion.dead_reckon(stamp, None if prior is None else self.scale.to_map(prior))
         step = se3.inverse(last.T_world_camera) @ self.published_pose
@@ -114,26 +115,25 @@ class PoseEstimate:
         if correction is not None:
             published = self.smoother.apply(self.motion.pose)
             self.motion.apply_correction(correction)
-            self.scale.apply_correction(correction)
             self.smoother.absorb(published, self.motion.pose, SMOOTHING.correction_s)
 
     def forget_scale(self) -> None:
         """The map began anew, and in another unit, which nothing but depths has told yet."""
         if self.scale.variance:
-            self.scale = MetricScale(self._config.prior)
+            self.scale.forget()
             self.covariance.forget_scale()
 
     def restart(self, frame: Frame, origin: Float64) -> None:
         """Another map was adopted, which began at ``origin`` (3,), with an image of it."""
         is_metric = bool(np.isfinite(frame.inverse_depth).any())
         self.covariance.restart(origin, Scale.METRIC if is_metric else Scale.UNKNOWN)
-        self.scale = MetricScale(self._config.prior)
+        self.scale.forget()
         if is_metric:
             self.scale.set_exact()
 
-    def _measure_scale(self, prior: MotionPrior | None, tracked: TrackingResult | None) -> None:
+    def _measure_scale(self, stamp: int, prior: MotionPrior | None, tracked: TrackingResult | None) -> None:
         if self.scale.variance:
-            self.scale.add_step(prior, tracked)
+            self.scale.add_step(stamp, prior, tracked)
 
     def _smooth(self, tracked: TrackingResult, last: OdometryResult, seconds: float) -> None:
         """A step of the estimate that no motion explains goes into the smoother's offset."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import PriorConfig
 from hybrid_features_ros.core.motion_prior import MotionPrior
-from hybrid_features_ros.odometry.metric_scale import FILTER, MetricScale
+from hybrid_features_ros.odometry.metric_scale import FILTER, MeasuredPath, MetricScale, path_ratio
 
 NOISE = 0.05
 
@@ -76,3 +76,57 @@ def test_measured_depths_leave_nothing_to_estimate():
     scale.set_exact()
     assert not scale.is_metric
     assert scale.to_map(MotionPrior(np.eye(4), np.eye(6))).covariance == pytest.approx(np.eye(6))
+
+
+def wandering(seed, count=20):
+    """Positions (N, 3) of a random walk."""
+    return np.cumsum(np.random.default_rng(seed).normal(size=(count, 3)), axis=0)
+
+
+@given(st.floats(0.05, 20.0), st.integers(0, 200))
+def test_two_paths_give_the_scale_wherever_and_however_they_lie(truth, seed):
+    units = wandering(seed)
+    T = se3.exp(np.random.default_rng(seed).uniform(-3, 3, 6))
+    ratio, variance = path_ratio(units, truth * units @ T[:3, :3].T + T[:3, 3])
+    assert ratio == pytest.approx(truth, rel=1e-9)
+    assert variance == pytest.approx(FILTER.shape**2, rel=1e-3)
+
+
+def test_the_scale_of_noisy_paths_is_within_what_it_says():
+    z = []
+    for seed in range(200):
+        units, rng = wandering(seed), np.random.default_rng(1000 + seed)
+        drift = np.cumsum(0.05 * rng.normal(size=units.shape), axis=0)  # as the noise of wheels grows
+        ratio, variance = path_ratio(units, 2.0 * units + drift)
+        z.append(np.log(ratio / 2.0) / np.sqrt(variance))
+    assert 0.4 < np.sqrt(np.mean(np.square(z))) < 1.2 and np.abs(z).max() < 4
+
+
+def test_paths_that_tell_nothing():
+    assert path_ratio(wandering(0, FILTER.min_positions - 1), wandering(0, FILTER.min_positions - 1)) is None
+    assert path_ratio(np.zeros((9, 3)), np.zeros((9, 3))) is None
+    unrelated = path_ratio(wandering(1), wandering(2))
+    assert unrelated is None or unrelated[1] > 0.1**2
+
+
+class Keyframe:
+    """What a path needs of one."""
+
+    def __init__(self, stamp, T):
+        self.frame, self.T = self, T
+        self.stamp = stamp
+
+
+def test_a_path_goes_through_the_keyframes_it_has_passed():
+    step = MotionPrior(se3.exp([0.3, 0.1, 0.0, 0.0, 0.2, 0.0]), np.eye(6))
+    poses = [np.linalg.matrix_power(step.T_previous_current, i) for i in range(600)]
+    path = MeasuredPath(0)
+    for i in range(1, 8):
+        path.add(i, step)
+    before = Keyframe(-5, np.eye(4))  # of before the path began
+    units, metres = path.beside([before, Keyframe(0, poses[0]), Keyframe(4, poses[4])], poses[7])
+    assert np.allclose(units, metres) and len(units) == 3
+    for i in range(8, 600):
+        path.add(i, step)
+    units, metres = path.beside([Keyframe(i, poses[i]) for i in (4, 6, 598)], poses[599])
+    assert np.allclose(units, metres) and len(units) == 3  # number 6 was none in time
