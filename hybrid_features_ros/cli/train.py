@@ -102,7 +102,7 @@ def _detector_options(train: argparse.ArgumentParser) -> None:
     train.add_argument("--pool", type=Path, help="file of rendered views to share between trainings (npz)")
     train.add_argument("--learning-rate", type=float, default=argparse.SUPPRESS)
     train.add_argument(
-        "--uncertainty", type=float, default=argparse.SUPPRESS, metavar="NATS", help="entropy of a draw"
+        "--uncertainty", type=float, default=argparse.SUPPRESS, metavar="NATS", help="mean entropy of draws"
     )
     train.add_argument(
         "--temperature", type=float, default=argparse.SUPPRESS, help="of the draws, whatever their entropy"

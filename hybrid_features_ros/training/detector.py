@@ -7,10 +7,11 @@ and the draws are paired and paid (:mod:`.rewards`). The policy gradient (Willia
 
     grad = mean over keypoints of advantage * grad log p(drawn | those drawn before),
 
-the advantage being the reward less the mean of that pair: what is left tells good places of an image from bad
-ones, not easy pairs from hard ones. (Divided by the pair's standard deviation, too, hard pairs have their
-way, and what was gained there was lost where images only turn.) Keypoints whose partner would lie outside
-the other view, or hidden in it, count for nothing.
+the advantage being the reward less what draws of that pair earn in about the same turn (:func:`usual`): what
+is left tells good places of an image from bad ones, not easy pairs from hard ones, nor early draws from late.
+(Divided by the pair's standard deviation, too, hard pairs have their way, and what was gained there was lost
+where images only turn.) Keypoints whose partner would lie outside the
+other view, or hidden in it, count for nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from hybrid_features_ros.core.types import Float32
+from hybrid_features_ros.core.types import Float32, Float64
 from hybrid_features_ros.features.detector import APART, RADIUS, Heat, HeatPyramid, Keypoints, orientations
 from hybrid_features_ros.features.detector import scales as scales_of
 from hybrid_features_ros.features.patches import oriented_patches
@@ -40,10 +41,11 @@ from hybrid_features_ros.training.rendered import RenderedViews
 from hybrid_features_ros.training.rewards import Seen, rewards
 from hybrid_features_ros.training.run import Run
 from hybrid_features_ros.training.sampling import Draw, draw, log_probability
+from hybrid_features_ros.training.temperature import mean_entropy, tempered
 from hybrid_features_ros.training.validation import DetectorValidation
 
 VALIDATION_SCENES = 3
-_HALVINGS = 16  # of the interval of logarithms in which a temperature is looked for
+_SAME_TURN = 15.0  # standard deviation of turns whose rewards are averaged
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class DetectorTraining:
         scenes: rendered yards that pairs with parallax and occlusion come from; 0: all are warps.
         warped: share of the pairs that are warped photographs, where there are scenes.
         density: keypoints drawn per pixel of a view.
-        uncertainty: entropy of a draw from the softmax over all pixels [nat], see :func:`tempered`.
-        temperature: of that softmax, whatever the entropy; 0: as ``uncertainty`` asks.
+        uncertainty: mean entropy of the draws of a view [nat], see :mod:`.temperature`.
+        temperature: of the softmax they are drawn from, whatever the entropy; 0: as ``uncertainty`` asks.
         independent: draw without forbidding discs (an ablation).
         plain: pay 1 for any partner within 3 px, and forbid nothing on other levels (an ablation).
     """
@@ -69,7 +71,7 @@ class DetectorTraining:
     batch: int = 2
     side: int = 240
     scenes: int = 70
-    warped: float = 0.3
+    warped: float = 0.5
     learning_rate: float = 1e-3
     density: float = 1 / 283
     uncertainty: float = 3.0
@@ -145,31 +147,60 @@ def some_pairs(
 def policy_loss(
     model: Detector | DeepDetector, pairs: list[TwoViews], config: DetectorTraining, rng: np.random.Generator
 ) -> tuple[Tensor, float, float]:
-    """Loss whose gradient is the policy's; a keypoint's mean reward; the first draw's mean entropy [nat]."""
+    """Loss whose gradient is the policy's; a keypoint's mean reward; a draw's mean entropy [nat]."""
     pyramids = [
         pyramid(image, config.network.levels + COARSER) for pair in pairs for image in (pair.a, pair.b)
     ]
     count = int(config.density * config.side**2)
     views = []
     for levels, (logits, gradients) in zip(pyramids, network_outputs(model, pyramids), strict=True):
-        heated = tempered(logits, config.uncertainty, config.temperature)
-        drawn = draw(
-            [x.detach().numpy() for x in heated], count, RADIUS, rng,
-            apart=0.0 if config.plain else APART, independent=config.independent,
-        )  # fmt: skip
+        heated = heat(logits, count, config)
+        drawn = race(heated, count, config, rng)
         views.append((heated, drawn, seen(levels, heated, gradients, drawn)))
     losses, paid, entropies = [], [], []
     for pair, a, b in zip(pairs, views[::2], views[1::2], strict=True):
         earned = rewards(a[2], b[2], pair, plain=config.plain)
         known = np.concatenate([reward[np.isfinite(reward)] for reward in earned])
-        mean = float(known.mean()) if len(known) else 0.0
-        for (logits, drawn, _), reward in zip((a, b), earned, strict=True):
+        for (logits, drawn, _), reward, baseline in zip((a, b), earned, usual(earned), strict=True):
             shared = max(int(np.isfinite(reward).sum()), 1)
-            advantage = np.nan_to_num(reward - mean) / shared
+            advantage = np.nan_to_num(reward - baseline) / shared
             losses.append(-(torch.from_numpy(advantage) * log_probability(logits, drawn)).sum())
-            entropies.append(entropy(logits))
-        paid.append(mean)
+            entropies.append(mean_entropy(logits, drawn))
+        paid.append(float(known.mean()) if len(known) else 0.0)
     return torch.stack(losses).mean(), float(np.mean(paid)), float(np.mean(entropies))
+
+
+def usual(earned: tuple[Float64, Float64]) -> tuple[Float64, Float64]:
+    """(N,), (M,) what a draw earns in each turn on average: of rewards (N,), (M,) of about that turn in both
+    views of a pair; NaN counts for nothing.
+    """
+    turns = [np.arange(len(reward)) for reward in earned]
+    turn, reward = np.concatenate(turns), np.concatenate(earned)
+    known = np.isfinite(reward)
+    means = []
+    for mine in turns:
+        weights = np.exp(-0.5 * ((mine[:, None] - turn[known]) / _SAME_TURN) ** 2)
+        means.append(weights @ reward[known] / np.maximum(weights.sum(axis=1), 1e-12))
+    return means[0], means[1]
+
+
+def heat(logits: list[Tensor], count: int, config: DetectorTraining) -> list[Tensor]:
+    """Logits (H, W) of all levels, scaled to what draws come from."""
+    if config.temperature:
+        return [x / config.temperature for x in logits]
+    return tempered(logits, config.uncertainty, race(logits, count, config, None))
+
+
+def race(logits: list[Tensor], count: int, config: DetectorTraining, rng: np.random.Generator | None) -> Draw:
+    """Keypoints drawn from logits (H, W) of all levels; the greatest without random numbers."""
+    return draw(
+        [x.detach().numpy() for x in logits],
+        count,
+        RADIUS,
+        rng,
+        apart=0.0 if config.plain else APART,
+        independent=config.independent,
+    )
 
 
 def network_outputs(
@@ -216,34 +247,3 @@ def seen(levels: list[Float32], logits: list[Tensor], gradients: list[Float32], 
         levels=drawn.level,
     )
     return Seen(points, describe_patches(oriented_patches(levels, keypoints, width, height)))
-
-
-def tempered(logits: list[Tensor], uncertainty: float, temperature: float = 0.0) -> list[Tensor]:
-    """Logits (H, W) of all levels, scaled so that a draw from their softmax has an entropy [nat].
-
-    The steepest way to more reward is a greater scale: draws come nearer to the best keypoints, which do not
-    change by that, and soon nothing else is tried. So the scale is taken out of the network's hands.
-
-    Args:
-        temperature: divide by that instead.
-    """
-    if temperature:
-        return [x / temperature for x in logits]
-    scale = torch.cat([x.reshape(-1) for x in logits]).std() + 1e-9
-    even = [x / scale for x in logits]
-    low, high = -_HALVINGS / 2.0, _HALVINGS / 2.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (
-            (low, middle) if entropy([x * math.exp(-middle) for x in even]) > uncertainty else (middle, high)
-        )
-    return [x * math.exp(-low) for x in even]
-
-
-def entropy(logits: list[Tensor]) -> float:
-    """Entropy of a draw from the softmax over the pixels of all levels (H, W) [nat]."""
-    flat = torch.cat([x.detach().reshape(-1) for x in logits])
-    flat = flat - flat.max()
-    likely = torch.exp(flat)
-    mass = likely.sum(dtype=torch.float64)
-    return float(torch.log(mass) - (likely * flat).sum(dtype=torch.float64) / mass)

@@ -25,6 +25,7 @@ from torch import Tensor
 from hybrid_features_ros.core.types import Float32, Rows
 
 _FIRST = 8  # times as many pixels are looked at first as are to be drawn
+_FARTHEST = 600.0  # logit whose exponential is still a number of 64 bits, and its inverse
 _MARGIN = 5  # around a level, so that discs need no clipping [px]; greater than any disc
 
 
@@ -50,7 +51,7 @@ def draw(
     logits: Sequence[Float32],
     count: int,
     radius: int,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
     *,
     apart: float = 0.0,
     independent: bool = False,
@@ -60,10 +61,11 @@ def draw(
     Args:
         logits: per level (H, W), finest first.
         radius: of the forbidden disc [px of the level].
+        rng: None: take the greatest logits, as the finished detector does.
         apart: distance of another level's forbidden pixels [px of the first level]; 0 = none.
         independent: forbid nothing but the drawn pixel itself (for the ablation).
     """
-    noisy = [x + rng.gumbel(size=x.shape) for x in logits]
+    noisy = [x if rng is None else x + rng.gumbel(size=x.shape) for x in logits]
     values = np.concatenate([x.ravel() for x in noisy])
     race = _Race([x.shape for x in noisy], 0 if independent else radius, 0.0 if independent else apart)
     looked_at = _FIRST * count
@@ -136,6 +138,16 @@ class _Race:
         return places[taken], maps
 
 
+def from_middle(flat: Tensor, death: Tensor, turns: int) -> Tensor:
+    """Logits (P,) less the greatest that is left in the middle turn of a sequence, within what has an
+    exponential: those of the first turns may exceed the others by any amount.
+
+    Args:
+        death: (P,) turn in which each pixel was forbidden.
+    """
+    return (flat - flat[death >= turns // 2].max()).clamp(-_FARTHEST, _FARTHEST)
+
+
 class _LogProbability(torch.autograd.Function):
     """(N,) logarithms of probabilities from all logits (P,) in float64; what a pixel's logit contributes to
     the sum over the turns in which it could still be drawn is one number, so that is what the backward pass
@@ -144,12 +156,13 @@ class _LogProbability(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, flat: Tensor, death: Tensor, chosen: Tensor) -> Tensor:
-        top, n = flat.max(), len(chosen)
-        likely = torch.exp(flat - top)
+        n = len(chosen)
+        flat = from_middle(flat, death, n)
+        likely = torch.exp(flat)
         mass = torch.bincount(death, likely, minlength=n + 1)
         allowed = torch.flip(torch.cumsum(torch.flip(mass, [0]), 0), [0])[:n]  # before each turn
         ctx.save_for_backward(likely, allowed, death, chosen)
-        return flat[chosen] - top - torch.log(allowed)
+        return flat[chosen] - torch.log(allowed)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:

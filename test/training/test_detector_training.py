@@ -18,9 +18,8 @@ from hybrid_features_ros.core.errors import InputError
 from hybrid_features_ros.training.deep import DeepConfig
 from hybrid_features_ros.training.detector import (
     DetectorTraining,
-    entropy,
-    tempered,
     train_detector,
+    usual,
 )
 from hybrid_features_ros.training.network import NetworkConfig
 from hybrid_features_ros.training.pairs import (
@@ -108,24 +107,6 @@ def test_local_scale_and_turn_of_a_similarity():
     assert np.allclose(transfer(H, points), points @ H[:2, :2].T + H[:2, 2])
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-@pytest.mark.parametrize("uncertainty", [2.0, 4.0, 6.0])
-def test_draws_are_as_uncertain_as_asked_whatever_the_scale(scale, uncertainty):
-    generator = torch.Generator().manual_seed(0)
-    logits = [scale * torch.randn(size, generator=generator) for size in ((60, 50), (30, 25))]
-    assert entropy(tempered(logits, uncertainty)) == pytest.approx(uncertainty, abs=0.02)
-
-
-def test_a_greater_scale_of_the_logits_earns_nothing():
-    """The gradient of anything drawn has no part along the logits themselves."""
-    logits = torch.randn(40, 40, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    (
-        tempered([logits], 4.0)[0] * torch.rand(40, 40, generator=torch.Generator().manual_seed(1))
-    ).sum().backward()
-    along = (logits.grad * logits.detach()).sum()
-    assert abs(along) < 1e-3 * logits.grad.norm() * logits.detach().norm()
-
-
 def test_the_deep_network_trains_on_rendered_views(photos, tmp_path):
     """Pairs with depth, from a file that the second training finds; its curve as JSON."""
     config = replace(SMALL, network=DeepConfig(levels=2, layers=1), scenes=1, side=96, steps=2, warped=0.0)
@@ -139,6 +120,18 @@ def test_the_deep_network_trains_on_rendered_views(photos, tmp_path):
     assert (tmp_path / "views.npz").stat().st_mtime_ns == made
     with pytest.raises(InputError, match="holds 1 scenes, 96 px"):
         train_detector(replace(config, scenes=2), photos, photos, tmp_path / "b", tmp_path / "views.npz")
+
+
+def test_a_draw_is_compared_with_those_of_about_its_turn():
+    """Early draws earn more than late ones: that is no merit of the first, and no fault of the last."""
+    rng = np.random.default_rng(0)
+    falling = np.linspace(1.0, 0.0, 200)
+    earned = tuple(falling + rng.normal(0, 0.1, 200) for _ in range(2))
+    earned[0][::3] = np.nan
+    for baseline in usual(earned):
+        assert np.abs(baseline - falling).mean() < 0.03
+    alone = usual((np.full(5, np.nan), np.zeros(0)))
+    assert len(alone[0]) == 5 and not alone[0].any() and not len(alone[1])
 
 
 def test_a_folder_without_photographs(tmp_path):
