@@ -115,6 +115,19 @@ def test_wheels_give_one_camera_its_metric_scale(seed):
     assert jumps.max() < 0.12
 
 
+def test_a_scale_that_wheels_begin_to_contradict_is_told_to_be_in_doubt():
+    poses = walk(120)
+    priors = EXACT.priors(path(poses))
+    for i in range(80, 120):  # longer by half
+        T = priors[i].T_previous_current.copy()
+        T[:3, 3] *= 1.5
+        priors[i] = MotionPrior(T, priors[i].covariance)
+    results = replay(poses, priors)
+    assert all(r.scale is Scale.METRIC for r in results[60:])
+    assert max(r.scale_sigma for r in results[60:80]) < 0.04
+    assert max(r.scale_sigma for r in results[80:]) > 0.1
+
+
 def test_a_map_that_begins_anew_has_its_unit_measured_anew(monkeypatch):
     calls = iter(range(10_000))
 
