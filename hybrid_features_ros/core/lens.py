@@ -37,8 +37,10 @@ def undistort(xy: Float64, coefficients: Sequence[float]) -> Float64:
     finite and means nothing.
     """
     k = _all(coefficients)
-    level = np.column_stack([xy, np.ones(len(xy))]) @ np.linalg.inv(_tilt(*k[12:])).T
-    u, v = level[:, 0] / level[:, 2], level[:, 1] / level[:, 2]
+    u, v = np.ascontiguousarray(xy.T)
+    if k[12:].any():
+        u, v, w = np.linalg.inv(_tilt(*k[12:])) @ np.stack([u, v, np.ones_like(u)])
+        u, v = u / w, v / w
     x, y = u, v
     for _ in range(_STEPS):
         (x1, y1), (xx, xy_, yx, yy) = _bend(x, y, k)
@@ -57,18 +59,27 @@ def _all(coefficients: Sequence[float]) -> Float64:
 
 def _bend(x: Float64, y: Float64, k: Float64) -> tuple[tuple[Float64, Float64], tuple[Float64, ...]]:
     """Distorted x', y' (N,) before the tilt; the derivatives dx'/dx, dx'/dy, dy'/dx, dy'/dy, each (N,)."""
-    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = k[:12]
-    r = x * x + y * y
-    above, below = 1 + r * (k1 + r * (k2 + r * k3)), 1 + r * (k4 + r * (k5 + r * k6))
-    radial = above / below
-    slope = (k1 + r * (2 * k2 + r * 3 * k3) - radial * (k4 + r * (2 * k5 + r * 3 * k6))) / below  # by r
-    x1 = x * radial + 2 * p1 * x * y + p2 * (r + 2 * x * x) + r * (s1 + r * s2)
-    y1 = y * radial + p1 * (r + 2 * y * y) + 2 * p2 * x * y + r * (s3 + r * s4)
-    prism_x, prism_y = s1 + 2 * r * s2, s3 + 2 * r * s4
-    across = 2 * (x * y * slope + p1 * x + p2 * y)
-    xx = radial + 2 * x * (x * slope + prism_x) + 2 * p1 * y + 6 * p2 * x
-    yy = radial + 2 * y * (y * slope + prism_y) + 6 * p1 * y + 2 * p2 * x
-    return (x1, y1), (xx, across + 2 * y * prism_x, across + 2 * x * prism_y, yy)
+    k1, k2, p1, p2, k3 = k[:5].tolist()
+    square, product = x * x, x * y
+    r = square + y * y
+    radial, slope = 1 + r * (k1 + r * (k2 + r * k3)), k1 + r * (2 * k2 + r * (3 * k3))  # by r
+    if k[5:8].any():
+        k4, k5, k6 = k[5:8].tolist()
+        below = 1 + r * (k4 + r * (k5 + r * k6))
+        radial = radial / below
+        slope = (slope - radial * (k4 + r * (2 * k5 + r * (3 * k6)))) / below
+    x1 = x * radial + 2 * p1 * product + p2 * (r + 2 * square)
+    y1 = y * radial + p1 * (3 * r - 2 * square) + 2 * p2 * product
+    xy = yx = 2 * (product * slope + p1 * x + p2 * y)
+    xx = radial + 2 * square * slope + 2 * p1 * y + 6 * p2 * x
+    yy = radial + 2 * (r - square) * slope + 6 * p1 * y + 2 * p2 * x
+    if k[8:12].any():
+        s1, s2, s3, s4 = k[8:12].tolist()
+        prism_x, prism_y = s1 + 2 * r * s2, s3 + 2 * r * s4
+        x1, y1 = x1 + r * (s1 + r * s2), y1 + r * (s3 + r * s4)
+        xx, xy = xx + 2 * x * prism_x, xy + 2 * y * prism_x
+        yx, yy = yx + 2 * x * prism_y, yy + 2 * y * prism_y
+    return (x1, y1), (xx, xy, yx, yy)
 
 
 def _tilt(tau_x: float, tau_y: float) -> Float64:

@@ -19,12 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 Array = NDArray[np.float64]
-_EYE = np.eye(3)
+_EYE, _IDENTITY = np.eye(3), np.eye(4)
 
 
 def make(rotation: ArrayLike, translation: ArrayLike) -> Array:
     """Join a (3, 3) rotation matrix and a (3,) translation [m] to a (4, 4) motion."""
-    T = np.eye(4)
+    T = _IDENTITY.copy()
     T[:3, :3] = rotation
     T[:3, 3] = translation
     return T
@@ -38,7 +38,7 @@ def inverse(T: Array) -> Array:
 
 def skew(v: ArrayLike) -> Array:
     """The (3, 3) matrix of the cross product: ``skew(v) @ w == cross(v, w)``."""
-    x, y, z = np.asarray(v, dtype=np.float64)
+    x, y, z = np.asarray(v, dtype=np.float64).tolist()
     return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
 
 
@@ -125,7 +125,15 @@ def left_jacobian(phi: Array) -> Array:
     else:
         angle = sqrt(squared)
         b, c = (1 - cos(angle)) / squared, (angle - sin(angle)) / (angle * squared)
-    return np.asarray((1 - c * squared) * _EYE + b * skew(phi) + c * phi[:, None] * phi)
+    x, y, z = phi.tolist()
+    a = 1 - c * squared
+    return np.array(
+        [
+            [a + c * x * x, c * x * y - b * z, c * x * z + b * y],
+            [c * y * x + b * z, a + c * y * y, c * y * z - b * x],
+            [c * z * x - b * y, c * z * y + b * x, a + c * z * z],
+        ]
+    )
 
 
 def symmetric(C: Array) -> Array:

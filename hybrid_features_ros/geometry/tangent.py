@@ -19,14 +19,17 @@ PROJECTABLE_Z = 0.05  # of a ray that is projected onto the plane z = 1: 87 degr
 
 def dot(a: Float64, b: Float64) -> Float64:
     """Scalar products of vectors (..., 3, M)."""
-    return np.asarray(a[..., 0, :] * b[..., 0, :] + a[..., 1, :] * b[..., 1, :] + a[..., 2, :] * b[..., 2, :])
+    c = a * b
+    return np.asarray(c[..., 0, :] + c[..., 1, :] + c[..., 2, :])
 
 
 def cross(a: Float64, b: Float64) -> Float64:
     """Cross products of vectors (..., 3, M): numpy's own, without its overhead."""
     a0, a1, a2 = a[..., 0, :], a[..., 1, :], a[..., 2, :]
     b0, b1, b2 = b[..., 0, :], b[..., 1, :], b[..., 2, :]
-    return np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=-2)
+    c = np.empty(np.broadcast(a, b).shape)
+    c[..., 0, :], c[..., 1, :], c[..., 2, :] = a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0
+    return c
 
 
 def unit(v: Float64) -> Float64:

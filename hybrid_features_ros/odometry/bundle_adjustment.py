@@ -10,7 +10,8 @@ no special case: the first have a wide prior on that number, the second a narrow
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -98,6 +99,7 @@ class _Views:
         anchor: (O,) the keyframe that each observation's landmark is anchored in.
         place: (K,) number of a pose among the free ones; -1 = fixed.
         moving, anchored: (M,), (N,) observations by a free pose, and of landmarks with a free anchor.
+        order, begins: (2 O,) residuals by landmark, and (L + 1,) where each landmark's begin among them.
     """
 
     basis: Float64
@@ -107,6 +109,8 @@ class _Views:
     place: Rows
     moving: Rows
     anchored: Rows
+    order: Rows
+    begins: Rows
 
     @staticmethod
     def of(p: Problem) -> _Views:
@@ -115,39 +119,79 @@ class _Views:
         anchor = p.anchors[p.landmark]
         rays, anchor_rays = (np.ascontiguousarray(r.T) for r in (p.rays, p.anchor_rays))
         moving, anchored = (np.flatnonzero(p.free[k]) for k in (p.keyframe, anchor))
-        return _Views(tangent_bases(p.rays), rays, anchor_rays, anchor, place, moving, anchored)
+        order = np.argsort(np.repeat(p.landmark, 2), kind="stable")
+        begins = np.concatenate([[0], np.cumsum(2 * np.bincount(p.landmark, minlength=len(p.anchors)))])
+        return _Views(
+            tangent_bases(p.rays), rays, anchor_rays, anchor, place, moving, anchored, order, begins
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """Poses (K, 4, 4) and inverse depths (L,)."""
+    """Poses (K, 4, 4) and inverse depths (L,) of a problem, and what follows from them."""
 
+    problem: Problem
+    views: _Views
     poses: Float64
     inverse_depth: Float64
 
-    @property
+    @cached_property
     def rotations(self) -> Float64:
         """(3, 3, K)."""
-        return self.poses[:, :3, :3].transpose(1, 2, 0)
+        return np.ascontiguousarray(self.poses[:, :3, :3].transpose(1, 2, 0))
 
-    @property
-    def positions(self) -> Float64:
-        """(3, K)."""
-        return self.poses[:, :3, 3].T
+    @cached_property
+    def projection(self) -> _Projection:
+        """The landmarks as the keyframes see them."""
+        p, views, positions = self.problem, self.views, self.poses[:, :3, 3].T
+        R = np.take(self.rotations, p.keyframe, axis=2)
+        anchors = np.take(self.rotations, p.anchors, axis=2)
+        rays = np.einsum("ijl,jl->il", anchors, views.anchor_rays)  # in the world
+        away = np.take(positions, views.anchor, axis=1) - np.take(positions, p.keyframe, axis=1)
+        towards = np.take(rays, p.landmark, axis=1) + self.inverse_depth[p.landmark] * away
+        d = np.einsum("ijo,io->jo", R, towards)
+        length = np.maximum(np.sqrt(dot(d, d)), 1e-12)
+        u = d / length
+        return _Projection(dot(views.basis, u), R, d, away, u, length)
+
+    @cached_property
+    def errors(self) -> Float64:
+        """Squared residuals over their variance (O,); infinite on the other side of a camera."""
+        r, u = self.projection.residuals, self.projection.u
+        front = dot(u, self.views.rays) > TANGENT_COSINE
+        return np.where(front, (r[0] ** 2 + r[1] ** 2) / self.problem.sigmas**2, np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class _Projection:
+    """Landmarks as keyframes see them.
+
+    Attributes:
+        residuals: (2, O) [rad].
+        R: (3, 3, O) rotations of the observing poses.
+        d, away: (3, O) the points times their inverse depths in the axes of those poses, and the way to the
+            anchors in those of the world.
+        u, length: (3, O), (O,) the points' directions, and the lengths of ``d``.
+    """
+
+    residuals: Float64
+    R: Float64
+    d: Float64
+    away: Float64
+    u: Float64
+    length: Float64
 
 
 def adjust(problem: Problem, iterations: int) -> Solution:
     """Levenberg-Marquardt with Cauchy weights that follow the scatter of the residuals."""
-    p, views = problem, _Views.of(problem)
-    state = _State(p.poses.copy(), p.inverse_depth.copy())
+    state = _State(problem, _Views.of(problem), problem.poses.copy(), problem.inverse_depth.copy())
     damping, best = DAMPING.initial, np.inf
-    noise = robust_scale(_errors(p, views, state))
+    noise = robust_scale(state.errors)
     for _ in range(iterations):
-        S, g, E, V, w = _normal_equations(p, views, state, noise)
+        S, g, E, V, w = _normal_equations(state, noise)
         step = np.linalg.solve(S + damping * np.diag(np.diag(S)) + 1e-12 * np.eye(len(S)), -g)
-        trial = _moved(p, state, np.asarray(step), -(w + E @ step) / V)
-        errors = _errors(p, views, trial)
-        cost = float(np.log1p(np.minimum(errors, 1e12) / (CAUCHY_WIDTH * noise) ** 2).sum())
+        trial = _moved(state, np.asarray(step), -(w + E @ step) / V)
+        cost = float(np.log1p(np.minimum(trial.errors, 1e12) / (CAUCHY_WIDTH * noise) ** 2).sum())
         if cost < best:
             state, damping = trial, damping * DAMPING.success
             converged, best = best - cost < DAMPING.converged * best, cost
@@ -155,89 +199,58 @@ def adjust(problem: Problem, iterations: int) -> Solution:
                 break
         else:
             damping *= DAMPING.failure
-    return _solution(p, views, state)
+    return _solution(state)
 
 
-def _moved(p: Problem, state: _State, step: Float64, change: Float64) -> _State:
+def _moved(state: _State, step: Float64, change: Float64) -> _State:
     """The state after steps (6F,) of the free poses and changes (L,) of the inverse depths."""
-    poses = state.poses.copy()
+    p, poses = state.problem, state.poses.copy()
     for k, s in zip(np.flatnonzero(p.free), step.reshape(-1, 6), strict=True):
         poses[k] = se3.orthonormal(poses[k] @ se3.exp(s))
-    return _State(poses, np.clip(state.inverse_depth + change, 1e-3 * p.prior, None))
+    inverse_depth = np.clip(state.inverse_depth + change, 1e-3 * p.prior, None)
+    return replace(state, poses=poses, inverse_depth=inverse_depth)
 
 
-def _solution(p: Problem, views: _Views, state: _State) -> Solution:
-    errors = _errors(p, views, state)
-    noise = robust_scale(errors)
-    S, _, _, V, _ = _normal_equations(p, views, state, noise)
+def _solution(state: _State) -> Solution:
+    noise = robust_scale(state.errors)
+    S, _, _, V, _ = _normal_equations(state, noise)
     C = np.linalg.pinv(S, rcond=1e-12, hermitian=True)
     covariance = np.zeros((len(state.poses), 6, 6))
-    for i, k in enumerate(np.flatnonzero(p.free)):
+    for i, k in enumerate(np.flatnonzero(state.problem.free)):
         covariance[k] = C[6 * i : 6 * i + 6, 6 * i : 6 * i + 6]
-    outliers = errors > DAMPING.outlier_sigmas**2 * noise**2
+    outliers = state.errors > DAMPING.outlier_sigmas**2 * noise**2
     return Solution(state.poses, state.inverse_depth, 1 / np.sqrt(V), covariance, outliers)
 
 
-def _normal_equations(
-    p: Problem, views: _Views, state: _State, noise: float
-) -> tuple[Float64, Float64, Float64, Float64, Float64]:
+def _normal_equations(state: _State, noise: float) -> tuple[Float64, Float64, Float64, Float64, Float64]:
     """Reduced system ``S`` (6F, 6F), ``g``; the landmarks' ``E`` (L, 6F), ``V`` (L,) and ``w`` (L,)."""
-    r, errors, J, A = _linearise(p, views, state)
-    root = np.sqrt(cauchy_weights(errors, noise)) / (p.sigmas * noise)
-    r = (np.where(np.isfinite(r), r, 0) * root).T.ravel()
-    A = (A * root).T.ravel()
+    p, views, r = state.problem, state.views, state.projection.residuals
+    J, A = _jacobians(state)
+    root = np.sqrt(cauchy_weights(state.errors, noise)) / (p.sigmas * noise)
+    r, A = ((np.where(np.isfinite(m), m, 0) * root).T.ravel() for m in (r, A))
     J = (J * root[:, None, None]).reshape(len(r), -1)
     L, rows = len(state.inverse_depth), np.repeat(p.landmark, 2)
     V = np.bincount(rows, A * A, L) + 1 / p.prior_sigmas**2
     w = np.bincount(rows, A * r, L) + (state.inverse_depth - p.prior) / p.prior_sigmas**2
-    E = csr_matrix((A, (rows, np.arange(len(A)))), (L, len(A))) @ J
+    E = csr_matrix((A[views.order], views.order, views.begins), (L, len(A))) @ J
     scaled = E / V[:, None]
     return J.T @ J - E.T @ scaled, J.T @ r - scaled.T @ w, E, V, w
 
 
-def _linearise(p: Problem, views: _Views, state: _State) -> tuple[Float64, Float64, Float64, Float64]:
-    """Residuals (2, O) and their squares over the variance (O,), Jacobians (O, 2, 6F) in the free poses,
-    and (2, O) in the inverse depth.
-    """
-    r, R, d, away, u, length = _project(p, views, state)
+def _jacobians(state: _State) -> tuple[Float64, Float64]:
+    """Jacobians of the residuals (O, 2, 6F) in the free poses, and (2, O) in the inverse depth."""
+    p, views, seen = state.problem, state.views, state.projection
     rho = state.inverse_depth[p.landmark]
-    P = (views.basis - r[:, None] * u) / length  # derivatives in d
-    P_world = (R * P[:, None]).sum(axis=2)
+    P = (views.basis - seen.residuals[:, None] * seen.u) / seen.length  # derivatives in d
+    P_world = np.einsum("ijo,kjo->kio", seen.R, P)
     J = np.zeros((len(rho), 2, int(p.free.sum()), 6))
     o = views.moving
-    moved = np.concatenate([-rho[o] * P[:, :, o], cross(P[:, :, o], d[:, o])], axis=1)
+    P, d = np.take(P, o, axis=2), np.take(seen.d, o, axis=1)
+    moved = np.concatenate([-rho[o] * P, cross(P, d)], axis=1)
     J[o, :, views.place[p.keyframe[o]]] = moved.transpose(2, 0, 1)
     o = views.anchored
-    Q = (state.rotations[:, :, views.anchor[o]] * P_world[:, :, None, o]).sum(axis=1)
-    moved = np.concatenate([rho[o] * Q, cross(views.anchor_rays[:, p.landmark[o]], Q)], axis=1)
+    rotations, rays = np.take(state.rotations, views.anchor[o], axis=2), views.anchor_rays[:, p.landmark[o]]
+    Q = np.einsum("ijo,kio->kjo", rotations, np.take(P_world, o, axis=2))
+    moved = np.concatenate([rho[o] * Q, cross(rays, Q)], axis=1)
     J[o, :, views.place[views.anchor[o]]] = moved.transpose(2, 0, 1)
-    return r, _squared(p, views, r, u), J.reshape(len(rho), 2, -1), dot(P_world, away)
-
-
-def _project(
-    p: Problem, views: _Views, state: _State
-) -> tuple[Float64, Float64, Float64, Float64, Float64, Float64]:
-    """Residuals (2, O); rotations (3, 3, O) of the observing poses; the points times their inverse depths
-    (3, O) and the way to the anchors (3, O), in the axes of those poses and of the world; the points'
-    directions (3, O) and lengths (O,).
-    """
-    rotations, positions = state.rotations, state.positions
-    R = rotations[:, :, p.keyframe]
-    rays = (rotations[:, :, p.anchors] * views.anchor_rays).sum(axis=1)  # in the world
-    away = positions[:, views.anchor] - positions[:, p.keyframe]
-    towards = rays[:, p.landmark] + state.inverse_depth[p.landmark] * away
-    d = (R * towards[:, None]).sum(axis=0)
-    length = np.maximum(np.sqrt(dot(d, d)), 1e-12)
-    u = d / length
-    return dot(views.basis, u), R, d, away, u, length
-
-
-def _squared(p: Problem, views: _Views, r: Float64, u: Float64) -> Float64:
-    """Squared residuals over their variance (O,); infinite on the other side of a camera."""
-    front = dot(u, views.rays) > TANGENT_COSINE
-    return np.where(front, (r[0] ** 2 + r[1] ** 2) / p.sigmas**2, np.inf)
-
-
-def _errors(p: Problem, views: _Views, state: _State) -> Float64:
-    r, _, _, _, u, _ = _project(p, views, state)
-    return _squared(p, views, r, u)
+    return J.reshape(len(rho), 2, -1), dot(P_world, seen.away)

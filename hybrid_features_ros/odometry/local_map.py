@@ -48,6 +48,8 @@ class Keyframe:
 
     def with_landmarks(self, keep: Bool) -> Keyframe:
         """The keyframe with some of its observations (O,)."""
+        if keep.all():
+            return self
         return replace(self, landmark_ids=self.landmark_ids[keep], feature_idx=self.feature_idx[keep])
 
     def without_image(self) -> Keyframe:
@@ -233,13 +235,15 @@ class LocalMap:
             keyframes[i] = keyframes[i].without_image()
         marks, newest = self.landmarks, self.last_keyframe.number
         alive = (marks.n_observations > 1) | (marks.last_seen > newest - cull_after)
-        if len(keyframes) and any(k.frame is None for k in keyframes):
-            observed = np.concatenate([k.landmark_ids for k in keyframes])
+        observed = np.concatenate([k.landmark_ids for k in keyframes])
+        if any(k.frame is None for k in keyframes):
             alive &= self.among(observed, marks.ids)
         marks = marks[alive]
+        ends = np.cumsum([len(k.landmark_ids) for k in keyframes])
+        kept = np.split(self.among(marks.ids, observed), ends[:-1])
         keyframes = [
-            k.with_landmarks(self.among(marks.ids, k.landmark_ids))
-            for k in keyframes
+            k.with_landmarks(keep)
+            for k, keep in zip(keyframes, kept, strict=True)
             if k.frame is not None or (marks.anchors == k.number).any()
         ]
         return LocalMap.build(keyframes, marks, self.next_id)

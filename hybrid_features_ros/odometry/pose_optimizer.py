@@ -239,7 +239,9 @@ def _step_scale(weights: Float64, most: float) -> float:
 
 def _regularised(H: Float64) -> Float64:
     """A normal matrix (D, D) made regular: what it does not constrain does not move."""
-    return H + max(1e-12 * float(H.trace()), 1e-300) * np.eye(len(H))
+    regular = H.copy()
+    np.fill_diagonal(regular, H.diagonal() + max(1e-12 * float(H.trace()), 1e-300))
+    return regular
 
 
 def _derivatives(

@@ -59,7 +59,10 @@ def select_window(local_map: LocalMap, config: MappingConfig) -> BAWindow | None
         return None
     alive = [k for k in local_map.keyframes if k.frame is not None]
     newest = alive[-1]
-    common = {k.number: int(local_map.among(newest.landmark_ids, k.landmark_ids).sum()) for k in alive}
+    seen = local_map.among(newest.landmark_ids, np.concatenate([k.landmark_ids for k in alive]))
+    ends = np.cumsum([len(k.landmark_ids) for k in alive])
+    counts = [int(part.sum()) for part in np.split(seen, ends[:-1])]
+    common = {k.number: count for k, count in zip(alive, counts, strict=True)}
     chosen = sorted(alive, key=lambda k: (-common[k.number], -k.number))[: 2 * config.window]
     chosen = [k for k in chosen if common[k.number]]
     free = sorted(k.number for k in chosen[: config.window])
@@ -110,14 +113,15 @@ def apply_solution(local_map: LocalMap, window: BAWindow, solution: Solution) ->
 
     Observations that the solution calls outliers are dropped.
     """
-    poses = dict(zip(window.numbers.tolist(), solution.poses, strict=True))
-    old = dict(zip(window.numbers.tolist(), window.problem.poses, strict=True))
-    newest = int(window.numbers[window.problem.free][-1])
-    shift = poses[newest] @ se3.inverse(old[newest])
+    free = window.problem.free
+    poses = dict(zip(window.numbers[free].tolist(), solution.poses[free], strict=True))
+    newest = int(window.numbers[free][-1])
+    shift = poses[newest] @ se3.inverse(window.problem.poses[free][-1])
     outliers = _outlier_ids(window, solution)
     keyframes = []
     for k in local_map.keyframes:
-        moved = k.with_pose(poses.get(k.number, shift @ k.T if k.number > newest else k.T))
+        moves = k.number in poses or k.number > newest
+        moved = k.with_pose(poses.get(k.number, shift @ k.T)) if moves else k
         wrong = outliers.get(k.number)
         if wrong is not None and len(wrong):
             moved = moved.with_landmarks(~np.isin(k.landmark_ids, wrong))
