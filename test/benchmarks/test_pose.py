@@ -8,6 +8,8 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from synthetic import CAMERA, World
 
 from hybrid_features_ros.benchmarks import blur, pose, zoom
@@ -43,6 +45,23 @@ def test_area_under_the_curve():
     assert pose.auc([90.0, 180.0], 5) == 0.0
     assert pose.auc([2.5], 5) == pytest.approx(0.75)  # recall climbs to 1 at 2.5 and stays
     assert pose.auc([0.0, 90.0], 5) == pytest.approx(0.5)
+
+
+@given(st.lists(st.floats(0, 20), min_size=1, max_size=30))
+def test_the_area_is_the_mean_share_of_the_limit_that_errors_leave(errors):
+    mean = np.maximum(1 - np.array(errors) / 5, 0).mean()
+    assert -1e-9 < pose.auc(errors, 5) - mean < 0.5 / len(errors) + 1e-9
+
+
+def test_sigma_of_the_area_is_that_of_other_draws():
+    rng = np.random.default_rng(0)
+    drawn = [rng.exponential(2, (48, 1)) * [1.0, 1.1] for _ in range(400)]
+    told = np.mean([pose.auc_sigma(errors, 5) for errors in drawn])
+    assert told == pytest.approx(np.std([pose.auc(errors.ravel().tolist(), 5) for errors in drawn]), rel=0.15)
+    assert pose.auc_sigma(np.array([[90.0], [180.0]]), 5) == 0.0
+    one = pose.PairMatches(np.zeros((1, 2)), np.zeros((1, 2)), off=np.zeros(1), scale=2.0)
+    row = pose.summary([pose.PairResult(one, errors, epipolar=np.zeros(1)) for errors in drawn[0]])
+    assert row["auc5_sigma"] == 100 * pose.auc_sigma(drawn[0], 5)
 
 
 def test_pose_of_exact_points_and_its_error():
@@ -85,6 +104,7 @@ def test_reports(pair, monkeypatch):
     for way in ("upright", "rolled"):
         row = report["methods"]["ours"][way]
         assert row["auc5"] > 50 and row["auc5"] <= row["auc10"] <= row["auc20"] <= 100
+        assert "auc5_sigma" not in row  # one pair tells nothing of the spread
         assert 100 < row["distinct"] <= row["matches_mean"] and row["epipolar_px"] < 0.5
     assert report["protocol"]["pairs_in_dataset"] == 1
     with pytest.raises(InputError, match="no pairs"):
