@@ -5,8 +5,9 @@
 The covariance of a pose is that of its error since the start. It is the sum, each part transported to the
 image (Sola et al., eq. 55), of
 
-* the covariance of the keyframe with most covisible landmarks: it grew hop by hop while the map grew, and
-  does not grow while the camera looks at what is mapped already;
+* the covariance of the keyframe that the landmarks in view come from: it grew from one generation of
+  landmarks to the next while the map grew, however many keyframes there were, and does not grow while the
+  camera looks at what is mapped already;
 * that of the motion since then, from the information of the landmarks, times the scatter of the
   residuals, a factor for what triangulated landmarks err in common, and what noise of depths adds in a
   single image;
@@ -37,8 +38,10 @@ class ErrorModel:
     Attributes:
         min_scatter: scatter of residuals over their sigmas below which it is no measurement.
         common_error: factor on standard deviations: landmarks that one camera triangulated err in common.
+        origin_share: share of the inliers that are anchored in the keyframe from which errors are counted, or
+            in older ones.
         unknown_scale: relative standard deviation of lengths while nothing measures the scale.
-        scale_drift: relative standard deviation by which a scale differs from one keyframe to the next.
+        scale_drift: relative standard deviation by which a scale differs from one generation to the next.
         rotation_translation: step aside, over the scene's depth, that passes for a turn in a single image.
         hidden_rotation: rotation that a translation below notice may be taken for [rad].
         held_position: standard deviation of a held position after a second, over the scene's depth.
@@ -49,11 +52,12 @@ class ErrorModel:
             beyond it is common to many landmarks and does not average out: a rolling shutter, the lens.
         shared_error: rotation that such an error passes for, in those of one keypoint; also a step aside of
             that angle times the scene's depth.
-        shared_drift: the same from one keyframe to the next.
+        shared_drift: the same from one generation to the next.
     """
 
     min_scatter: float = 0.2
     common_error: float = 1.3
+    origin_share: float = 0.65
     unknown_scale: float = 0.5
     scale_drift: float = 0.03
     rotation_translation: float = 0.0007
@@ -153,10 +157,11 @@ class CovarianceModel:
         return self._relative(self._errors.unknown_scale)
 
     def update(self, tracked: TrackingResult, covariance: Float64) -> None:
-        """Take over the estimate's covariance: the reference keyframe's, and that of the motion since."""
-        T_a_b = se3.inverse(tracked.reference_keyframe.T) @ tracked.fit.T
-        before = transport_covariance(tracked.reference_keyframe.covariance, T_a_b)
+        """Take over the covariance: that of where the landmarks come from, and that of the motion since."""
         e, sigmas = self._errors, tracked.matches.observations.sigmas
+        origin = tracked.origin_keyframe(e.origin_share)
+        T_a_b = se3.inverse(origin.T) @ tracked.fit.T
+        before = transport_covariance(origin.covariance, T_a_b)
         beyond = np.sqrt(max(tracked.fit.scatter**2 - e.model_scatter**2, 0.0))
         self._shared = beyond * float(np.median(sigmas)) if len(sigmas) else 0.0
         self.estimate = before + self.add_scale_error(covariance, _translation_in_b(T_a_b))
@@ -229,7 +234,7 @@ class CovarianceModel:
 
     def add_scale_error(self, C: Float64, length: Float64) -> Float64:
         """A covariance that also admits that the scale of a length (3,) [m], in its own axes, drifts from one
-        keyframe to the next.
+        generation of landmarks to the next.
         """
         return self._stretched(C, length, self._errors.scale_drift)
 

@@ -67,6 +67,17 @@ class TrackingResult:
         )
         return se3.symmetric(C)
 
+    def origin_keyframe(self, share: float) -> Keyframe:
+        """The oldest keyframe in which, or in older ones, at least a ``share`` of the inliers are anchored;
+        the reference keyframe where there are none.
+        """
+        local_map = self.matches.local_map
+        anchors = np.sort(local_map.landmarks.anchors[self.matches.landmark_idx[self.inliers]])
+        if not len(anchors):
+            return self.reference_keyframe
+        number = anchors[max(int(np.ceil(share * len(anchors))), 1) - 1]
+        return next(k for k in local_map.keyframes if k.number == number)
+
     @staticmethod
     def make(model: MotionModel, matches: MapMatches, fit: PoseFit, inliers: Bool) -> TrackingResult:
         """Find the reference keyframe and the parallax that go with a pose."""

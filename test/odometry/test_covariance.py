@@ -42,6 +42,33 @@ def test_a_pose_with_which_nothing_agrees_closely_spoils_nothing():
     assert model.median_inverse_depth == before > 0
 
 
+def test_keyframes_that_see_the_same_landmarks_add_no_error():
+    """Errors grow from one generation of landmarks to the next, not with every keyframe."""
+    tracked, C = tracked_at_the_start(), np.eye(6) * 1e-8
+    local_map = tracked.matches.local_map.with_keyframe(tracked.matches, np.eye(4), np.eye(6) * 0.01, 0.25)
+    matches = replace(tracked.matches, local_map=local_map)
+    again = TrackingResult.make(MotionModel.PNP, matches, tracked.fit, tracked.inliers)
+    assert again.reference_keyframe.number == 1
+    model = CovarianceModel(TrackingConfig(), np.eye(4), np.zeros((6, 6)))
+    model.update(again, C)
+    assert np.trace(model.estimate) < 0.01
+
+
+def test_the_origin_is_where_the_landmarks_in_view_come_from():
+    tracked = tracked_at_the_start()
+    n = len(tracked.inliers)
+    known = np.arange(n) < 0.4 * n
+    local_map = tracked.matches.local_map.with_keyframe(
+        tracked.matches[known], np.eye(4), np.zeros((6, 6)), 0.25
+    )
+    rows = np.concatenate([np.flatnonzero(known), np.arange(n, len(local_map.landmarks))])
+    matches = MapMatches(local_map, tracked.matches.frame, rows, np.arange(n))
+    again = TrackingResult.make(MotionModel.PNP, matches, tracked.fit, np.ones(n, np.bool_))
+    assert [again.origin_keyframe(share).number for share in (0.0, 0.3, 0.65, 1.0)] == [0, 0, 1, 1]
+    nothing = replace(again, inliers=np.zeros(n, np.bool_))
+    assert nothing.origin_keyframe(0.65) is nothing.reference_keyframe
+
+
 def test_residuals_beyond_the_noise_of_keypoints_are_an_error_that_all_landmarks_share():
     tracked, C = tracked_at_the_start(), np.eye(6) * 1e-12
     quiet, loud = (
