@@ -5,9 +5,10 @@
 The covariance of a pose is that of its error since the start. It is the sum, each part transported to the
 image (Sola et al., eq. 55), of
 
-* the covariance of the keyframe that the landmarks in view come from: it grew from one generation of
-  landmarks to the next while the map grew, however many keyframes there were, and does not grow while the
-  camera looks at what is mapped already;
+* the covariance of an older keyframe, which grew while the map grew and does not grow while the camera looks
+  at what is mapped already: where depths are measured the one with most covisible landmarks; with one
+  camera, whose keyframes are many, the one that the landmarks in view come from, so that errors add up from
+  one generation of landmarks to the next, however many keyframes there were;
 * that of the motion since then, from the information of the landmarks, times the scatter of the
   residuals, a factor for what triangulated landmarks err in common, and what noise of depths adds in a
   single image;
@@ -39,7 +40,7 @@ class ErrorModel:
         min_scatter: scatter of residuals over their sigmas below which it is no measurement.
         common_error: factor on standard deviations: landmarks that one camera triangulated err in common.
         origin_share: share of the inliers that are anchored in the keyframe from which errors are counted, or
-            in older ones.
+            in older ones, where depths are not measured.
         unknown_scale: relative standard deviation of lengths while nothing measures the scale.
         scale_drift: relative standard deviation by which a scale differs from one generation to the next.
         rotation_translation: step aside, over the scene's depth, that passes for a turn in a single image.
@@ -152,6 +153,10 @@ class CovarianceModel:
         return np.asarray(sigma**2 * np.outer(since, since))
 
     @property
+    def _depth_is_measured(self) -> bool:
+        return self.scale is Scale.METRIC and self.scale_sigma is None
+
+    @property
     def relative_scale_error(self) -> float:
         """Relative standard deviation of all lengths in common."""
         return self._relative(self._errors.unknown_scale)
@@ -159,7 +164,8 @@ class CovarianceModel:
     def update(self, tracked: TrackingResult, covariance: Float64) -> None:
         """Take over the covariance: that of where the landmarks come from, and that of the motion since."""
         e, sigmas = self._errors, tracked.matches.observations.sigmas
-        origin = tracked.origin_keyframe(e.origin_share)
+        measured = self._depth_is_measured
+        origin = tracked.reference_keyframe if measured else tracked.origin_keyframe(e.origin_share)
         T_a_b = se3.inverse(origin.T) @ tracked.fit.T
         before = transport_covariance(origin.covariance, T_a_b)
         beyond = np.sqrt(max(tracked.fit.scatter**2 - e.model_scatter**2, 0.0))
@@ -175,8 +181,7 @@ class CovarianceModel:
         """
         e = self._errors
         free = tracked.model is MotionModel.PNP or tracked.position_held  # else two views scaled their own
-        measured = self.scale is Scale.METRIC and self.scale_sigma is None
-        common = 1.0 if measured else e.common_error
+        common = 1.0 if self._depth_is_measured else e.common_error
         factor = (common * (min(max(tracked.fit.scatter, e.min_scatter), 1.0) if free else 1.0)) ** 2
         if not tracked.position_held:
             return se3.symmetric(tracked.fit.covariance) * factor

@@ -10,7 +10,7 @@ from synthetic import CAMERA, World
 
 from hybrid_features_ros.core import se3
 from hybrid_features_ros.core.config import TrackingConfig
-from hybrid_features_ros.core.types import MotionModel
+from hybrid_features_ros.core.types import MotionModel, Scale
 from hybrid_features_ros.odometry.covariance import CovarianceModel, ErrorModel
 from hybrid_features_ros.odometry.frame import Frame
 from hybrid_features_ros.odometry.local_map import MapMatches, map_of
@@ -43,15 +43,19 @@ def test_a_pose_with_which_nothing_agrees_closely_spoils_nothing():
 
 
 def test_keyframes_that_see_the_same_landmarks_add_no_error():
-    """Errors grow from one generation of landmarks to the next, not with every keyframe."""
+    """With one camera errors grow from one generation of landmarks to the next, not with every keyframe; with
+    measured depths, which make few keyframes, from one of those to the next.
+    """
     tracked, C = tracked_at_the_start(), np.eye(6) * 1e-8
     local_map = tracked.matches.local_map.with_keyframe(tracked.matches, np.eye(4), np.eye(6) * 0.01, 0.25)
     matches = replace(tracked.matches, local_map=local_map)
     again = TrackingResult.make(MotionModel.PNP, matches, tracked.fit, tracked.inliers)
     assert again.reference_keyframe.number == 1
-    model = CovarianceModel(TrackingConfig(), np.eye(4), np.zeros((6, 6)))
-    model.update(again, C)
-    assert np.trace(model.estimate) < 0.01
+    for scale, added in ((Scale.ASSUMED, 0.0), (Scale.METRIC, 0.06)):
+        model = CovarianceModel(TrackingConfig(), np.eye(4), np.zeros((6, 6)))
+        model.scale = scale
+        model.update(again, C)
+        assert np.trace(model.estimate) == pytest.approx(added, abs=0.001)
 
 
 def test_the_origin_is_where_the_landmarks_in_view_come_from():
