@@ -67,6 +67,14 @@ def weakness(
     return f"the pose jumps by {jump:.0f} sigma against the prediction" if jump > limits.max_jump else ""
 
 
+def rotation_jump(T: Float64, prior: PosePrior) -> float:
+    """As :func:`_jump`, of an orientation: no weakness, as a camera may begin to spin from image to image."""
+    if prior.information is None or prior.is_measured:
+        return 0.0
+    turn = se3.log(se3.inverse(prior.T) @ T)[3:]
+    return float(np.sqrt(turn @ prior.information[3:, 3:] @ turn / 3))
+
+
 def _jump(T: Float64, prior: PosePrior) -> float:
     """Distance of a position from where the constant-velocity model expects it, root mean square of the axes
     in standard deviations; 0 where another source measured the motion, which may be the one that is wrong.

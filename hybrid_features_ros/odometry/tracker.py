@@ -31,7 +31,7 @@ from hybrid_features_ros.geometry.rotation import fit_rotation
 from hybrid_features_ros.matching.descriptors import squared_distances
 from hybrid_features_ros.matching.mutual import mutual_among, mutual_nearest
 from hybrid_features_ros.odometry.frame import Frame
-from hybrid_features_ros.odometry.health import weakness
+from hybrid_features_ros.odometry.health import HEALTH, rotation_jump, weakness
 from hybrid_features_ros.odometry.initializer import track_two_view
 from hybrid_features_ros.odometry.local_map import LocalMap, MapMatches
 from hybrid_features_ros.odometry.pose_optimizer import (
@@ -62,6 +62,9 @@ class Search:
         enough_inliers: share of inliers below which another start is tried.
         prior_trust: by how much less certain than usual a position may be where the constant-velocity
             model supports it.
+        nearby: how far landmarks of an image in doubt are searched around where they are expected [rad] ...
+        nearby_share: ... and share of the inliers of the pose in doubt from which that place is believed
+            instead. Both were set on a rendered corridor of repeated texture; .05 and .1 gave the same.
         contradiction: squared distance of a measured motion from what landmarks say, over their variance,
             from which it is not used; one in ten thousand sound ones lies beyond (chi-square, 6 degrees of
             freedom).
@@ -77,6 +80,8 @@ class Search:
     rotation_threshold: float = float(np.radians(3.0))
     enough_inliers: float = 0.5
     prior_trust: float = 3.0
+    nearby: float = 0.05
+    nearby_share: float = 0.5
     contradiction: float = 28.0
     common_px: float = 2.0
 
@@ -118,9 +123,21 @@ class Tracker:
         else:
             candidates = landmarks_in_view(local_map, prior.T, half_view, limit)
             tracked = self.track_landmarks(local_map, candidates, frame, prior)
+        tracked = self._judged(tracked, candidates, prior)
+        if not frame.is_followed and (tracked is None or is_doubtful(tracked, prior)):
+            nearby = self._judged(self._track_nearby(local_map, candidates, frame, prior), candidates, prior)
+            if nearby is not None and is_better(nearby, tracked):
+                return nearby
+        return tracked
+
+    def _judged(
+        self, tracked: TrackingResult | None, candidates: Rows, prior: PosePrior
+    ) -> TrackingResult | None:
+        """An image's pose with what should be in the image, and why it is in doubt."""
         if tracked is None:
             return None
-        expected = landmarks_expected(local_map, tracked.fit.T, half_view, candidates)
+        matches, half_view = tracked.matches, self.camera.half_view
+        expected = landmarks_expected(matches.local_map, tracked.fit.T, half_view, candidates)
         tracked = replace(tracked, expected=expected)
         return replace(tracked, weakness=weakness(tracked, self.camera, prior))
 
@@ -134,19 +151,45 @@ class Tracker:
         if len(at) < config.two_view.min_inliers:
             return None
         matches = MapMatches(local_map, frame, candidates[at], features)
-        T, agree = self._find_pose(matches, prior)
-        if T is not None:
-            more, others = self._search_by_projection(squared, candidates, T, (at[agree], matches[agree]))
-            refined = MapMatches(
-                local_map,
-                frame,
-                candidates[np.concatenate([at[agree], more])],
-                np.concatenate([features[agree], others]),
-            )
-            tracked = self._refine(refined, T, prior)
-            if tracked is not None:
-                return tracked
+        tracked = self._track_matched(squared, candidates, (at, matches), prior)
+        if tracked is not None:
+            return tracked
         return track_two_view(matches, prior, config, self.camera, self.median_inverse_depth)
+
+    def _track_nearby(
+        self, local_map: LocalMap, candidates: Rows, frame: Frame, prior: PosePrior
+    ) -> TrackingResult | None:
+        """As :meth:`track_landmarks`, by landmarks near where they are expected: the place tells those apart
+        that look alike.
+        """
+        if prior.information is None:
+            return None
+        squared = squared_distances(local_map.landmarks.descriptors[candidates], frame.descriptors)
+        none = np.zeros(0, np.intp)
+        nothing = none, MapMatches(local_map, frame, none, none)
+        at, features = self._search_by_projection(squared, candidates, prior.T, nothing, SEARCH.nearby)
+        matches = MapMatches(local_map, frame, candidates[at], features)
+        return self._track_matched(squared, candidates, (at, matches), prior, thorough=True)
+
+    def _track_matched(
+        self,
+        squared: Float32,
+        candidates: Rows,
+        matched: tuple[Rows, MapMatches],
+        prior: PosePrior,
+        thorough: bool = False,
+    ) -> TrackingResult | None:
+        """Find a pose robustly, search by projection, refine; ``matched`` as in
+        :meth:`_search_by_projection`, ``thorough`` as in :meth:`_robust_pose`.
+        """
+        at, matches = matched
+        T, agree = self._find_pose(matches, prior, thorough)
+        if T is None:
+            return None
+        more, others = self._search_by_projection(squared, candidates, T, (at[agree], matches[agree]))
+        rows = candidates[np.concatenate([at[agree], more])]
+        features = np.concatenate([matches.feature_idx[agree], others])
+        return self._refine(MapMatches(matches.local_map, matches.frame, rows, features), T, prior)
 
     def _track_followed(self, matches: MapMatches, prior: PosePrior) -> TrackingResult | None:
         """As :meth:`track_landmarks`, of an image whose features were followed: the matches are known."""
@@ -181,7 +224,9 @@ class Tracker:
         tracked = TrackingResult.make(MotionModel.PNP, matches, fit, inliers)
         return replace(tracked, prior_rejected=is_contradicted)
 
-    def _find_pose(self, matches: MapMatches, prior: PosePrior) -> tuple[Float64 | None, Bool]:
+    def _find_pose(
+        self, matches: MapMatches, prior: PosePrior, thorough: bool = False
+    ) -> tuple[Float64 | None, Bool]:
         """A pose that most landmarks of known depth agree with, and which of all matches agree with it.
 
         Verified landmarks decide: what only the newest keyframes observed may lie on something that moves.
@@ -189,28 +234,38 @@ class Tracker:
         """
         known = np.flatnonzero(matches.depth_known)
         verified = known[matches.verified[known]]
-        T, agree = self._robust_pose(matches, verified, prior)
+        T, agree = self._robust_pose(matches, verified, prior, thorough)
         if T is None and len(verified) < max(self.config.tracking.min_landmarks, len(known) / 2):
-            return self._robust_pose(matches, known, prior)
+            return self._robust_pose(matches, known, prior, thorough)
         return T, agree
 
-    def _robust_pose(self, matches: MapMatches, known: Rows, prior: PosePrior) -> tuple[Float64 | None, Bool]:
-        """From the prior, from a rotation, and by RANSAC, until enough of the known landmarks agree."""
+    def _robust_pose(
+        self, matches: MapMatches, known: Rows, prior: PosePrior, thorough: bool = False
+    ) -> tuple[Float64 | None, Bool]:
+        """From the prior, from a rotation, and by RANSAC, until enough of the known landmarks roughly agree.
+
+        Args:
+            thorough: try all three and count only what agrees well: what moves may pull a pose, from which
+                most landmarks are not far, between its own and that of the scene.
+        """
         observations, threshold, config = matches.observations, self.threshold, self.config
         no_inliers = np.zeros(len(matches), np.bool_)
         if len(known) < config.tracking.min_landmarks:
             return None, no_inliers
         few = observations[known[:: max(1, len(known) // SEARCH.first_matches)]]
         required = max(config.tracking.min_landmarks, config.two_view.min_inlier_share * len(known))
+        enough = np.inf if thorough else SEARCH.enough_inliers * len(known)
         best, agreed, count = None, no_inliers, 0
         for start in self._initial_poses(few, prior.T):
             T = optimize_pose(few, start, solver=_first(SEARCH.first_reach * threshold))
             if robust_scale(squared_errors(few, T)) * upper_median(few.sigmas) > 2 * threshold:
                 T = optimize_pose(few, T, solver=_first(2 * threshold))
-            agree = inlier_mask(squared_errors(observations, T), observations, LENIENT * threshold)
-            if agree[known].sum() > count:
-                best, agreed, count = T, agree, int(agree[known].sum())
-            if count >= SEARCH.enough_inliers * len(known):
+            errors = squared_errors(observations, T)
+            agree = inlier_mask(errors, observations, LENIENT * threshold)
+            counted = inlier_mask(errors, observations, threshold) if thorough else agree
+            if counted[known].sum() > count:
+                best, agreed, count = T, agree, int(counted[known].sum())
+            if count >= enough:
                 break
         if best is None or count < required:
             return None, no_inliers
@@ -241,13 +296,19 @@ class Tracker:
         return rough & (verified | inlier_mask(errors, matches.observations, self.threshold))
 
     def _search_by_projection(
-        self, squared: Float32, candidates: Rows, T: Float64, taken: tuple[Rows, MapMatches]
+        self,
+        squared: Float32,
+        candidates: Rows,
+        T: Float64,
+        taken: tuple[Rows, MapMatches],
+        reach: float = 0.0,
     ) -> tuple[Rows, Rows]:
         """More matches, among what is left, near where the pose projects the landmarks.
 
         Args:
             squared: (C, N) squared distances of descriptors, candidates to features.
             taken: candidates (M,) that are matched already, and their matches.
+            reach: how far besides the pose may be off [rad].
         """
         rows, matches = taken
         frame = matches.frame
@@ -256,11 +317,23 @@ class Tracker:
         inside = rays[:, 2] > np.cos(self.camera.half_angle)
         rows, rays, blur = rows[inside], rays[inside], blur[inside]
         apart = rays.astype(np.float32) @ frame.rays[features].T.astype(np.float32)
-        radius = np.minimum(SEARCH.radius_px / self.camera.focal + 2 * blur, 1.0)
+        radius = np.minimum(SEARCH.radius_px / self.camera.focal + 2 * blur + reach, 1.0)
         limit = np.cos(radius).astype(np.float32)
         i, j = np.divmod(np.flatnonzero(apart >= limit[:, None]), max(len(features), 1))
         best = mutual_among(squared[rows[i], features[j]], i, j, apart.shape, SEARCH.ratio)
         return rows[i[best]], features[j[best]]
+
+
+def is_doubtful(tracked: TrackingResult, prior: PosePrior) -> bool:
+    """Whether another place, nearer to where the camera is expected, is worth a search."""
+    return bool(tracked.weakness) or rotation_jump(tracked.fit.T, prior) > HEALTH.max_jump
+
+
+def is_better(nearby: TrackingResult, tracked: TrackingResult | None) -> bool:
+    """Whether a place near the expected one is believed instead of the one that appearance alone told."""
+    if nearby.weakness or tracked is None:
+        return not nearby.weakness
+    return bool(nearby.known_inliers.sum() >= SEARCH.nearby_share * tracked.known_inliers.sum())
 
 
 def contradicts(
