@@ -28,7 +28,7 @@ from hybrid_features_ros.benchmarks import bench, blur, endurance, speed, zoom
 from hybrid_features_ros.benchmarks.baselines import yardstick
 from hybrid_features_ros.cli import main as cli
 from hybrid_features_ros.core.camera import Camera
-from hybrid_features_ros.simulation import places, render, two_views
+from hybrid_features_ros.simulation import places, render, stress, two_views
 
 pytestmark = pytest.mark.slow
 
@@ -109,8 +109,8 @@ def sandbox(photograph: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     brief = partial(render.render_sequence, duration_s=0.3)
     for module in (render, bench):  # the command line imports it when it renders
         monkeypatch.setattr(module, "render_sequence", brief)
-    corridor = replace(places.PLACES["corridor"], camera=SMALL, lens=SMALL, duration_s=0.3)
-    monkeypatch.setitem(places.PLACES, "corridor", corridor)
+    for kind, name in ((places.PLACES, "corridor"), (stress.STRESS, "people")):
+        monkeypatch.setitem(kind, name, replace(kind[name], camera=SMALL, lens=SMALL, duration_s=0.3))
     monkeypatch.setattr(two_views, "PAIRS_PER_SCENE", 1)
     monkeypatch.setattr(blur, "BLURS_PX", (0,))
     monkeypatch.setattr(blur, "LIGHTS", (1.0,))
