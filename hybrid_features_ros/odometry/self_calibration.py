@@ -28,8 +28,8 @@ _POSE, _LENS = slice(0, 6), slice(6, 8)
 
 @dataclass(frozen=True)
 class CalibrationPrior:
-    """What is known before any evidence, and what counts as evidence. ``min_keyframes`` and ``groups`` were
-    chosen on ten rendered rooms, whose calibration is exact (docs/consistency.md).
+    """What is known before any evidence, and what counts as evidence. ``groups`` was chosen on ten rendered
+    rooms, whose calibration is exact (docs/consistency.md).
 
     Attributes:
         focal, radial: standard deviations of the relative error of the focal length, and of the radial
@@ -44,7 +44,7 @@ class CalibrationPrior:
     focal: float = 0.3
     radial: float = 0.3
     significance: float = 2.0
-    min_keyframes: int = 8
+    min_keyframes: int = 6
     keyframes: int = 200
     groups: int = 8
     min_points: int = 50
