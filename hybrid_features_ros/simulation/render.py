@@ -70,8 +70,7 @@ def render_sequence(
 def render_place(out: Path, name: str, seed: int = 0) -> Path:
     """Write one of :data:`.PLACES` or :data:`.STRESS`, with its right camera if it has one.
 
-    What is there already is kept.
-    Folders and return value as in :func:`render_sequence`.
+    What is there already is kept. Folders and return value as in :func:`render_sequence`.
 
     Raises:
         InputError: there is no such place, and as there.

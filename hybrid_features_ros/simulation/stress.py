@@ -1,6 +1,10 @@
 # SPDX-FileCopyrightText: 2026 hybrid_features_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Hard cases, rendered with exact truth: nothing is chosen on them, they show what fails."""
+"""Hard cases, rendered with exact truth: they show what fails.
+
+Nothing is chosen on them, but for the search near the expected place (:data:`.tracker.SEARCH`), whose
+limits were set on ``corridor_tiled``.
+"""
 
 from __future__ import annotations
 
