@@ -78,7 +78,7 @@ def read_pairs(dataset: Path, most: int) -> Iterator[PosedPair]:
     """Pairs of views of a dataset, evenly picked from those that differ by ``ANGLES_DEG``.
 
     Args:
-        dataset: a folder in Strecha's layout (``IMAGE.camera`` beside every image), a COLMAP model in text
+        dataset: a folder in Strecha's layout (``IMAGE.camera`` of every image), a COLMAP model in text
             (``cameras.txt``, ``images.txt``), a folder of such folders, or a sequence with depth and
             ground truth as :func:`.open_source` reads it.
         most: pairs of each scene.
@@ -95,15 +95,16 @@ def read_pairs(dataset: Path, most: int) -> Iterator[PosedPair]:
 
 
 def read_strecha(folder: Path) -> list[PosedView]:
-    """Views of a folder with ``IMAGE.camera`` beside every image: K, a row of zeros, R (camera to world), the
+    """Views of a folder with an ``IMAGE.camera`` of every image: K, a row of zeros, R (camera to world), the
     camera's position and the image's size, row by row (Strecha et al., "On benchmarking camera calibration
-    and multi-view stereo for high resolution imagery", 2008).
+    and multi-view stereo for high resolution imagery", 2008). The cameras lie in the folder or in
+    ``gt_dense_cameras``, the images in the folder or in ``images``.
 
     Raises:
         InputError: a file has other numbers.
     """
     views = []
-    for file in sorted(folder.glob("*.camera")):
+    for file in _strecha_cameras(folder):
         values = _numbers(file, read_text(file).split())
         if len(values) != 26:
             raise InputError(
@@ -112,8 +113,13 @@ def read_strecha(folder: Path) -> list[PosedView]:
         K, R, position, (width, height) = values[:9], values[12:21], values[21:24], values[24:]
         with reading(file):
             camera = Camera.from_calibration(int(width), int(height), K.tolist(), "none", [])
-        views.append(PosedView(file.with_suffix(""), camera, _placed(file, R.reshape(3, 3), position)))
+        T_world_camera = _placed(file, R.reshape(3, 3), position)
+        views.append(PosedView(_image(folder, file.stem), camera, T_world_camera))
     return views
+
+
+def _strecha_cameras(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.camera")) or sorted(folder.glob("gt_dense_cameras/*.camera"))
 
 
 def read_colmap(folder: Path) -> list[PosedView]:
@@ -165,9 +171,13 @@ def _colmap_view(
     T_world_camera = se3.inverse(se3.from_quaternion([qx, qy, qz, qw], t))
     if not np.isfinite(T_world_camera).all():
         raise InputError(f"images.txt: {name}: its pose is no rigid motion")
-    file = next((f for f in (folder / "images" / name, folder / name) if f.exists()), folder / name)
     ids = frozenset(int(i) for i in seen[2::3] if int(i) >= 0)
-    return PosedView(file, cameras[row[8]], T_world_camera, ids)
+    return PosedView(_image(folder, name), cameras[row[8]], T_world_camera, ids)
+
+
+def _image(folder: Path, name: str) -> Path:
+    """The file of an image, in the folder or in its ``images``."""
+    return next((f for f in (folder / "images" / name, folder / name) if f.exists()), folder / name)
 
 
 def sequence_pairs(source: Source, most: int) -> Iterator[PosedPair]:
@@ -202,7 +212,7 @@ def sequence_pairs(source: Source, most: int) -> Iterator[PosedPair]:
 
 def _views(folder: Path) -> list[PosedView]:
     """The views of a folder; none if it has no layout of single views."""
-    if any(folder.glob("*.camera")):
+    if _strecha_cameras(folder):
         return read_strecha(folder)
     return read_colmap(folder) if _model(folder) else []
 

@@ -51,6 +51,16 @@ def test_strecha(tmp_path):
     assert pair.image_a.max() == 0 and pair.image_b.max() == 60
 
 
+def test_strecha_with_folders_for_images_and_cameras(tmp_path):
+    strecha(tmp_path / "images")
+    (tmp_path / "gt_dense_cameras").mkdir()
+    for file in sorted((tmp_path / "images").glob("*.camera")):
+        file.rename(tmp_path / "gt_dense_cameras" / file.name)
+    (pair,) = read_pairs(tmp_path, 10)
+    assert pair.name.startswith(tmp_path.name)
+    assert pair.image_a.max() == 0 and pair.image_b.max() == 60
+
+
 def test_large_images_are_made_smaller(tmp_path):
     strecha(tmp_path, (2 * LONGEST, 200))
     (pair,) = read_pairs(tmp_path, 10)
